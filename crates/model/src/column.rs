@@ -1,0 +1,201 @@
+//! A column: one metric's values for the rows of a table, absent values included.
+
+use std::sync::Arc;
+
+use crate::{Kind, MetricId, ValueType, descriptor};
+
+/// Stands for "no value" in an integer column.
+const ABSENT: i64 = i64::MIN;
+
+/// Which metric a column holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// A row of the catalog.
+    Known(MetricId),
+    /// A metric named by the cluster: `custom/<name>` or `<resource>/request`.
+    Custom {
+        /// Its whole name.
+        name: Arc<str>,
+        /// Counter or gauge.
+        kind: Kind,
+        /// Integer or float.
+        value: ValueType,
+    },
+}
+
+impl Metric {
+    /// Its name (`cpu/usage_rate`, `custom/qps`).
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(id) => descriptor(*id).name,
+            Self::Custom { name, .. } => name,
+        }
+    }
+
+    /// Counter or gauge.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Known(id) => descriptor(*id).kind,
+            Self::Custom { kind, .. } => *kind,
+        }
+    }
+
+    /// Integer or float.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            Self::Known(id) => descriptor(*id).value,
+            Self::Custom { value, .. } => *value,
+        }
+    }
+}
+
+/// One value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// An integer.
+    Int(i64),
+    /// A float; never NaN.
+    Float(f64),
+}
+
+impl Value {
+    /// The value as a float.
+    #[expect(clippy::cast_precision_loss, reason = "a graph needs no more than 53 bits")]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Float(value) => value,
+        }
+    }
+
+    /// The value as an integer, floats truncated towards zero as Go converts them.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, as documented")]
+    pub fn as_i64(self) -> i64 {
+        match self {
+            Self::Int(value) => value,
+            Self::Float(value) => value as i64,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Values {
+    Int(Vec<i64>),
+    Float(Vec<f64>),
+}
+
+/// One metric's values by row; shorter than its table when the last rows have none.
+#[derive(Debug, Clone)]
+pub struct Column {
+    metric: Metric,
+    values: Values,
+}
+
+impl Column {
+    /// An empty column of `metric`.
+    pub fn new(metric: Metric) -> Self {
+        let values = match metric.value_type() {
+            ValueType::Int => Values::Int(Vec::new()),
+            ValueType::Float => Values::Float(Vec::new()),
+        };
+        Self { metric, values }
+    }
+
+    /// Which metric it holds.
+    pub fn metric(&self) -> &Metric {
+        &self.metric
+    }
+
+    /// The value in `row`, if there is one.
+    pub fn get(&self, row: usize) -> Option<Value> {
+        match &self.values {
+            Values::Int(values) => {
+                values.get(row).copied().filter(|value| *value != ABSENT).map(Value::Int)
+            }
+            Values::Float(values) => {
+                values.get(row).copied().filter(|value| !value.is_nan()).map(Value::Float)
+            }
+        }
+    }
+
+    /// Whether no row has a value.
+    pub fn is_empty(&self) -> bool {
+        match &self.values {
+            Values::Int(values) => values.iter().all(|value| *value == ABSENT),
+            Values::Float(values) => values.iter().all(|value| value.is_nan()),
+        }
+    }
+
+    /// Rows that hold values, with them, in row order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Value)> + '_ {
+        let len = match &self.values {
+            Values::Int(values) => values.len(),
+            Values::Float(values) => values.len(),
+        };
+        (0..len).filter_map(|row| self.get(row).map(|value| (row, value)))
+    }
+
+    /// Puts `value` into `row`, converted to the column's type. NaN clears the row.
+    pub fn set(&mut self, row: usize, value: Value) {
+        match &mut self.values {
+            Values::Int(values) => {
+                pad(values, row, ABSENT);
+                values[row] = value.as_i64();
+            }
+            Values::Float(values) => {
+                pad(values, row, f64::NAN);
+                values[row] = value.as_f64();
+            }
+        }
+    }
+
+    /// Adds `value` to what `row` holds, or puts it there. Integers saturate.
+    pub fn add(&mut self, row: usize, value: Value) {
+        let sum = match (self.get(row), &self.values) {
+            (None, _) => value,
+            (Some(old), Values::Int(_)) => {
+                Value::Int(old.as_i64().saturating_add(value.as_i64()).max(ABSENT + 1))
+            }
+            (Some(old), Values::Float(_)) => Value::Float(old.as_f64() + value.as_f64()),
+        };
+        self.set(row, sum);
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.values {
+            Values::Int(values) => values.capacity() * 8,
+            Values::Float(values) => values.capacity() * 8,
+        }
+    }
+
+    pub(crate) fn shrink(&mut self) {
+        match &mut self.values {
+            Values::Int(values) => values.shrink_to_fit(),
+            Values::Float(values) => values.shrink_to_fit(),
+        }
+    }
+}
+
+fn pad<T: Copy>(values: &mut Vec<T>, row: usize, absent: T) {
+    if values.len() <= row {
+        values.resize(row + 1, absent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric;
+
+    #[test]
+    fn absent_values_are_gaps() {
+        let mut column = Column::new(Metric::Known(metric::MEMORY_USAGE));
+        column.set(2, Value::Int(7));
+        column.add(2, Value::Int(1));
+        column.add(3, Value::Float(2.9));
+        assert_eq!(column.get(0), None);
+        assert_eq!(column.get(9), None);
+        assert_eq!(column.iter().collect::<Vec<_>>(), [(2, Value::Int(8)), (3, Value::Int(2))]);
+    }
+}

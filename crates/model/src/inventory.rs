@@ -1,0 +1,385 @@
+//! The inventory: nodes, pods, namespaces and workloads as the product sees them.
+//!
+//! Filled by the cluster crate's watches, read by processors and the API. Records are immutable
+//! and shared (`Arc`); a change replaces the record.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use crate::Timestamp;
+
+/// Whether a node says that it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ready {
+    /// The condition is `True`.
+    Yes,
+    /// The condition is `False` or `Unknown`.
+    No,
+    /// There is no such condition.
+    #[default]
+    Unstated,
+}
+
+/// Amounts of the three standard resources; `None` where the object names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// CPU in millicores.
+    pub cpu_millicores: Option<i64>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<i64>,
+    /// Ephemeral storage in bytes.
+    pub ephemeral_storage_bytes: Option<i64>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// The `Hostname` address, else the name.
+    pub hostname: Box<str>,
+    /// `spec.externalID` or the configured annotation; may be empty.
+    pub host_id: Box<str>,
+    /// Every address as (type, address), in the object's order.
+    pub addresses: Box<[(Box<str>, Box<str>)]>,
+    /// `status.daemonEndpoints.kubeletEndpoint.Port`; 0 when absent.
+    pub kubelet_port: u16,
+    /// The `Ready` condition.
+    pub ready: Ready,
+    /// Conditions other than `Ready` that are `True` (`MemoryPressure`, …).
+    pub pressures: Box<[Box<str>]>,
+    /// Cordoned.
+    pub unschedulable: bool,
+    /// Labels, sorted by key.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// What the machine has.
+    pub capacity: Resources,
+    /// What pods may use.
+    pub allocatable: Resources,
+    /// How many pods it may run; 0 when unstated.
+    pub pod_capacity: u32,
+    /// Kubelet version.
+    pub kubelet_version: Box<str>,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
+}
+
+/// An owner reference that is the controller.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct Owner {
+    /// Kind (`ReplicaSet`).
+    pub kind: Box<str>,
+    /// Name.
+    pub name: Box<str>,
+}
+
+/// A container as the pod's spec names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its image.
+    pub image: Box<str>,
+    /// Requests of the standard resources.
+    pub requests: Resources,
+    /// Limits of the standard resources.
+    pub limits: Resources,
+    /// Requests of other resources (`nvidia.com/gpu`), whole numbers.
+    pub extended_requests: Box<[(Box<str>, i64)]>,
+}
+
+/// What a container is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ContainerState {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// Waiting, with the reason (`CrashLoopBackOff`).
+    Waiting(Box<str>),
+    /// Running since then.
+    Running(Timestamp),
+    /// Ended.
+    Terminated(Termination),
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Termination {
+    /// `OOMKilled`, `Error`, `Completed`, …
+    pub reason: Box<str>,
+    /// The process's exit code.
+    pub exit_code: i32,
+    /// When.
+    pub finished: Timestamp,
+}
+
+/// A container's status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerStatus {
+    /// Its name.
+    pub name: Box<str>,
+    /// How often it restarted.
+    pub restart_count: u32,
+    /// Whether it passes its readiness probe.
+    pub ready: bool,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// How its previous run ended.
+    pub last_termination: Option<Termination>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pod {
+    /// `metadata.namespace`.
+    pub namespace: Box<str>,
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `spec.nodeName`; empty while unscheduled.
+    pub node: Box<str>,
+    /// `status.phase`.
+    pub phase: Box<str>,
+    /// `status.reason` (`Evicted`); usually empty.
+    pub reason: Box<str>,
+    /// Labels, sorted by key.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// The controlling owner.
+    pub owner: Option<Owner>,
+    /// Containers of the spec, init and ephemeral ones left out.
+    pub containers: Box<[ContainerSpec]>,
+    /// Their statuses.
+    pub statuses: Box<[ContainerStatus]>,
+    /// (volume name, claim name) of volumes that come from a claim.
+    pub claims: Box<[(Box<str>, Box<str>)]>,
+    /// Shares the node's network.
+    pub host_network: bool,
+    /// `status.startTime`.
+    pub started: Timestamp,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
+    /// `metadata.deletionTimestamp`; never while it lives.
+    pub deleted: Timestamp,
+}
+
+/// A namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namespace {
+    /// `metadata.name`.
+    pub name: Box<str>,
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// Labels, sorted by key.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// `status.phase`.
+    pub phase: Box<str>,
+}
+
+/// A controller of pods, or of such controllers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Workload {
+    /// Namespace.
+    pub namespace: Box<str>,
+    /// Kind (`Deployment`).
+    pub kind: Box<str>,
+    /// Name.
+    pub name: Box<str>,
+    /// Its own controlling owner (a `ReplicaSet`'s Deployment).
+    pub owner: Option<Owner>,
+    /// Replicas wanted; `None` where the kind has no such number.
+    pub desired: Option<i64>,
+    /// Replicas ready.
+    pub ready: Option<i64>,
+}
+
+/// Everything the watches know now.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    nodes: HashMap<Box<str>, Arc<Node>>,
+    /// namespace → name → pod
+    pods: HashMap<Box<str>, HashMap<Box<str>, Arc<Pod>>>,
+    namespaces: HashMap<Box<str>, Arc<Namespace>>,
+    /// namespace → (kind, name) → workload
+    workloads: HashMap<Box<str>, HashMap<Owner, Arc<Workload>>>,
+}
+
+/// The inventory as it is shared between watches (writers) and readers. Hold the lock briefly.
+pub type SharedInventory = Arc<RwLock<Inventory>>;
+
+/// How many owners are followed from a pod; a longer chain is cut there.
+const MAX_OWNERS: usize = 8;
+
+impl Inventory {
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Arc<Node>> {
+        self.nodes.get(name)
+    }
+
+    /// Every node, in no order.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Arc<Node>> {
+        self.nodes.values()
+    }
+
+    /// The pod of that namespace and name.
+    pub fn pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
+        self.pods.get(namespace)?.get(name)
+    }
+
+    /// Every pod, in no order.
+    pub fn pods(&self) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.values().flat_map(HashMap::values)
+    }
+
+    /// The pods of one namespace, in no order.
+    pub fn pods_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.get(namespace).into_iter().flat_map(HashMap::values)
+    }
+
+    /// Number of pods.
+    pub fn pod_count(&self) -> usize {
+        self.pods.values().map(HashMap::len).sum()
+    }
+
+    /// The namespace of that name.
+    pub fn namespace(&self, name: &str) -> Option<&Arc<Namespace>> {
+        self.namespaces.get(name)
+    }
+
+    /// Every namespace, in no order.
+    pub fn namespaces(&self) -> impl ExactSizeIterator<Item = &Arc<Namespace>> {
+        self.namespaces.values()
+    }
+
+    /// The workload of that namespace, kind and name.
+    pub fn workload(&self, namespace: &str, owner: &Owner) -> Option<&Arc<Workload>> {
+        self.workloads.get(namespace)?.get(owner)
+    }
+
+    /// Every workload, in no order.
+    pub fn workloads(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.workloads.values().flat_map(HashMap::values)
+    }
+
+    /// The top of a pod's owner chain (Pod → `ReplicaSet` → Deployment, Job → CronJob): the last
+    /// owner that is named, known to the watches or not. `None` for a bare pod.
+    pub fn top_owner<'a>(&'a self, pod: &'a Pod) -> Option<&'a Owner> {
+        let mut top = pod.owner.as_ref()?;
+        for _ in 0..MAX_OWNERS {
+            match self.workload(&pod.namespace, top).and_then(|found| found.owner.as_ref()) {
+                Some(next) => top = next,
+                None => break,
+            }
+        }
+        Some(top)
+    }
+
+    /// Adds or replaces a node.
+    pub fn put_node(&mut self, node: Arc<Node>) {
+        self.nodes.insert(node.name.clone(), node);
+    }
+
+    /// Forgets a node.
+    pub fn remove_node(&mut self, name: &str) {
+        self.nodes.remove(name);
+    }
+
+    /// Adds or replaces a pod.
+    pub fn put_pod(&mut self, pod: Arc<Pod>) {
+        self.pods.entry(pod.namespace.clone()).or_default().insert(pod.name.clone(), pod);
+    }
+
+    /// Forgets a pod.
+    pub fn remove_pod(&mut self, namespace: &str, name: &str) {
+        if let Some(pods) = self.pods.get_mut(namespace) {
+            pods.remove(name);
+            if pods.is_empty() {
+                self.pods.remove(namespace);
+            }
+        }
+    }
+
+    /// Adds or replaces a namespace.
+    pub fn put_namespace(&mut self, namespace: Arc<Namespace>) {
+        self.namespaces.insert(namespace.name.clone(), namespace);
+    }
+
+    /// Forgets a namespace.
+    pub fn remove_namespace(&mut self, name: &str) {
+        self.namespaces.remove(name);
+    }
+
+    /// Adds or replaces a workload.
+    pub fn put_workload(&mut self, workload: Arc<Workload>) {
+        let key = Owner { kind: workload.kind.clone(), name: workload.name.clone() };
+        self.workloads.entry(workload.namespace.clone()).or_default().insert(key, workload);
+    }
+
+    /// Forgets a workload.
+    pub fn remove_workload(&mut self, namespace: &str, owner: &Owner) {
+        if let Some(workloads) = self.workloads.get_mut(namespace) {
+            workloads.remove(owner);
+            if workloads.is_empty() {
+                self.workloads.remove(namespace);
+            }
+        }
+    }
+
+    /// Keeps only the nodes that `keep` accepts (after a relist).
+    pub fn retain_nodes(&mut self, mut keep: impl FnMut(&Node) -> bool) {
+        self.nodes.retain(|_, node| keep(node));
+    }
+
+    /// Keeps only the pods that `keep` accepts (after a relist).
+    pub fn retain_pods(&mut self, mut keep: impl FnMut(&Pod) -> bool) {
+        self.pods.retain(|_, pods| {
+            pods.retain(|_, pod| keep(pod));
+            !pods.is_empty()
+        });
+    }
+
+    /// Keeps only the namespaces that `keep` accepts (after a relist).
+    pub fn retain_namespaces(&mut self, mut keep: impl FnMut(&Namespace) -> bool) {
+        self.namespaces.retain(|_, namespace| keep(namespace));
+    }
+
+    /// Keeps only the workloads that `keep` accepts (after a relist).
+    pub fn retain_workloads(&mut self, mut keep: impl FnMut(&Workload) -> bool) {
+        self.workloads.retain(|_, workloads| {
+            workloads.retain(|_, workload| keep(workload));
+            !workloads.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(kind: &str, name: &str) -> Owner {
+        Owner { kind: kind.into(), name: name.into() }
+    }
+
+    #[test]
+    fn a_pod_belongs_to_the_top_of_its_owners() {
+        let mut inventory = Inventory::default();
+        let pod = Pod {
+            namespace: "ns".into(),
+            name: "web-1".into(),
+            owner: Some(owner("ReplicaSet", "web-abc")),
+            ..Pod::default()
+        };
+        assert_eq!(inventory.top_owner(&pod), Some(&owner("ReplicaSet", "web-abc")));
+        inventory.put_workload(Arc::new(Workload {
+            namespace: "ns".into(),
+            kind: "ReplicaSet".into(),
+            name: "web-abc".into(),
+            owner: Some(owner("Deployment", "web")),
+            ..Workload::default()
+        }));
+        assert_eq!(inventory.top_owner(&pod), Some(&owner("Deployment", "web")));
+        assert_eq!(inventory.top_owner(&Pod::default()), None);
+    }
+}

@@ -1,0 +1,34 @@
+//! The nouns of cluster metrics: entities, metrics, batches, inventory, time.
+//!
+//! Values only: no I/O, no clock, no serialization, no Kubernetes client. Every other crate may
+//! import this one; it imports none of them.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod catalog;
+mod column;
+mod draft;
+mod entity;
+mod inventory;
+mod label;
+mod registry;
+mod table;
+mod target;
+mod time;
+
+pub use batch::Batch;
+pub use catalog::{
+    CATALOG, Descriptor, Kind, MetricId, Unit, ValueType, descriptor, lookup, metric,
+};
+pub use column::{Column, Metric, Value};
+pub use draft::{Draft, Row};
+pub use entity::{Entity, EntityKind};
+pub use inventory::{
+    ContainerSpec, ContainerState, ContainerStatus, Inventory, Namespace, Node, Owner, Pod, Ready,
+    Resources, SharedInventory, Termination, Workload,
+};
+pub use label::{LabelOptions, StoredLabel, for_each_label};
+pub use registry::Registry;
+pub use table::{Context, Table};
+pub use target::{Hop, Target, TargetState};
+pub use time::Timestamp;

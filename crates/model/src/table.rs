@@ -1,0 +1,206 @@
+//! A table: the entities of one kind in one batch, a row each, a column per metric.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::{
+    CATALOG, Column, Entity, EntityKind, Metric, MetricId, Namespace, Node, Pod, Timestamp, Value,
+};
+
+/// What the inventory knows of a row's entity. Filled by the source (node) and by enrichment.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The node it runs on or is.
+    pub node: Option<Arc<Node>>,
+    /// The pod it is or belongs to; `None` for a pod that only the kubelet knows.
+    pub pod: Option<Arc<Pod>>,
+    /// The namespace it is or lives in.
+    pub namespace: Option<Arc<Namespace>>,
+}
+
+/// No column of this metric.
+const NO_SLOT: u8 = u8::MAX;
+
+/// The entities of one kind in one batch, with their values in columns.
+#[derive(Debug, Clone)]
+pub struct Table {
+    kind: EntityKind,
+    entities: Vec<Arc<Entity>>,
+    index: HashTable<u32>,
+    scraped: Vec<Timestamp>,
+    started: Vec<Timestamp>,
+    created: Vec<Timestamp>,
+    contexts: Vec<Context>,
+    columns: Vec<Column>,
+    /// Catalog position → position in `columns`.
+    slots: [u8; CATALOG.len()],
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(kind: EntityKind) -> Self {
+        Self {
+            kind,
+            entities: Vec::new(),
+            index: HashTable::new(),
+            scraped: Vec::new(),
+            started: Vec::new(),
+            created: Vec::new(),
+            contexts: Vec::new(),
+            columns: Vec::new(),
+            slots: [NO_SLOT; CATALOG.len()],
+        }
+    }
+
+    /// What its rows are.
+    pub fn kind(&self) -> EntityKind {
+        self.kind
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.entities.len()
+    }
+
+    /// Whether it has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.entities.is_empty()
+    }
+
+    /// The entity of each row.
+    pub fn entities(&self) -> &[Arc<Entity>] {
+        &self.entities
+    }
+
+    /// The row of `entity`.
+    pub fn find(&self, entity: &Entity) -> Option<usize> {
+        self.index
+            .find(entity.hash64(), |row| *self.entities[*row as usize] == *entity)
+            .map(|row| *row as usize)
+    }
+
+    /// When the source measured `row`; [`Timestamp::NEVER`] for computed rows.
+    pub fn scraped(&self, row: usize) -> Timestamp {
+        self.scraped[row]
+    }
+
+    /// When the counters of `row` began (Heapster: `CollectionStartTime`).
+    pub fn started(&self, row: usize) -> Timestamp {
+        self.started[row]
+    }
+
+    /// When the entity of `row` was created (Heapster: `EntityCreateTime`).
+    pub fn created(&self, row: usize) -> Timestamp {
+        self.created[row]
+    }
+
+    /// What the inventory knows of `row`.
+    pub fn context(&self, row: usize) -> &Context {
+        &self.contexts[row]
+    }
+
+    /// Every column.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of a catalog metric.
+    pub fn column(&self, metric: MetricId) -> Option<&Column> {
+        self.columns.get(usize::from(self.slots[metric.index()]))
+    }
+
+    /// The column of any metric, by name.
+    pub fn column_named(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.metric().name() == name)
+    }
+
+    /// The value of a catalog metric in `row`.
+    pub fn get(&self, row: usize, metric: MetricId) -> Option<Value> {
+        self.column(metric).and_then(|column| column.get(row))
+    }
+
+    /// The row of `entity`, added when it is new.
+    pub fn insert(&mut self, entity: &Arc<Entity>) -> usize {
+        debug_assert_eq!(entity.kind(), self.kind, "an entity goes into the table of its kind");
+        if let Some(row) = self.find(entity) {
+            return row;
+        }
+        let row = self.entities.len();
+        let entities = &mut self.entities;
+        entities.push(Arc::clone(entity));
+        let row32 = u32::try_from(row).unwrap_or(u32::MAX);
+        self.index.insert_unique(entity.hash64(), row32, |row| entities[*row as usize].hash64());
+        self.scraped.push(Timestamp::NEVER);
+        self.started.push(Timestamp::NEVER);
+        self.created.push(Timestamp::NEVER);
+        self.contexts.push(Context::default());
+        row
+    }
+
+    /// Sets when the source measured `row`.
+    pub fn set_scraped(&mut self, row: usize, time: Timestamp) {
+        self.scraped[row] = time;
+    }
+
+    /// Sets when the counters of `row` began.
+    pub fn set_started(&mut self, row: usize, time: Timestamp) {
+        self.started[row] = time;
+    }
+
+    /// Sets when the entity of `row` was created.
+    pub fn set_created(&mut self, row: usize, time: Timestamp) {
+        self.created[row] = time;
+    }
+
+    /// What the inventory knows of `row`, to fill in.
+    pub fn context_mut(&mut self, row: usize) -> &mut Context {
+        &mut self.contexts[row]
+    }
+
+    /// The column of a catalog metric, added when it is missing.
+    pub fn column_mut(&mut self, metric: MetricId) -> &mut Column {
+        let mut slot = usize::from(self.slots[metric.index()]);
+        if slot >= self.columns.len() {
+            slot = self.columns.len();
+            self.columns.push(Column::new(Metric::Known(metric)));
+            self.slots[metric.index()] = u8::try_from(slot).unwrap_or(NO_SLOT);
+        }
+        &mut self.columns[slot]
+    }
+
+    /// The column of any metric, added when it is missing. At most 250 columns are kept; beyond
+    /// that the answer is `None` and the caller counts the loss.
+    pub fn column_for(&mut self, metric: &Metric) -> Option<&mut Column> {
+        if let Metric::Known(id) = metric {
+            return Some(self.column_mut(*id));
+        }
+        if let Some(at) = self.columns.iter().position(|column| column.metric() == metric) {
+            return self.columns.get_mut(at);
+        }
+        if self.columns.len() + CATALOG.len() >= usize::from(NO_SLOT) {
+            return None;
+        }
+        self.columns.push(Column::new(metric.clone()));
+        self.columns.last_mut()
+    }
+
+    /// Puts an integer into `row`.
+    pub fn set_int(&mut self, row: usize, metric: MetricId, value: i64) {
+        self.column_mut(metric).set(row, Value::Int(value));
+    }
+
+    /// Puts a float into `row`; NaN clears it.
+    pub fn set_float(&mut self, row: usize, metric: MetricId, value: f64) {
+        self.column_mut(metric).set(row, Value::Float(value));
+    }
+
+    pub(crate) fn shrink(&mut self) {
+        self.entities.shrink_to_fit();
+        self.scraped.shrink_to_fit();
+        self.started.shrink_to_fit();
+        self.created.shrink_to_fit();
+        self.contexts.shrink_to_fit();
+        self.columns.iter_mut().for_each(Column::shrink);
+    }
+}

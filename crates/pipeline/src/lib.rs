@@ -1,0 +1,11 @@
+//! The tick: sources fill a draft, processors complete it, the frozen batch goes to every sink.
+//!
+//! Owns time (the only reader of the wall clock) and the queues. Knows nothing of Kubernetes,
+//! HTTP, files or any concrete source or sink.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod traits;
+
+pub use clock::Clock;
+pub use traits::{BoxFuture, Sink, SinkError, Source, Window};
