@@ -1,1 +1,56 @@
-fn main() {}
+//! Project verbs: `cargo xtask <verb>`. Needs nothing but the toolchain.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool speaks")]
+
+mod bench;
+mod child;
+mod ci;
+mod process;
+#[cfg(test)]
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <verb>
+
+  ci            everything that the gate runs: tools, format, lints, tests, dashboard, docs
+  fix           format and apply the lints' suggestions
+  golden        rewrite the golden files from what the code answers now
+  tools         install what the tests need (Chromium, kubectl; apt-get, as root)
+  ui            check, test and build the dashboard
+  e2e           the dashboard in headless Chromium against the demo
+  demo          cargo run --release -- demo
+  bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["ci"] => ci::gate(),
+        ["fix"] => ci::fix(),
+        ["golden"] => ci::golden(),
+        ["tools"] => tools::install(),
+        ["ui"] => ci::ui(),
+        ["e2e"] => ci::end_to_end(),
+        ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
+        ["bench", "tick", options @ ..] => bench::tick(options),
+        ["help" | "--help" | "-h"] | [] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("xtask: unknown verb `{}`\n\n{HELP}", words.join(" "));
+            return ExitCode::from(64);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
