@@ -1,0 +1,196 @@
+//! The command line: what may be typed, its defaults and its help. Decides nothing.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Kubernetes cluster metrics with history, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "taffrail", version, about, propagate_version = true)]
+#[command(after_help = "First time here? `taffrail demo` shows a simulated cluster at once.\n\
+    Exit codes: 64 bad usage, 78 bad configuration, 69 something needed is not there, 1 otherwise.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Collect metrics and serve the dashboard and the APIs.
+    Serve(ServeArgs),
+    /// Show a simulated cluster: no cluster, no account, moving graphs.
+    Demo(DemoArgs),
+    /// Run a simulated cluster that kubectl and other collectors believe.
+    Simulate(SimulateArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How to log.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LogArgs {
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as `info,cluster=debug`.
+    #[arg(
+        long,
+        global = true,
+        env = "TAFFRAIL_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub(crate) log: String,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `taffrail serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    /// Where measurements come from: `kubernetes.summary_api:[URL][?OPTIONS]`, `kubernetes:…`
+    /// (Heapster's grammar) or `host` (this machine). Without it: the cluster this pod runs in,
+    /// else the current kubeconfig context.
+    #[arg(long, value_name = "URI")]
+    pub(crate) source: Option<String>,
+    /// Where batches go besides memory: `log`. May be given several times.
+    #[arg(long, value_name = "URI")]
+    pub(crate) sink: Vec<String>,
+    /// Address to serve on. Anything but loopback is reachable by others: there is no login yet.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
+    pub(crate) listen: SocketAddr,
+    /// How often to measure: at least 5s. [default: 60s, and 5s for the host]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) metric_resolution: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) labels: LabelArgs,
+    /// How long one batch may take to reach a sink.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "20s")]
+    pub(crate) sink_export_data_timeout: Duration,
+    /// Answer `[]` on /api/v1/metric-export.
+    #[arg(long)]
+    pub(crate) disable_export: bool,
+}
+
+/// How Kubernetes labels become metric labels.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LabelArgs {
+    /// Joins the pairs of the `labels` label.
+    #[arg(long, default_value = ",", value_name = "TEXT")]
+    pub(crate) label_separator: String,
+    /// Leave this Kubernetes label out of the `labels` label. Comma list, may be repeated.
+    #[arg(long, value_delimiter = ',', value_name = "KEY")]
+    pub(crate) ignore_label: Vec<String>,
+    /// Store this Kubernetes label as a label of its own, also under another name
+    /// (`NEW=KEY`). Comma list, may be repeated.
+    #[arg(long, value_delimiter = ',', value_name = "[NEW=]KEY")]
+    pub(crate) store_label: Vec<String>,
+}
+
+/// The size and mood of a simulated cluster.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorldArgs {
+    /// Number of nodes.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) nodes: u32,
+    /// Pods per node.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=250))]
+    pub(crate) pods_per_node: u32,
+    /// Containers per pod, at most.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=20))]
+    pub(crate) containers_per_pod: u32,
+    /// Same seed and time, same cluster.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Break nodes: comma list of `NODE=FAULT` or `N%=FAULT` with down, hang, slow:2s, 401, 403,
+    /// 500, garbage, truncated, oversized, skew:30s.
+    #[arg(long, value_name = "NODE=FAULT,…", default_value = "")]
+    pub(crate) fault: String,
+}
+
+/// `taffrail demo`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) world: WorldArgs,
+    /// Address to serve the dashboard on. A taken port is replaced by a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
+    pub(crate) listen: SocketAddr,
+    /// How often to measure: at least 5s.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s")]
+    pub(crate) metric_resolution: Duration,
+    /// Also write a kubeconfig for the simulated cluster.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig_out: Option<PathBuf>,
+}
+
+/// `taffrail simulate`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(crate) world: WorldArgs,
+    /// Address of the API server (HTTPS, bearer token). Loopback only.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6443")]
+    pub(crate) listen: SocketAddr,
+    /// Address of the API server's plain port, which asks for no credentials. Loopback only.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) insecure_listen: SocketAddr,
+    /// The port of every kubelet over HTTPS; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) kubelet_port: u16,
+    /// The port of every kubelet over plain HTTP; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) kubelet_http_port: u16,
+    /// Write a kubeconfig for the cluster here.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig_out: Option<PathBuf>,
+}
+
+/// Reads a duration as Go prints and reads it (`60s`, `1m30s`, `1h0m0s`, `500ms`).
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let signed: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is not a duration such as 60s or 1m30s"))?;
+    Duration::try_from(signed).map_err(|_| format!("`{text}` is negative"))
+}
+
+/// Whether nobody but this machine reaches `address`.
+pub(crate) fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_gos() {
+        for (text, seconds) in [("60s", 60), ("1m0s", 60), ("1m30s", 90), ("1h0m0s", 3600)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert!(duration("soon").is_err());
+        assert!(duration("-5s").is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! The checked configuration of a running server, whatever spoke it: flags of `taffrail serve`
+//! or Heapster's own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::{LabelOptions, StoredLabel};
+
+use crate::cli::{LabelArgs, ServeArgs};
+
+/// The shortest time between two ticks, as Heapster's.
+pub(crate) const MIN_RESOLUTION: Duration = Duration::from_secs(5);
+/// The time between two ticks where nobody says otherwise, as Heapster's.
+pub(crate) const DEFAULT_RESOLUTION: Duration = Duration::from_mins(1);
+/// How long Heapster waits after a window's end before it scrapes.
+pub(crate) const HEAPSTER_SCRAPE_OFFSET: Duration = Duration::from_secs(5);
+
+/// Whose manners the process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Our own defaults.
+    Taffrail,
+    /// Invoked as `heapster`: its defaults, its timing.
+    Heapster,
+}
+
+/// Certificates of the main port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TlsFiles {
+    /// PEM certificate chain.
+    pub(crate) certificate: PathBuf,
+    /// PEM private key.
+    pub(crate) key: PathBuf,
+    /// PEM CA of client certificates; asks for one when given.
+    pub(crate) client_ca: Option<PathBuf>,
+    /// Common names that may call; empty admits every verified client.
+    pub(crate) allowed_users: Vec<String>,
+}
+
+/// Everything that a server needs to know before it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    pub(crate) dialect: Dialect,
+    pub(crate) source: Option<String>,
+    pub(crate) sinks: Vec<String>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) resolution: Option<Duration>,
+    pub(crate) labels: LabelOptions,
+    pub(crate) sink_timeout: Duration,
+    pub(crate) disable_export: bool,
+    pub(crate) disable_metric_sink: bool,
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+/// A configuration that cannot be used: every mistake at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ConfigError(pub(crate) Vec<String>);
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// From the flags of `taffrail serve`.
+    pub(crate) fn from_serve(args: ServeArgs) -> Result<Self, ConfigError> {
+        Self {
+            dialect: Dialect::Taffrail,
+            source: args.source,
+            sinks: args.sink,
+            listen: args.listen,
+            resolution: args.metric_resolution,
+            labels: label_options(args.labels),
+            sink_timeout: args.sink_export_data_timeout,
+            disable_export: args.disable_export,
+            disable_metric_sink: false,
+            tls: None,
+        }
+        .checked()
+    }
+
+    /// Refuses what cannot work, naming the flag and the change to make.
+    pub(crate) fn checked(self) -> Result<Self, ConfigError> {
+        let mut mistakes = Vec::new();
+        if let Some(resolution) = self.resolution
+            && resolution < MIN_RESOLUTION
+        {
+            mistakes.push(format!(
+                "--metric-resolution={resolution:?}: kubelets do not measure that often; give at least 5s"
+            ));
+        }
+        if self.sink_timeout.is_zero() {
+            mistakes.push("--sink-export-data-timeout=0s: give a sink some time".to_owned());
+        }
+        for stored in &self.labels.stored {
+            if stored.key.is_empty() || stored.name.is_empty() {
+                mistakes
+                    .push("--store-label: give KEY or NEW=KEY, both parts non-empty".to_owned());
+            }
+        }
+        if mistakes.is_empty() { Ok(self) } else { Err(ConfigError(mistakes)) }
+    }
+}
+
+/// The label flags as the model wants them.
+pub(crate) fn label_options(args: LabelArgs) -> LabelOptions {
+    let stored = args
+        .store_label
+        .into_iter()
+        .map(|text| match text.split_once('=') {
+            Some((name, key)) => StoredLabel { key: key.to_owned(), name: name.to_owned() },
+            None => StoredLabel { name: text.clone(), key: text },
+        })
+        .collect();
+    LabelOptions { separator: args.label_separator, ignored: args.ignore_label, stored }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn serve(arguments: &[&str]) -> Result<Config, ConfigError> {
+        let words = ["taffrail", "serve"].iter().chain(arguments);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Serve(args) => Config::from_serve(args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_stored_label_may_get_another_name() {
+        let config = serve(&["--store-label", "app,team=owner"]).unwrap();
+        let stored: Vec<_> =
+            config.labels.stored.iter().map(|label| (&*label.key, &*label.name)).collect();
+        assert_eq!(stored, [("app", "app"), ("owner", "team")]);
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let ConfigError(mistakes) =
+            serve(&["--metric-resolution=1s", "--sink-export-data-timeout=0s", "--store-label==x"])
+                .unwrap_err();
+        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    }
+}
