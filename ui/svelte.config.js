@@ -1,0 +1,7 @@
+// Compiler options shared by Vite and svelte-check: runes everywhere.
+import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+
+export default {
+  preprocess: vitePreprocess({ script: false }),
+  compilerOptions: { runes: true },
+};
