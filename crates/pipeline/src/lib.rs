@@ -5,7 +5,16 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod deliver;
+mod processors;
+mod queue;
+mod schedule;
+mod telemetry;
+mod tick;
 mod traits;
 
 pub use clock::Clock;
+pub use processors::{Options as ProcessorOptions, PodSum, Processors, RateOptions, STEPS, Step};
+pub use queue::QUEUE_BATCHES;
+pub use tick::{Pipeline, Stopped, TickOptions, TickStatus};
 pub use traits::{BoxFuture, Sink, SinkError, Source, Window};
