@@ -171,7 +171,7 @@ fn embed(dist: &Path, out: &Path) -> Outcome {
             "    ({path:?}, Asset {{ bytes: {}, gzip: {gzip}, content_type: {:?}, etag: {:?}, immutable: {} }}),",
             include(&index.to_string()),
             content_type(path)?,
-            format!("W/\"{:016x}\"", fnv1a(&bytes)),
+            format!("\"{:016x}\"", fnv1a(&bytes)),
             path.starts_with(HASHED),
         )
         .map_err(|error| error.to_string())?;

@@ -12,14 +12,14 @@ pub struct Asset {
     pub gzip: Option<&'static [u8]>,
     /// Value of the `Content-Type` header.
     pub content_type: &'static str,
-    /// Value of the `ETag` header: weak, one for both encodings.
+    /// Value of the `ETag` header, quoted; one for both encodings.
     pub etag: &'static str,
     /// True where the name holds a hash of the content, so that it may be cached for ever.
     pub immutable: bool,
 }
 
-/// The tag in `index.html` that every other URL of the dashboard is relative to.
-const BASE: &[u8] = b"<base href=\"./\" />";
+/// After this tag of `index.html` goes the base that its relative URLs start from.
+const HEAD: &[u8] = b"<head>";
 
 const INDEX: &str = "index.html";
 
@@ -35,28 +35,23 @@ pub fn index() -> &'static Asset {
         bytes: b"",
         gzip: None,
         content_type: "text/html; charset=utf-8",
-        etag: "W/\"0\"",
+        etag: "\"0\"",
         immutable: false,
     };
     // The build script refuses a dist without index.html.
     asset(INDEX).unwrap_or(&NONE)
 }
 
-/// The page for a URL `depth` folders below the dashboard's root: 1 for `/nodes/`, and for
-/// `/nodes/a`; 0 is the root. Its `<base>` leads back up, whatever prefix a proxy puts before.
+/// The page for a URL `depth` folders below the dashboard's root: 1 for `/nodes/` and for
+/// `/nodes/a`; at 0 it is `index()`. Its `<base>` leads back up, whatever prefix a proxy puts
+/// before, so the Content-Security-Policy of such a page needs `base-uri 'self'`.
 pub fn index_at(depth: usize) -> Vec<u8> {
     let page = index().bytes;
-    let Some(at) = page.windows(BASE.len()).position(|window| window == BASE) else {
-        return page.to_vec();
-    };
-    let up = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
-    let (before, after) = (page.get(..at), page.get(at + BASE.len()..));
-    [
-        before.unwrap_or_default(),
-        format!("<base href=\"{up}\" />").as_bytes(),
-        after.unwrap_or_default(),
-    ]
-    .concat()
+    let head = page.windows(HEAD.len()).position(|window| window == HEAD);
+    let (Some(head), 1..) = (head, depth) else { return page.to_vec() };
+    let (before, after) = page.split_at(head + HEAD.len());
+    let base = format!("<base href=\"{}\">", "../".repeat(depth));
+    [before, base.as_bytes(), after].concat()
 }
 
 #[cfg(test)]
@@ -73,11 +68,10 @@ mod tests {
         std::str::from_utf8(index().bytes).unwrap()
     }
 
-    /// The relative URLs in `href` and `src` of the page, its base left out.
+    /// The relative URLs in `href` and `src` of the page.
     fn referenced() -> Vec<&'static str> {
         page()
             .split(['\n', '<'])
-            .filter(|tag| !tag.starts_with("base "))
             .flat_map(|tag| {
                 ["href=\"", "src=\""].into_iter().filter_map(move |name| {
                     tag.split_once(name).and_then(|(_, rest)| rest.split('"').next())
@@ -104,7 +98,7 @@ mod tests {
         for (path, asset) in ASSETS {
             assert_eq!(asset.immutable, path.starts_with("assets/"), "{path}");
             assert!(!asset.bytes.is_empty(), "{path}");
-            assert!(asset.etag.starts_with("W/\"") && asset.etag.ends_with('"'), "{path}");
+            assert!(asset.etag.starts_with('"') && asset.etag.ends_with('"'), "{path}");
         }
     }
 
@@ -112,10 +106,8 @@ mod tests {
     fn the_base_leads_back_to_the_root() {
         fn check(depth: usize, base: &str) {
             let page = String::from_utf8(index_at(depth)).unwrap();
-            assert!(page.contains(&format!("<base href=\"{base}\" />")), "{page}");
-            assert_eq!(page.matches("<base ").count(), 1);
+            assert!(page.contains(&format!("<head><base href=\"{base}\">")), "{page}");
         }
-        check(0, "./");
         check(1, "../");
         check(3, "../../../");
         assert_eq!(index_at(0), index().bytes);
