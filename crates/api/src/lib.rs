@@ -1,1 +1,72 @@
-//! Placeholder.
+//! Every HTTP dialect of Taffrail: Heapster's model API, our own, health and self-metrics.
+//!
+//! The only crate that knows status codes and JSON out. Knows neither where batches come from
+//! nor where else they go.
+#![forbid(unsafe_code)]
+
+mod dashboard;
+mod error;
+mod health;
+mod heapster;
+mod limits;
+mod observe;
+mod request;
+mod server;
+mod state;
+pub mod telemetry;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+
+pub use dashboard::{Asset, Dashboard, NoDashboard};
+pub use error::Error;
+pub use server::{Listener, Tls, TlsError, fuzz_request_head, serve};
+pub use state::{ApiOptions, ApiParts, ApiState, Arrival, Clock, ClusterFacts, Facts, Status};
+
+use observe::named;
+
+/// The route table.
+pub fn router(state: &Arc<ApiState>) -> Router {
+    let mut routes = Router::new()
+        .route("/healthz", named("healthz", get(health::check)))
+        .route("/healthz/healthz", named("healthz", get(health::check)))
+        .route("/metrics", named("prometheus", get(observe::exposition)))
+        .route("/api/v1/metric-export", named("metricExport", get(heapster::export)))
+        .route("/api/v1/metric-export/", named("metricExport", get(heapster::export)))
+        .route("/api/v1/metric-export-schema", named("metricExportSchema", get(heapster::schema)))
+        .route("/api/v1/metric-export-schema/", named("metricExportSchema", get(heapster::schema)));
+    if !state.options.disable_metric_sink {
+        // Its own table, `heapster::routes`, names the handlers.
+        for path in ["/api/v1/model", "/api/v1/model/", "/api/v1/model/{*rest}"] {
+            routes = routes.route(path, get(heapster::model).fallback(heapster::method_refused));
+        }
+    }
+    routes
+        .nest("/api/taffrail/v1", v1_routes())
+        .route("/", named("dashboard", get(dashboard::page)))
+        .fallback(dashboard::page_or_not_found)
+        .layer(from_fn_with_state(Arc::clone(state), observe::count))
+        .layer(observe::compression())
+        .with_state(Arc::clone(state))
+}
+
+/// Our own API, as `docs/API.md` promises it.
+fn v1_routes() -> Router<Arc<ApiState>> {
+    let v1 = |name: &'static str, routes: MethodRouter<Arc<ApiState>>| {
+        named(name, routes.fallback(v1::method_refused))
+    };
+    Router::new()
+        .route("/status", v1("v1Status", get(v1::status)))
+        .route("/overview", v1("v1Overview", get(v1::overview)))
+        .route("/nodes", v1("v1Nodes", get(v1::nodes)))
+        .route("/pods", v1("v1Pods", get(v1::pods)))
+        .route("/namespaces", v1("v1Namespaces", get(v1::namespaces)))
+        .route("/targets", v1("v1Targets", get(v1::targets)))
+        .route("/query", v1("v1Query", post(v1::query)))
+        .route("/stream", v1("v1Stream", get(v1::stream)))
+        .fallback(v1::not_found)
+}

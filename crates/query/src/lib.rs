@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The live window and the questions asked of it: newest batch, ranges, rankings.
+//!
+//! Pure: no clock, no files, no network, no async. Time comes from the batches and arguments.
+#![forbid(unsafe_code)]
+
+mod chunk;
+mod graphed;
+mod history;
+mod range;
+mod rank;
+pub mod telemetry;
+mod window;
+
+pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
+pub use rank::top;
+pub use window::{Rejected, Window, WindowOptions};

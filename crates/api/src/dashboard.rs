@@ -1,0 +1,123 @@
+//! The dashboard's files, with the headers that browsers need. Knows nothing of their content.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+
+use crate::ApiState;
+use crate::error::Error;
+use crate::observe::Handler;
+use crate::request::decoded;
+
+/// What pages may load and do: only what comes from here.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; \
+     object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// One file.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The bytes as gzip, where that is smaller.
+    pub gzip: Option<Bytes>,
+    /// Media type.
+    pub content_type: &'static str,
+    /// Quoted entity tag.
+    pub etag: &'static str,
+    /// The name changes with the content, so that it may be cached for ever.
+    pub immutable: bool,
+}
+
+/// Where the dashboard's files come from.
+pub trait Dashboard: Send + Sync {
+    /// The file at `path`, without a leading slash; `index.html` is the page itself.
+    fn asset(&self, path: &str) -> Option<Asset>;
+}
+
+/// A process without a dashboard.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoDashboard;
+
+impl Dashboard for NoDashboard {
+    fn asset(&self, _path: &str) -> Option<Asset> {
+        None
+    }
+}
+
+/// `/`.
+pub(crate) async fn page(State(state): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
+    match state.dashboard.asset("index.html") {
+        Some(asset) => answer(&asset, &headers),
+        None => Error::NoPath.as_text(),
+    }
+}
+
+/// Any path that no other route took: a file of the dashboard, or Go's 404.
+pub(crate) async fn page_or_not_found(
+    State(state): State<Arc<ApiState>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let path = decoded(uri.path().trim_start_matches('/'));
+    let asset = match method {
+        Method::GET | Method::HEAD => state.dashboard.asset(&path),
+        _ => None,
+    };
+    let mut response = match asset {
+        Some(asset) => answer(&asset, &headers),
+        None => Error::NoPath.as_text(),
+    };
+    response.extensions_mut().insert(Handler("dashboard"));
+    response
+}
+
+fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
+    let fresh = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
+    let mut response = if fresh {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if let Some(gzip) = asset.gzip.as_ref().filter(|_| accepts_gzip(headers)) {
+        let encoding = [(header::CONTENT_ENCODING, "gzip")];
+        (encoding, gzip.clone()).into_response()
+    } else {
+        asset.bytes.clone().into_response()
+    };
+    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let fixed = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::ETAG, asset.etag),
+        (header::CACHE_CONTROL, cache),
+        (header::VARY, "accept-encoding"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Whether the client takes gzip; a quality of zero says that it does not.
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::ACCEPT_ENCODING).iter();
+    codings.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(
+        |coding| {
+            let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+            let refused = quality
+                .trim()
+                .strip_prefix("q=")
+                .is_some_and(|quality| quality.trim().parse() == Ok(0.0_f32));
+            matches!(name.trim(), "gzip" | "*") && !refused
+        },
+    )
+}

@@ -1,0 +1,162 @@
+//! What can be wrong with a request, and the one map from that to status codes.
+//!
+//! Each dialect renders an error its own way: Heapster's as plain text, ours as JSON.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde_json::json;
+
+use crate::limits::{
+    MAX_LIST_ITEMS, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, MAX_STREAMS,
+};
+
+/// Why a request was not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No such path under Heapster's model API.
+    #[error("404: Page Not Found")]
+    NoModelPath,
+    /// No such path anywhere.
+    #[error("404 page not found\n")]
+    NoPath,
+    /// The path does not take this method.
+    #[error("405: Method Not Allowed")]
+    Method,
+    /// `start` or `end` is no RFC 3339 time; carries Go's words.
+    #[error("timestamp argument cannot be parsed: {0}")]
+    Time(String),
+    /// A pair of `labels` has no colon.
+    #[error("invalid label pair {0:?}")]
+    LabelPair(String),
+    /// A query parameter that the path does not take.
+    #[error("unknown parameter {0:?}")]
+    UnknownParameter(String),
+    /// A query parameter with a value out of its range.
+    #[error("parameter {name:?} has the value {value:?}")]
+    Parameter {
+        /// Which.
+        name: &'static str,
+        /// As it came.
+        value: String,
+        /// What it takes.
+        takes: String,
+    },
+    /// A body that is not what the path takes.
+    #[error("the body cannot be read: {0}")]
+    Body(String),
+    /// A body beyond the limit.
+    #[error("the body is larger than {MAX_QUERY_BODY_BYTES} bytes")]
+    BodyTooLarge,
+    /// Too many series in one query.
+    #[error("{0} series are more than {MAX_QUERY_SERIES}")]
+    TooManySeries(usize),
+    /// A metric that nobody knows.
+    #[error("unknown metric {0:?}")]
+    UnknownMetric(String),
+    /// A series without a part that its kind needs.
+    #[error("series {index}: a {kind} needs {needs:?}")]
+    SeriesPart {
+        /// Position in the request.
+        index: usize,
+        /// Kind of entity.
+        kind: &'static str,
+        /// The missing field.
+        needs: &'static str,
+    },
+    /// Too many event streams.
+    #[error("{MAX_STREAMS} streams are open already")]
+    TooManyStreams,
+    /// No verified client certificate where one is needed.
+    #[error("Unauthorized\n")]
+    Unauthorized,
+    /// A verified client that is not allowed.
+    #[error("Forbidden\n")]
+    Forbidden,
+    /// A head that is no HTTP/1.1 request.
+    #[error("bad request\n")]
+    Head,
+    /// A request target beyond the limit, or a long one where none is taken.
+    #[error("URI too long\n")]
+    TargetTooLong,
+    /// Header lines beyond the limit.
+    #[error("request header fields too large\n")]
+    HeadersTooLarge,
+    /// Too many long heads at once.
+    #[error("too many long requests at once\n")]
+    Busy,
+}
+
+impl Error {
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NoModelPath | Self::NoPath => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Time(_)
+            | Self::LabelPair(_)
+            | Self::UnknownParameter(_)
+            | Self::Parameter { .. }
+            | Self::Body(_)
+            | Self::TooManySeries(_)
+            | Self::UnknownMetric(_)
+            | Self::SeriesPart { .. }
+            | Self::Head => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooManyStreams | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What to change, in one line; empty when nothing is known to help.
+    fn advice(&self) -> String {
+        match self {
+            Self::NoPath => "see docs/API.md for the paths".to_owned(),
+            Self::Method => "use the method that docs/API.md names for the path".to_owned(),
+            Self::UnknownParameter(_) => {
+                "see docs/API.md for the parameters of the path".to_owned()
+            }
+            Self::Parameter { takes, .. } => format!("give {takes}"),
+            Self::Body(_) => "send the JSON that docs/API.md shows".to_owned(),
+            Self::BodyTooLarge | Self::TooManySeries(_) => {
+                format!("split the query: at most {MAX_QUERY_SERIES} series each")
+            }
+            Self::UnknownMetric(_) => {
+                "name a metric of the catalog, such as cpu/usage_rate".to_owned()
+            }
+            Self::SeriesPart { needs, .. } => format!("add {needs:?} to the series"),
+            Self::TooManyStreams => "close other dashboards, or poll /status".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// The page size or number of points was out of range.
+    pub(crate) fn count(name: &'static str, value: &str) -> Self {
+        let most = if name == "points" { MAX_QUERY_POINTS } else { MAX_LIST_ITEMS };
+        Self::Parameter {
+            name,
+            value: value.to_owned(),
+            takes: format!("a number from 1 to {most}"),
+        }
+    }
+
+    /// As Heapster answers: the message as plain text.
+    pub(crate) fn as_text(&self) -> Response {
+        let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+        (self.status(), headers, self.to_string()).into_response()
+    }
+
+    /// As our own API answers: `{"error":{"reason":…,"advice":…}}`.
+    pub(crate) fn as_json(&self) -> Response {
+        let reason = match self {
+            Self::NoPath => "no such path".to_owned(),
+            Self::Method => "the path does not take this method".to_owned(),
+            other => other.to_string(),
+        };
+        let body = json!({ "error": { "reason": reason, "advice": self.advice() } });
+        (self.status(), Json(body)).into_response()
+    }
+}

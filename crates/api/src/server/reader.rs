@@ -1,0 +1,118 @@
+//! A socket seen through the framer: what hyper reads is what the framer lets pass.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Semaphore;
+
+use super::framer::Framer;
+use crate::limits::MAX_DISCARDED_BYTES;
+
+/// Bytes asked of the socket at once.
+const READ_BYTES: usize = 16 << 10;
+
+/// Reads through a [`Framer`], writes straight through.
+pub(super) struct HeadReader<S> {
+    stream: S,
+    framer: Framer,
+    input: Box<[u8]>,
+    /// Framed bytes that hyper did not take yet, from `taken` on.
+    framed: Vec<u8>,
+    taken: usize,
+    /// Bytes thrown away after a refused head.
+    discarded: usize,
+}
+
+impl<S> HeadReader<S> {
+    pub(super) fn new(stream: S, long_heads: Arc<Semaphore>) -> Self {
+        Self {
+            stream,
+            framer: Framer::new(long_heads),
+            input: vec![0; READ_BYTES].into(),
+            framed: Vec::new(),
+            taken: 0,
+            discarded: 0,
+        }
+    }
+
+    /// Gives hyper what is framed. Whether there was anything.
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        let waiting = self.framed.get(self.taken..).unwrap_or_default();
+        let here = waiting.len().min(buffer.remaining());
+        if let Some(now) = waiting.get(..here) {
+            buffer.put_slice(now);
+        }
+        self.taken += here;
+        if self.taken == self.framed.len() {
+            self.framed.clear();
+            // A large buffer is not kept for small heads to come.
+            self.framed.shrink_to(READ_BYTES);
+            self.taken = 0;
+        }
+        here > 0
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for HeadReader<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.give(buffer) || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let mut input = ReadBuf::new(&mut this.input);
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut input))?;
+            let filled = input.filled();
+            if filled.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if this.framer.refused() {
+                // Closing with unread bytes would reset the connection before the client has
+                // read why it was refused.
+                this.discarded += filled.len();
+                if this.discarded > MAX_DISCARDED_BYTES {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
+            this.framer.push(filled, &mut this.framed);
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for HeadReader<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+}

@@ -1,0 +1,176 @@
+//! What the handlers share: the window, the inventory, facts about the process, the clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::{Batch, LabelOptions, SharedInventory, TargetState, Timestamp};
+use query::Window;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::dashboard::Dashboard;
+
+/// Shows the time now.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the process knows of itself and its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Taffrail's version.
+    pub version: String,
+    /// The source's name (`kubernetes.summary_api`).
+    pub source: String,
+    /// The cluster; `None` until known, and where there is none.
+    pub cluster: Option<ClusterFacts>,
+    /// When the process started.
+    pub started_at: Timestamp,
+    /// Time between batches.
+    pub resolution: Duration,
+}
+
+/// What is known of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClusterFacts {
+    /// Its name, as configured or as the kubeconfig's context has it.
+    pub name: String,
+    /// The API server.
+    pub url: String,
+    /// The API server's version; `None` until it answered.
+    pub kubernetes_version: Option<String>,
+}
+
+/// Answers for the facts of the running process.
+pub trait Status: Send + Sync {
+    /// The facts as they are now.
+    fn facts(&self) -> Facts;
+}
+
+/// Settings of the HTTP side.
+#[derive(Debug, Clone, Default)]
+pub struct ApiOptions {
+    /// `--disable_export`: metric-export answers an empty list.
+    pub disable_export: bool,
+    /// `--disable_metric_sink`: there is no model API.
+    pub disable_metric_sink: bool,
+}
+
+/// What [`ApiState::new`] is made of.
+pub struct ApiParts {
+    /// Recent batches and history.
+    pub window: Arc<Window>,
+    /// What the watches know.
+    pub inventory: SharedInventory,
+    /// Facts about the process.
+    pub status: Arc<dyn Status>,
+    /// How Kubernetes labels become metric labels.
+    pub labels: LabelOptions,
+    /// The time.
+    pub clock: Clock,
+    /// Settings.
+    pub options: ApiOptions,
+    /// Where `/metrics` comes from: the handle of a [`telemetry::recorder`](crate::telemetry).
+    pub self_metrics: PrometheusHandle,
+    /// The dashboard's files.
+    pub dashboard: Arc<dyn Dashboard>,
+}
+
+/// What the handlers share.
+pub struct ApiState {
+    pub(crate) window: Arc<Window>,
+    pub(crate) inventory: SharedInventory,
+    pub(crate) status: Arc<dyn Status>,
+    pub(crate) labels: LabelOptions,
+    pub(crate) clock: Clock,
+    pub(crate) options: ApiOptions,
+    pub(crate) self_metrics: PrometheusHandle,
+    pub(crate) dashboard: Arc<dyn Dashboard>,
+    pub(crate) arrivals: watch::Sender<Option<Arrival>>,
+    pub(crate) stopping: CancellationToken,
+    /// Open `/stream` connections.
+    pub(crate) streams: Arc<AtomicUsize>,
+}
+
+/// A batch that just arrived, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The batch's time.
+    pub timestamp: Timestamp,
+    /// How long its tick took.
+    pub took: Duration,
+    /// Number of rows.
+    pub rows: usize,
+    /// How its targets stand.
+    pub targets: TargetCounts,
+}
+
+/// How many targets stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct TargetCounts {
+    /// Answered.
+    pub up: usize,
+    /// Were asked and failed.
+    pub failed: usize,
+    /// Were not asked.
+    pub skipped: usize,
+}
+
+impl ApiState {
+    /// The state of an API that nobody asked yet.
+    pub fn new(parts: ApiParts) -> Arc<Self> {
+        crate::telemetry::describe();
+        Arc::new(Self {
+            window: parts.window,
+            inventory: parts.inventory,
+            status: parts.status,
+            labels: parts.labels,
+            clock: parts.clock,
+            options: parts.options,
+            self_metrics: parts.self_metrics,
+            dashboard: parts.dashboard,
+            arrivals: watch::Sender::new(None),
+            stopping: CancellationToken::new(),
+            streams: Arc::default(),
+        })
+    }
+
+    /// Tells every open stream that `batch` is in the window, and that its tick took `took`.
+    pub fn batch_arrived(&self, batch: &Batch, took: Duration) {
+        let arrival = Arrival {
+            timestamp: batch.timestamp(),
+            took,
+            rows: batch.rows(),
+            targets: TargetCounts::of(batch),
+        };
+        self.arrivals.send_replace(Some(arrival));
+        // Histograms gather samples until somebody asks; nobody may ever ask.
+        self.self_metrics.run_upkeep();
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl TargetCounts {
+    /// Counts the targets of `batch`.
+    pub(crate) fn of(batch: &Batch) -> Self {
+        let mut counts = Self::default();
+        for target in batch.targets() {
+            match target.state {
+                TargetState::Up => counts.up += 1,
+                TargetState::Failed { .. } => counts.failed += 1,
+                TargetState::Skipped { .. } => counts.skipped += 1,
+            }
+        }
+        counts
+    }
+}

@@ -1,0 +1,47 @@
+//! Taffrail's own API, version 1: what the dashboard asks. Contract: `docs/API.md`.
+
+mod cell;
+mod list;
+mod namespaces;
+mod nodes;
+mod overview;
+mod pods;
+mod series;
+mod status;
+mod stream;
+mod targets;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::observe::Handler;
+
+pub(crate) use namespaces::namespaces;
+pub(crate) use nodes::nodes;
+pub(crate) use overview::overview;
+pub(crate) use pods::pods;
+pub(crate) use series::query;
+pub(crate) use status::status;
+pub(crate) use stream::stream;
+pub(crate) use targets::targets;
+
+/// Any other path below the prefix.
+pub(crate) async fn not_found() -> Response {
+    let mut response = Error::NoPath.as_json();
+    response.extensions_mut().insert(Handler("v1Other"));
+    response
+}
+
+/// A path that does not take the method.
+pub(crate) async fn method_refused() -> Response {
+    Error::Method.as_json()
+}
+
+fn respond<T: Serialize>(answer: Result<T, Error>) -> Response {
+    match answer {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => error.as_json(),
+    }
+}

@@ -1,0 +1,133 @@
+//! Cells of the answers: numbers, times and the groups of values that entities share.
+
+use model::{MetricId, Table, Timestamp, Value, metric};
+use serde::{Serialize, Serializer};
+
+/// A number: whole ones are printed without a fraction, negative ones as 0 (the model API does
+/// the same, and no metric is meant to be negative).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number(pub(super) f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Beyond this not every whole number is a float.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let value = self.0.max(0.0);
+        if value.fract() == 0.0 && value < EXACT {
+            return serializer.serialize_i64(Value::Float(value).as_i64());
+        }
+        serializer.serialize_f64(value)
+    }
+}
+
+/// Milliseconds since the epoch; `None` for a time that never was.
+pub(super) fn millis(time: Timestamp) -> Option<i64> {
+    (!time.is_never()).then(|| time.millis())
+}
+
+/// The values of one entity in the newest batch, if it was measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a>(pub(super) Option<(&'a Table, usize)>);
+
+impl Row<'_> {
+    pub(super) fn get(&self, metric: MetricId) -> Option<Number> {
+        self.0.and_then(|(table, row)| table.get(row, metric)).map(|value| Number(value.as_f64()))
+    }
+
+    pub(super) fn cpu(&self) -> Cpu {
+        Cpu {
+            usage: self.get(metric::CPU_USAGE_RATE),
+            request: self.get(metric::CPU_REQUEST),
+            limit: self.get(metric::CPU_LIMIT),
+        }
+    }
+
+    pub(super) fn cpu_of_node(&self) -> NodeCpu {
+        NodeCpu {
+            cpu: self.cpu(),
+            allocatable: self.get(metric::CPU_NODE_ALLOCATABLE),
+            capacity: self.get(metric::CPU_NODE_CAPACITY),
+        }
+    }
+
+    pub(super) fn memory(&self) -> Memory {
+        Memory {
+            working_set: self.get(metric::MEMORY_WORKING_SET),
+            usage: self.get(metric::MEMORY_USAGE),
+            rss: self.get(metric::MEMORY_RSS),
+            request: self.get(metric::MEMORY_REQUEST),
+            limit: self.get(metric::MEMORY_LIMIT),
+        }
+    }
+
+    pub(super) fn memory_of_node(&self) -> NodeMemory {
+        NodeMemory {
+            memory: self.memory(),
+            allocatable: self.get(metric::MEMORY_NODE_ALLOCATABLE),
+            capacity: self.get(metric::MEMORY_NODE_CAPACITY),
+        }
+    }
+
+    pub(super) fn network(&self) -> Network {
+        Network {
+            rx_rate: self.get(metric::NETWORK_RX_RATE),
+            tx_rate: self.get(metric::NETWORK_TX_RATE),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Cpu {
+    pub(super) usage: Option<Number>,
+    request: Option<Number>,
+    limit: Option<Number>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct NodeCpu {
+    #[serde(flatten)]
+    pub(super) cpu: Cpu,
+    allocatable: Option<Number>,
+    capacity: Option<Number>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Memory {
+    pub(super) working_set: Option<Number>,
+    usage: Option<Number>,
+    rss: Option<Number>,
+    request: Option<Number>,
+    limit: Option<Number>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct NodeMemory {
+    #[serde(flatten)]
+    pub(super) memory: Memory,
+    allocatable: Option<Number>,
+    capacity: Option<Number>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Network {
+    rx_rate: Option<Number>,
+    tx_rate: Option<Number>,
+}
+
+impl Network {
+    /// Received and sent together, for sorting.
+    pub(super) fn sum(&self) -> Option<f64> {
+        match (self.rx_rate, self.tx_rate) {
+            (None, None) => None,
+            (rx, tx) => Some(rx.map_or(0.0, |rate| rate.0) + tx.map_or(0.0, |rate| rate.0)),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Filesystem {
+    pub(super) usage: Option<Number>,
+    pub(super) limit: Option<Number>,
+}

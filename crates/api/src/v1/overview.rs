@@ -1,0 +1,150 @@
+//! `GET /overview`: the whole cluster on one card.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use model::{Batch, EntityKind, Inventory, Ready, metric};
+use serde::Serialize;
+
+use super::cell::{Filesystem, Network, NodeCpu, NodeMemory, Number, Row};
+use super::nodes::node_filesystem;
+use super::respond;
+use super::status::no_parameters;
+use crate::ApiState;
+
+#[derive(Debug, Serialize)]
+struct Overview {
+    timestamp: Option<i64>,
+    nodes: Nodes,
+    pods: Pods,
+    namespaces: Option<usize>,
+    containers: Option<usize>,
+    restarts: Option<Number>,
+    cpu: NodeCpu,
+    memory: NodeMemory,
+    network: Network,
+    filesystem: Filesystem,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Nodes {
+    total: Option<usize>,
+    ready: Option<usize>,
+    not_ready: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pods {
+    total: Option<usize>,
+    by_phase: Option<BTreeMap<String, usize>>,
+}
+
+pub(crate) async fn overview(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+    respond(no_parameters(&uri).map(|()| gather(&state)))
+}
+
+fn gather(state: &ApiState) -> Overview {
+    let latest = state.window.latest();
+    let Some(batch) = latest.as_deref() else { return before_first_batch() };
+    let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
+    let cluster = batch.table(EntityKind::Cluster);
+    let row = Row((!cluster.is_empty()).then_some((cluster, 0)));
+    let measured = |kind: EntityKind| batch.table(kind).len();
+    Overview {
+        timestamp: Some(batch.timestamp().millis()),
+        nodes: nodes(batch, &inventory),
+        pods: pods(batch, &inventory),
+        namespaces: Some(inventory.namespaces().len().max(measured(EntityKind::Namespace))),
+        containers: Some(measured(EntityKind::Container)),
+        restarts: Some(row.get(metric::RESTART_COUNT).unwrap_or_else(|| restarts(&inventory))),
+        cpu: row.cpu_of_node(),
+        memory: row.memory_of_node(),
+        network: row.network(),
+        filesystem: filesystem(batch),
+    }
+}
+
+fn before_first_batch() -> Overview {
+    let row = Row(None);
+    Overview {
+        timestamp: None,
+        nodes: Nodes::default(),
+        pods: Pods::default(),
+        namespaces: None,
+        containers: None,
+        restarts: None,
+        cpu: row.cpu_of_node(),
+        memory: row.memory_of_node(),
+        network: row.network(),
+        filesystem: Filesystem { usage: None, limit: None },
+    }
+}
+
+/// Nodes as the watches know them; where there are no watches, those of the batch.
+fn nodes(batch: &Batch, inventory: &Inventory) -> Nodes {
+    let known: Vec<(&str, Ready)> = if inventory.nodes().len() > 0 {
+        inventory.nodes().map(|node| (&*node.name, node.ready)).collect()
+    } else {
+        let table = batch.table(EntityKind::Node);
+        let ready = |row: usize| table.context(row).node.as_ref().map(|node| node.ready);
+        let node = |(row, node): (usize, &'_ Arc<model::Entity>)| {
+            (node.name().to_owned(), ready(row).unwrap_or_default())
+        };
+        let rows: Vec<(String, Ready)> = table.entities().iter().enumerate().map(node).collect();
+        return count(rows.iter().map(|(name, ready)| (name.as_str(), *ready)));
+    };
+    count(known.into_iter())
+}
+
+/// A node that does not say whether it is ready counts as ready: it was measured.
+fn count<'a>(nodes: impl ExactSizeIterator<Item = (&'a str, Ready)>) -> Nodes {
+    let total = nodes.len();
+    let mut not_ready: Vec<String> =
+        nodes.filter(|(_, ready)| *ready == Ready::No).map(|(name, _)| name.to_owned()).collect();
+    not_ready.sort_unstable();
+    Nodes { total: Some(total), ready: Some(total - not_ready.len()), not_ready: Some(not_ready) }
+}
+
+fn pods(batch: &Batch, inventory: &Inventory) -> Pods {
+    let mut by_phase: BTreeMap<String, usize> = BTreeMap::new();
+    let mut total = 0;
+    for pod in inventory.pods() {
+        total += 1;
+        match by_phase.get_mut(&*pod.phase) {
+            Some(count) => *count += 1,
+            None => {
+                by_phase.insert(pod.phase.to_string(), 1);
+            }
+        }
+    }
+    if total == 0 {
+        total = batch.table(EntityKind::Pod).len();
+    }
+    Pods { total: Some(total), by_phase: Some(by_phase) }
+}
+
+fn restarts(inventory: &Inventory) -> Number {
+    let counts = inventory.pods().flat_map(|pod| pod.statuses.iter());
+    let sum: f64 = counts.map(|status| f64::from(status.restart_count)).sum();
+    Number(sum)
+}
+
+/// The root filesystems of all nodes together.
+fn filesystem(batch: &Batch) -> Filesystem {
+    let mut sums: [Option<f64>; 2] = [None, None];
+    for node in batch.table(EntityKind::Node).entities() {
+        let filesystem = node_filesystem(batch, node);
+        for (sum, value) in sums.iter_mut().zip([filesystem.usage, filesystem.limit]) {
+            if let Some(Number(value)) = value {
+                *sum = Some(sum.unwrap_or(0.0) + value);
+            }
+        }
+    }
+    let [usage, limit] = sums.map(|sum| sum.map(Number));
+    Filesystem { usage, limit }
+}

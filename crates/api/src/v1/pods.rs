@@ -1,0 +1,237 @@
+//! `GET /pods`: pods with usage and the state that matters most.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use model::{Batch, ContainerState, EntityKind, Inventory, Pod, Registry, metric};
+use serde::Serialize;
+
+use super::cell::{Cpu, Memory, Network, Number, Row, millis};
+use super::list::{List, Page, Sort};
+use super::respond;
+use crate::ApiState;
+use crate::error::Error;
+
+const SORTS: &[Sort] = &[
+    Sort::Name,
+    Sort::Cpu,
+    Sort::Memory,
+    Sort::Network,
+    Sort::Filesystem,
+    Sort::Restarts,
+    Sort::Started,
+];
+
+#[derive(Debug, Serialize)]
+struct Item {
+    namespace: String,
+    name: String,
+    node: Option<String>,
+    phase: Option<String>,
+    reason: String,
+    workload: Option<Workload>,
+    containers: Option<usize>,
+    ready: Option<usize>,
+    restarts: Option<u32>,
+    started: Option<i64>,
+    cpu: Cpu,
+    memory: Memory,
+    network: Network,
+}
+
+#[derive(Debug, Serialize)]
+struct Workload {
+    kind: String,
+    name: String,
+}
+
+pub(crate) async fn pods(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+    respond(gather(&state, uri.query().unwrap_or("")))
+}
+
+/// A pod that the watches or the batch know.
+struct Candidate<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    pod: Option<&'a Arc<Pod>>,
+    row: Row<'a>,
+}
+
+fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
+    let page = Page::parse(query, SORTS, true)?;
+    let latest = state.window.latest();
+    let batch = latest.as_deref();
+    let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
+    let mut candidates = measured(batch, &inventory);
+    add_unmeasured(&mut candidates, &inventory);
+    candidates.retain(|one| {
+        page.shows(one.name)
+            && page.namespace.as_deref().is_none_or(|namespace| namespace == one.namespace)
+            && page.node.as_deref().is_none_or(|node| one.node() == Some(node))
+    });
+    let (total, shown) = page.of(candidates, |one| one.sort_value(page.sort), Candidate::by_name);
+    let items = shown.iter().map(|one| one.item(batch, &inventory)).collect();
+    Ok(List::new(batch.map(Batch::timestamp), total, items))
+}
+
+/// Pods of the batch, those left out that the watches knew then and no longer know.
+fn measured<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Candidate<'a>> {
+    let Some(table) = batch.map(|batch| batch.table(EntityKind::Pod)) else { return Vec::new() };
+    let mut candidates = Vec::with_capacity(table.len());
+    for (row, entity) in table.entities().iter().enumerate() {
+        let (namespace, name) = (entity.namespace().unwrap_or_default(), entity.name());
+        let pod = inventory.pod(namespace, name);
+        if pod.is_none() && table.context(row).pod.is_some() {
+            continue;
+        }
+        candidates.push(Candidate { namespace, name, pod, row: Row(Some((table, row))) });
+    }
+    candidates
+}
+
+fn add_unmeasured<'a>(candidates: &mut Vec<Candidate<'a>>, inventory: &'a Inventory) {
+    let seen: HashSet<(&str, &str)> =
+        candidates.iter().map(|one| (one.namespace, one.name)).collect();
+    let new = inventory.pods().filter(|pod| !seen.contains(&(&*pod.namespace, &*pod.name)));
+    let new: Vec<_> = new
+        .map(|pod| Candidate {
+            namespace: &pod.namespace,
+            name: &pod.name,
+            pod: Some(pod),
+            row: Row(None),
+        })
+        .collect();
+    candidates.extend(new);
+}
+
+impl Candidate<'_> {
+    fn by_name(left: &Self, right: &Self) -> Ordering {
+        (left.name, left.namespace).cmp(&(right.name, right.namespace))
+    }
+
+    fn node(&self) -> Option<&str> {
+        if let Some(pod) = self.pod {
+            return Some(&*pod.node).filter(|node| !node.is_empty());
+        }
+        let (table, row) = self.row.0?;
+        table.context(row).node.as_ref().map(|node| &*node.name)
+    }
+
+    fn restarts(&self) -> Option<u32> {
+        let pod = self.pod?;
+        Some(pod.statuses.iter().map(|status| status.restart_count).sum())
+    }
+
+    fn sort_value(&self, sort: Sort) -> Option<f64> {
+        let number = match sort {
+            Sort::Cpu => self.row.get(metric::CPU_USAGE_RATE),
+            Sort::Memory => self.row.get(metric::MEMORY_WORKING_SET),
+            Sort::Filesystem => self.row.get(metric::EPHEMERAL_STORAGE_USAGE),
+            Sort::Network => return self.row.network().sum(),
+            Sort::Restarts => return self.restarts().map(f64::from),
+            Sort::Started => {
+                let started = self.pod.and_then(|pod| millis(pod.started));
+                return started.map(|started| model::Value::Int(started).as_f64());
+            }
+            Sort::Name | Sort::Pods => None,
+        };
+        number.map(|Number(value)| value)
+    }
+
+    fn item(&self, batch: Option<&Batch>, inventory: &Inventory) -> Item {
+        let pod = self.pod.map(|pod| &**pod);
+        let workload = pod
+            .and_then(|pod| inventory.top_owner(pod))
+            .map(|owner| Workload { kind: owner.kind.to_string(), name: owner.name.to_string() });
+        Item {
+            namespace: self.namespace.to_owned(),
+            name: self.name.to_owned(),
+            node: self.node().map(str::to_owned),
+            phase: pod.map(|pod| pod.phase.to_string()),
+            reason: pod.map(reason).unwrap_or_default().to_owned(),
+            workload,
+            containers: self.containers(batch),
+            ready: pod.map(|pod| pod.statuses.iter().filter(|status| status.ready).count()),
+            restarts: self.restarts(),
+            started: pod.and_then(|pod| millis(pod.started)),
+            cpu: self.row.cpu(),
+            memory: self.row.memory(),
+            network: self.row.network(),
+        }
+    }
+
+    /// As many as the spec names; for a pod that only the kubelet knows, as many as were measured.
+    fn containers(&self, batch: Option<&Batch>) -> Option<usize> {
+        if let Some(pod) = self.pod {
+            return Some(pod.containers.len());
+        }
+        let pod = Registry::default().pod(self.namespace, self.name, "");
+        let containers = batch?.table(EntityKind::Container).entities().iter();
+        Some(containers.filter(|container| container.parent() == Some(&pod)).count())
+    }
+}
+
+/// Waiting reasons of a pod that merely starts.
+const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// The reason that matters most: the pod's own, then why a container waits, then how one ended;
+/// a mere start last.
+fn reason(pod: &Pod) -> &str {
+    if !pod.reason.is_empty() {
+        return &pod.reason;
+    }
+    let waiting = || {
+        pod.statuses.iter().filter_map(|status| match &status.state {
+            ContainerState::Waiting(reason) if !reason.is_empty() => Some(&**reason),
+            _ => None,
+        })
+    };
+    let ended = || {
+        pod.statuses.iter().filter_map(|status| match &status.state {
+            ContainerState::Terminated(end) if &*end.reason != "Completed" => Some(&*end.reason),
+            _ => None,
+        })
+    };
+    waiting()
+        .find(|reason| !STARTING.contains(reason))
+        .or_else(|| ended().find(|reason| !reason.is_empty()))
+        .or_else(|| waiting().next())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ContainerStatus, Termination};
+
+    use super::*;
+
+    #[test]
+    fn the_reason_that_matters_most_is_shown() {
+        let waiting = |reason: &str| ContainerState::Waiting(reason.into());
+        let ended = |reason: &str| {
+            ContainerState::Terminated(Termination {
+                reason: reason.into(),
+                ..Termination::default()
+            })
+        };
+        let check = |own: &str, states: &[ContainerState], expected: &str| {
+            let status = |state: &ContainerState| ContainerStatus {
+                state: state.clone(),
+                ..Default::default()
+            };
+            let statuses = states.iter().map(status).collect();
+            let pod = Pod { reason: own.into(), statuses, ..Pod::default() };
+            assert_eq!(reason(&pod), expected);
+        };
+        check("", &[], "");
+        check("Evicted", &[ended("OOMKilled")], "Evicted");
+        check("", &[ended("OOMKilled"), waiting("CrashLoopBackOff")], "CrashLoopBackOff");
+        check("", &[waiting("ContainerCreating"), ended("OOMKilled")], "OOMKilled");
+        check("", &[ended("Completed"), waiting("ContainerCreating")], "ContainerCreating");
+        check("", &[ended("Completed")], "");
+    }
+}

@@ -1,0 +1,94 @@
+//! `GET /status`: what the process is, what it collects from and how far back it knows.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use serde::Serialize;
+
+use super::cell::millis;
+use super::respond;
+use crate::ApiState;
+use crate::error::Error;
+use crate::request::pairs;
+use crate::state::TargetCounts;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    version: String,
+    source: String,
+    cluster: Option<Cluster>,
+    now: i64,
+    started_at: i64,
+    resolution_ms: u128,
+    last_batch: Option<LastBatch>,
+    targets: TargetCounts,
+    history: Option<History>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cluster {
+    name: String,
+    url: String,
+    kubernetes_version: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LastBatch {
+    timestamp: i64,
+    took_ms: Option<u128>,
+    rows: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct History {
+    from: Option<i64>,
+    to: Option<i64>,
+}
+
+pub(crate) async fn status(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+    respond(no_parameters(&uri).map(|()| gather(&state)))
+}
+
+/// Refuses any query parameter.
+pub(super) fn no_parameters(uri: &Uri) -> Result<(), Error> {
+    match pairs(uri.query().unwrap_or("")).next() {
+        Some((key, _)) => Err(Error::UnknownParameter(key.into_owned())),
+        None => Ok(()),
+    }
+}
+
+fn gather(state: &ApiState) -> Status {
+    let facts = state.status.facts();
+    let latest = state.window.latest();
+    let arrival = *state.arrivals.borrow();
+    let last_batch = latest.as_deref().map(|batch| LastBatch {
+        timestamp: batch.timestamp().millis(),
+        took_ms: arrival
+            .filter(|arrival| arrival.timestamp == batch.timestamp())
+            .map(|arrival| arrival.took.as_millis()),
+        rows: batch.rows(),
+    });
+    Status {
+        version: facts.version,
+        source: facts.source,
+        cluster: facts.cluster.map(|cluster| Cluster {
+            name: cluster.name,
+            url: cluster.url,
+            kubernetes_version: cluster.kubernetes_version,
+        }),
+        now: state.now().millis(),
+        started_at: facts.started_at.millis(),
+        resolution_ms: facts.resolution.as_millis(),
+        last_batch,
+        targets: latest.as_deref().map(TargetCounts::of).unwrap_or_default(),
+        history: state
+            .window
+            .history()
+            .map(|(from, to)| History { from: millis(from), to: millis(to) }),
+    }
+}

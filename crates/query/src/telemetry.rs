@@ -1,0 +1,12 @@
+//! Names of the window's self-metrics; knows no exporter.
+
+/// Counter: batches that were not taken, by `reason` (`late`, `duplicate`).
+pub const REJECTED: &str = "taffrail_window_rejected_batches_total";
+/// Counter: ticks of history dropped before their time, by `bound` (`bytes`, `points`).
+pub const EVICTED: &str = "taffrail_window_evicted_ticks_total";
+/// Gauge: bytes of values and slots that history holds.
+pub const BYTES: &str = "taffrail_window_history_bytes";
+/// Gauge: ticks that history holds.
+pub const TICKS: &str = "taffrail_window_history_ticks";
+/// Gauge: entities that history holds.
+pub const ENTITIES: &str = "taffrail_window_history_entities";
