@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Kubernetes as a client: API server watches into an inventory, kubelet scraping into a draft.
+//!
+//! The only crate that speaks Kubernetes. Knows no store, sink, query or HTTP server.
+#![forbid(unsafe_code)]
+
+pub mod connect;
+pub mod decode;
+mod failure;
+pub mod inventory;
+mod kubelet;
+mod options;
+pub mod quantity;
+mod source;
+pub mod telemetry;
+mod tls;
+pub mod uri;
+mod watch;
+pub mod wire;
+
+pub use connect::{ConnectError, Connection, Origin, ServerVersion};
+pub use failure::Failure;
+pub use kubelet::MAX_BODY_BYTES;
+pub use options::{Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
+pub use source::{KubernetesSource, phase, scrape_address};
+pub use tls::Verified;
+pub use uri::parse_key;
+pub use watch::{WatchBoard, WatchStatus, Watches};
+
+/// A watched cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// What the watches know; empty until they have listed.
+    pub inventory: model::SharedInventory,
+    /// The running watches; they end when this is dropped.
+    pub watches: Watches,
+}
+
+impl Cluster {
+    /// Starts watching over `connection`. Must run inside a runtime.
+    pub fn start(connection: &Connection, clock: pipeline::Clock) -> Self {
+        let (inventory, watches) = watch::start(connection, clock);
+        Self { inventory, watches }
+    }
+}

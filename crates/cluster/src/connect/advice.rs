@@ -1,0 +1,116 @@
+//! From a failed request to the API server to the hop, the reason and the change to make.
+
+use http::StatusCode;
+use kube::Config;
+
+use super::{ConnectError, Origin, Trouble};
+use crate::failure::{Cause, classify};
+
+/// Explains `error`; `resource` is what was asked for, where that matters.
+pub(super) fn api_failure(
+    error: &kube::Error,
+    config: &Config,
+    origin: &Origin,
+    resource: Option<&str>,
+) -> ConnectError {
+    let url = config.cluster_url.to_string();
+    let url = url.trim_end_matches('/');
+    match error {
+        kube::Error::Api(status) => {
+            refused(status.code, &status.message, &who(url, origin), resource)
+        }
+        kube::Error::Auth(error) => ConnectError::Authentication(Trouble {
+            reason: format!("no credentials for {url}: {error}"),
+            advice: format!("check the user in {origin}: its token file or login command"),
+        }),
+        kube::Error::RustlsTls(error) => ConnectError::Configuration(Trouble {
+            reason: format!("the TLS settings of {origin} cannot be used: {error}"),
+            advice: "correct the certificate authority, client certificate and key there"
+                .to_owned(),
+        }),
+        kube::Error::InferKubeconfig(error) => ConnectError::Configuration(Trouble {
+            reason: format!("{origin}: {error}"),
+            advice: "correct the file".to_owned(),
+        }),
+        kube::Error::SerdeError(error) => ConnectError::Answer(Trouble {
+            reason: format!("{url} does not answer like a Kubernetes API server: {error}"),
+            advice: "check that the URL is an API server's and not a proxy's or dashboard's"
+                .to_owned(),
+        }),
+        other => transport(other, url, origin),
+    }
+}
+
+/// "https://… (context x of /…)".
+fn who(url: &str, origin: &Origin) -> String {
+    format!("{url} ({origin})")
+}
+
+fn refused(code: u16, message: &str, who: &str, resource: Option<&str>) -> ConnectError {
+    match StatusCode::from_u16(code) {
+        Ok(StatusCode::UNAUTHORIZED) => ConnectError::Authentication(Trouble {
+            reason: format!("{who} does not accept our credentials (401)"),
+            advice: "renew them: the token or client certificate is missing, expired or for \
+                     another cluster"
+                .to_owned(),
+        }),
+        Ok(StatusCode::FORBIDDEN) => ConnectError::Authorization(Trouble {
+            reason: format!("{who} refuses {} (403): {message}", resource.unwrap_or("access")),
+            advice: rule(resource.unwrap_or("nodes")),
+        }),
+        _ => ConnectError::Answer(Trouble {
+            reason: format!("{who} answers {code}: {message}"),
+            advice: "check the API server's health and log".to_owned(),
+        }),
+    }
+}
+
+/// The RBAC rule that lets us watch `resource`.
+fn rule(resource: &str) -> String {
+    let group = match resource {
+        "replicasets" | "deployments" | "statefulsets" | "daemonsets" => "apps",
+        "jobs" | "cronjobs" => "batch",
+        _ => "",
+    };
+    format!(
+        "bind our user to a ClusterRole with the rule {{apiGroups: [\"{group}\"], resources: \
+         [\"{resource}\"], verbs: [\"get\", \"list\", \"watch\"]}}"
+    )
+}
+
+fn transport(error: &kube::Error, url: &str, origin: &Origin) -> ConnectError {
+    let (cause, detail) = classify(error);
+    let trouble = |advice: String| Trouble { reason: format!("{url}: {detail}"), advice };
+    match cause {
+        Cause::Unresolved => ConnectError::Dns(trouble(format!(
+            "correct the server's name in {origin}, or this machine's DNS"
+        ))),
+        Cause::Refused => ConnectError::Connect(trouble(format!(
+            "start the cluster, or correct the server's address in {origin}"
+        ))),
+        Cause::TimedOut | Cause::Unreachable => ConnectError::Connect(trouble(format!(
+            "check the address in {origin}, and VPN, routes and firewalls on the way"
+        ))),
+        Cause::UntrustedIssuer => ConnectError::Tls(trouble(format!(
+            "give the cluster's CA in {origin} (certificate-authority), or add insecure=true"
+        ))),
+        Cause::WrongName => ConnectError::Tls(trouble(format!(
+            "use a name that the certificate has as server in {origin}, or set tls-server-name there"
+        ))),
+        Cause::OutOfTime => ConnectError::Tls(trouble(
+            "renew the API server's certificate, or correct this machine's clock".to_owned(),
+        )),
+        Cause::ClientCertificate => {
+            ConnectError::Tls(trouble(format!("renew the client certificate in {origin}")))
+        }
+        Cause::NotTls => {
+            ConnectError::Tls(trouble(format!("write http:// instead of https:// in {origin}")))
+        }
+        Cause::Handshake => ConnectError::Tls(trouble(format!(
+            "check that {url} is the API server itself and speaks TLS 1.2 or later"
+        ))),
+        Cause::Cut | Cause::Other => {
+            ConnectError::Connect(trouble("check the API server's health and log".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! From Kubernetes objects to the product's inventory. Pure: knows no watch and no lock.
+
+use std::collections::BTreeMap;
+
+use model::{
+    ContainerSpec, ContainerState, ContainerStatus, Namespace, Node, Owner, Pod, Ready, Resources,
+    Termination, Workload,
+};
+
+use crate::quantity;
+use crate::wire::object::{self, Amounts, Metadata, OwnerReference};
+
+type Pairs = Box<[(Box<str>, Box<str>)]>;
+
+/// A node. Its host id is `spec.externalID`, else the annotation named `host_id_annotation`.
+pub fn node(object: object::Node, host_id_annotation: &str) -> Node {
+    let object::Node { metadata, spec, status } = object;
+    let annotation = metadata.annotations.get(host_id_annotation).map(String::as_str);
+    let host_id = spec.external_id.as_deref().filter(|id| !id.is_empty()).or(annotation);
+    let addresses = status.addresses.unwrap_or_default();
+    let hostname = addresses
+        .iter()
+        .rev()
+        .find(|address| address.kind == "Hostname" && !address.address.is_empty());
+    let conditions = status.conditions.unwrap_or_default();
+    let capacity = status.capacity.unwrap_or_default();
+    let pods = capacity.get("pods").and_then(|pods| quantity::value(&pods.0));
+    Node {
+        name: metadata.name().into(),
+        uid: metadata.uid().into(),
+        hostname: hostname.map_or(metadata.name(), |address| &address.address).into(),
+        host_id: host_id.unwrap_or_default().into(),
+        kubelet_port: status
+            .daemon_endpoints
+            .and_then(|endpoints| endpoints.kubelet_endpoint)
+            .map_or(0, |endpoint| endpoint.port),
+        ready: ready(&conditions),
+        pressures: conditions
+            .iter()
+            .filter(|condition| condition.kind != "Ready" && condition.status == "True")
+            .map(|condition| condition.kind.as_str().into())
+            .collect(),
+        unschedulable: spec.unschedulable.unwrap_or(false),
+        capacity: resources(&capacity),
+        allocatable: resources(&status.allocatable.unwrap_or_default()),
+        pod_capacity: pods.and_then(|pods| u32::try_from(pods).ok()).unwrap_or(0),
+        kubelet_version: status.node_info.unwrap_or_default().kubelet_version.into(),
+        created: metadata.created.0,
+        addresses: addresses.into_iter().map(|a| (a.kind.into(), a.address.into())).collect(),
+        labels: labels(metadata.labels),
+    }
+}
+
+/// Heapster's rule: any `Ready` condition that is not `True` makes a node not ready.
+fn ready(conditions: &[object::Condition]) -> Ready {
+    let mut stated = conditions.iter().filter(|condition| condition.kind == "Ready").peekable();
+    if stated.peek().is_none() {
+        return Ready::Unstated;
+    }
+    if stated.all(|condition| condition.status == "True") { Ready::Yes } else { Ready::No }
+}
+
+/// A pod.
+pub fn pod(object: object::Pod) -> Pod {
+    let object::Pod { metadata, spec, status } = object;
+    let claims = spec.volumes.unwrap_or_default().into_iter().filter_map(|volume| {
+        let claim = volume.persistent_volume_claim?;
+        Some((volume.name.into(), claim.claim_name.into()))
+    });
+    Pod {
+        namespace: metadata.namespace().into(),
+        name: metadata.name().into(),
+        uid: metadata.uid().into(),
+        node: spec.node_name.unwrap_or_default().into(),
+        phase: status.phase.into(),
+        reason: status.reason.into(),
+        owner: controller(&metadata.owners),
+        containers: spec.containers.unwrap_or_default().into_iter().map(container).collect(),
+        statuses: status
+            .container_statuses
+            .unwrap_or_default()
+            .into_iter()
+            .map(self::status)
+            .collect(),
+        claims: claims.collect(),
+        host_network: spec.host_network.unwrap_or(false),
+        started: status.start_time.0,
+        created: metadata.created.0,
+        deleted: metadata.deleted.0,
+        labels: labels(metadata.labels),
+    }
+}
+
+fn container(object: object::Container) -> ContainerSpec {
+    let amounts = object.resources.unwrap_or_default();
+    let requests = amounts.requests.unwrap_or_default();
+    let extended = requests
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage"))
+        .filter_map(|(name, amount)| Some((name.as_str().into(), quantity::value(&amount.0)?)));
+    ContainerSpec {
+        name: object.name.into(),
+        image: object.image.into(),
+        limits: resources(&amounts.limits.unwrap_or_default()),
+        extended_requests: extended.collect(),
+        requests: resources(&requests),
+    }
+}
+
+fn status(object: object::ContainerStatus) -> ContainerStatus {
+    ContainerStatus {
+        name: object.name.into(),
+        restart_count: object.restart_count,
+        ready: object.ready,
+        state: state(object.state.unwrap_or_default()),
+        last_termination: object.last_state.and_then(|state| state.terminated).map(termination),
+    }
+}
+
+fn state(object: object::State) -> ContainerState {
+    match (object.waiting, object.running, object.terminated) {
+        (_, Some(running), _) => ContainerState::Running(running.started_at.0),
+        (_, _, Some(terminated)) => ContainerState::Terminated(termination(terminated)),
+        (Some(waiting), ..) => ContainerState::Waiting(waiting.reason.into()),
+        (None, None, None) => ContainerState::Unknown,
+    }
+}
+
+fn termination(object: object::Terminated) -> Termination {
+    Termination {
+        reason: object.reason.into(),
+        exit_code: object.exit_code,
+        finished: object.finished_at.0,
+    }
+}
+
+/// A namespace.
+pub fn namespace(object: object::Namespace) -> Namespace {
+    Namespace {
+        name: object.metadata.name().into(),
+        uid: object.metadata.uid().into(),
+        phase: object.status.phase.into(),
+        labels: labels(object.metadata.labels),
+    }
+}
+
+/// A workload of `kind`, with its numbers of pods wanted and ready.
+pub fn workload<A>(
+    metadata: &Metadata<A>,
+    kind: &str,
+    desired: Option<i64>,
+    ready: Option<i64>,
+) -> Workload {
+    Workload {
+        namespace: metadata.namespace().into(),
+        kind: kind.into(),
+        name: metadata.name().into(),
+        owner: controller(&metadata.owners),
+        desired,
+        ready,
+    }
+}
+
+fn controller(owners: &[OwnerReference]) -> Option<Owner> {
+    let owner = owners.iter().find(|owner| owner.controller == Some(true))?;
+    Some(Owner { kind: owner.kind.as_str().into(), name: owner.name.as_str().into() })
+}
+
+fn resources(amounts: &Amounts) -> Resources {
+    let read = |name: &str, read: fn(&str) -> Option<i64>| {
+        amounts.get(name).and_then(|amount| read(&amount.0))
+    };
+    Resources {
+        cpu_millicores: read("cpu", quantity::milli_value),
+        memory_bytes: read("memory", quantity::value),
+        ephemeral_storage_bytes: read("ephemeral-storage", quantity::value),
+    }
+}
+
+/// A map is sorted by key already.
+fn labels(map: BTreeMap<String, String>) -> Pairs {
+    map.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
+}
+
+#[cfg(test)]
+mod tests;

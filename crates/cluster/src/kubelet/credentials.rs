@@ -1,0 +1,82 @@
+//! What we show to kubelets and what we trust of theirs: token, client certificate, authorities.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use http_body_util::Empty;
+use kube::client::ConfigExt;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Layer, ServiceExt, service_fn};
+
+use crate::connect::{ConnectError, Connection, Trouble, read_certificates};
+use crate::tls::{KubeletVerifier, NodeNames};
+
+type HeaderService =
+    BoxCloneSyncService<Request<Empty<Bytes>>, Response<Option<HeaderValue>>, BoxError>;
+
+/// Makes the `Authorization` header from whatever the connection has: a token, a token file, a
+/// login command.
+pub(super) struct Credentials {
+    service: Option<HeaderService>,
+}
+
+impl Credentials {
+    pub(super) fn new(connection: &Connection) -> Result<Self, ConnectError> {
+        let layer =
+            connection.config.auth_layer().map_err(|error| connection.explain(&error, "nodes"))?;
+        // kube renews credentials inside its middleware only, so a request is led through it and
+        // robbed of its header.
+        let rob = service_fn(|request: Request<Empty<Bytes>>| async move {
+            Ok::<_, BoxError>(Response::new(request.headers().get(AUTHORIZATION).cloned()))
+        });
+        let service = layer.map(|layer| BoxCloneSyncService::new(layer.layer(rob)));
+        Ok(Self { service })
+    }
+
+    pub(super) async fn header(&self) -> Result<Option<HeaderValue>, String> {
+        let Some(service) = self.service.clone() else { return Ok(None) };
+        let response = service.oneshot(Request::new(Empty::new())).await;
+        response.map(Response::into_body).map_err(|error| error.to_string())
+    }
+}
+
+/// TLS towards kubelets, and whether it verifies their certificates. Authorities: `kubeletCA`,
+/// else the API server's; without any, or with `kubeletInsecure`, nothing is verified.
+pub(super) fn tls(
+    connection: &Connection,
+    names: Arc<NodeNames>,
+) -> Result<(Arc<ClientConfig>, bool), ConnectError> {
+    let options = &connection.options;
+    let authorities = match &options.kubelet_ca {
+        _ if options.kubelet_insecure => None,
+        Some(path) => Some(read_certificates(path)?),
+        None => connection.config.root_cert.clone(),
+    };
+    let roots = authorities.map(|authorities| root_store(&authorities)).transpose()?;
+    let verifies = roots.is_some();
+    // kube reads the client certificate; its verification is not wanted here.
+    let mut config = connection.config.clone();
+    config.root_cert = Some(Vec::new());
+    config.root_cert_file = None;
+    let mut tls =
+        config.rustls_client_config().map_err(|error| connection.explain(&error, "nodes"))?;
+    tls.dangerous().set_certificate_verifier(Arc::new(KubeletVerifier::new(roots, names)));
+    Ok((Arc::new(tls), verifies))
+}
+
+fn root_store(authorities: &[Vec<u8>]) -> Result<RootCertStore, ConnectError> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(CertificateDer::from(authority.as_slice()).into_owned()).map_err(|error| {
+            ConnectError::Configuration(Trouble {
+                reason: format!("a certificate authority for kubelets cannot be used: {error}"),
+                advice: "correct the CA in the kubeconfig, or kubeletCA".to_owned(),
+            })
+        })?;
+    }
+    Ok(roots)
+}

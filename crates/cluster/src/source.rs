@@ -1,0 +1,249 @@
+//! The sources `kubernetes` and `kubernetes.summary_api`: asks every node's kubelet each tick.
+//!
+//! A node that fails is a target that says why, never the end of a tick.
+
+mod discovery;
+mod fetch;
+mod history;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use model::{Draft, Hop, Node, SharedInventory, Value};
+use pipeline::{BoxFuture, Clock, Source, Window};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
+
+use crate::connect::{ConnectError, Connection, Origin};
+use crate::decode::Decoder;
+use crate::failure::Failure;
+use crate::kubelet::KubeletClient;
+use crate::options::{SourceOptions, Via};
+use crate::telemetry;
+use crate::tls::Verified;
+use discovery::{Discovered, spread};
+use fetch::{Fetched, Format, Job};
+use history::{History, Outcome};
+
+pub use discovery::{phase, scrape_address};
+
+/// Measures a Kubernetes cluster by asking its kubelets.
+pub struct KubernetesSource {
+    kubelets: KubeletClient,
+    inventory: SharedInventory,
+    clock: Clock,
+    options: SourceOptions,
+    /// Whether the API server's proxy may stand in for an unreachable kubelet.
+    proxy_allowed: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    decoder: Decoder,
+    history: HashMap<Arc<str>, History>,
+}
+
+impl KubernetesSource {
+    /// A source over the nodes of `inventory`. Fails when the connection's certificates or
+    /// credentials cannot be read.
+    pub fn new(
+        connection: &Connection,
+        inventory: SharedInventory,
+        clock: Clock,
+    ) -> Result<Self, ConnectError> {
+        let options = connection.options().clone();
+        let proxy_allowed = match options.via {
+            Via::Direct => false,
+            Via::Proxy => true,
+            Via::Auto => !matches!(connection.origin(), Origin::InCluster),
+        };
+        let kubelets = KubeletClient::new(connection)?;
+        Ok(Self { kubelets, inventory, clock, options, proxy_allowed, state: Mutex::default() })
+    }
+
+    /// What an operator should know although nothing fails.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if !self.kubelets.verifies() {
+            let why = if self.options.kubelet_insecure {
+                "kubeletInsecure=true"
+            } else {
+                "no certificate authority is configured"
+            };
+            notices.push(format!("kubelets' certificates are not verified: {why}"));
+        }
+        if self.proxy_allowed {
+            notices.push(
+                "kubelets may be asked through the API server, which needs the right nodes/proxy"
+                    .to_owned(),
+            );
+        }
+        notices
+    }
+
+    /// Which check the certificate of `node` passed last; `None` when it was not asked by https.
+    pub fn verified(&self, node: &Node) -> Option<Verified> {
+        self.kubelets.verified(scrape_address(node)?)
+    }
+
+    fn discover(&self) -> Vec<Discovered> {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes: Vec<Arc<Node>> = inventory.nodes().map(Arc::clone).collect();
+        drop(inventory);
+        nodes.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        nodes.into_iter().map(|node| Discovered::new(node, &self.options)).collect()
+    }
+
+    async fn scrape_all(&self, window: Window, mut draft: Draft) -> Draft {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let nodes = self.discover();
+        self.know_names(&nodes);
+        state
+            .history
+            .retain(|name, _| nodes.binary_search_by(|node| (*node.node.name).cmp(name)).is_ok());
+        let jobs = self.jobs(&nodes, window, state, &mut draft);
+        let authorization = match self.kubelets.authorization().await {
+            Ok(header) => header,
+            Err(failure) => {
+                for job in &jobs {
+                    self.failed(job, failure.clone(), state, &mut draft);
+                }
+                return draft;
+            }
+        };
+        let permits = Semaphore::new(self.options.kubelet_concurrency);
+        let mut running: FuturesUnordered<_> = jobs
+            .iter()
+            .enumerate()
+            .map(|(at, job)| {
+                let fetch = self.fetch(job, authorization.as_ref(), &permits, window.deadline);
+                async move { (at, fetch.await) }
+            })
+            .collect();
+        let mut open = vec![true; jobs.len()];
+        while let Ok(Some((at, fetched))) =
+            tokio::time::timeout_at(window.deadline, running.next()).await
+        {
+            if let (Some(job), Some(open)) = (jobs.get(at), open.get_mut(at)) {
+                *open = false;
+                self.finish(job, fetched, state, &mut draft);
+            }
+        }
+        drop(running);
+        for (job, _) in jobs.iter().zip(open).filter(|(_, open)| *open) {
+            let failure = Failure {
+                hop: Hop::Timeout,
+                reason: "no whole answer before the tick's deadline".to_owned(),
+                advice: "look at the node's load and network, or raise kubeletConcurrency"
+                    .to_owned(),
+            };
+            self.failed(job, failure, state, &mut draft);
+        }
+        draft
+    }
+
+    /// Tells the certificate verifier which node has which address.
+    fn know_names(&self, nodes: &[Discovered]) {
+        let mut addresses = std::collections::HashSet::with_capacity(nodes.len());
+        for node in nodes {
+            if let Ok((address, _)) = node.target {
+                addresses.insert(address);
+                self.kubelets.names.put(address, &node.node.name);
+            }
+        }
+        self.kubelets.names.retain(|address| addresses.contains(address));
+    }
+
+    /// What to fetch, and targets for what is skipped.
+    fn jobs(
+        &self,
+        nodes: &[Discovered],
+        window: Window,
+        state: &mut State,
+        draft: &mut Draft,
+    ) -> Vec<Job> {
+        let spread = spread(nodes.len());
+        let begin = Instant::now();
+        let now = self.clock.now();
+        let mut jobs = Vec::with_capacity(nodes.len());
+        for discovered in nodes {
+            let name: Arc<str> = match state.history.get_key_value(&*discovered.node.name) {
+                Some((name, _)) => Arc::clone(name),
+                None => Arc::from(&*discovered.node.name),
+            };
+            match &discovered.target {
+                Err(reason) => {
+                    let history = state.history.entry(Arc::clone(&name)).or_default();
+                    draft.report(history.skipped(&name, reason, now));
+                }
+                Ok(target) => jobs.push(Job {
+                    node: Arc::clone(&discovered.node),
+                    address: target.0,
+                    port: target.1,
+                    begin: begin + phase(&name, spread),
+                    start: window.start,
+                    end: window.end,
+                    proxied: self.options.via == Via::Proxy
+                        || state.history.get(&name).is_some_and(|history| history.proxied),
+                    name,
+                }),
+            }
+        }
+        jobs
+    }
+
+    fn finish(&self, job: &Job, fetched: Fetched, state: &mut State, draft: &mut Draft) {
+        let now = self.clock.now();
+        let read = fetched.result.and_then(|(format, body)| {
+            let decoder = &mut state.decoder;
+            let read = match format {
+                Format::Summary => decoder.summary(&body, &job.node, now, draft),
+                Format::Resource => decoder.resource(&body, &job.node, now, draft),
+                Format::Container => decoder.container_stats(&body, &job.node, now, draft),
+            };
+            read.map(|()| body.len() as u64).map_err(|error| Failure {
+                hop: Hop::Decode,
+                reason: format!("the answer cannot be read: {error}"),
+                advice:
+                    "check what answers at this address, and report the body if it is a kubelet"
+                        .to_owned(),
+            })
+        });
+        if let Err(failure) = &read {
+            metrics::counter!(telemetry::REQUESTS_FAILED, "hop" => failure.hop.name()).increment(1);
+        }
+        let source = format!("kubelet_summary:{}:{}", job.address, job.port);
+        let seconds = Value::Int(now.secs()).as_f64();
+        metrics::gauge!(telemetry::SCRAPER_LAST_TIME, "source" => source.clone()).set(seconds);
+        let took_ms = fetched.took.as_secs_f64() * 1e3;
+        metrics::histogram!(telemetry::SCRAPER_DURATION, "source" => source).record(took_ms);
+        let history = state.history.entry(Arc::clone(&job.name)).or_default();
+        history.proxied = fetched.proxied && read.is_ok();
+        let outcome = Outcome { url: fetched.url, took: fetched.took, read, now };
+        draft.report(history.asked(&job.name, outcome));
+    }
+
+    fn failed(&self, job: &Job, failure: Failure, state: &mut State, draft: &mut Draft) {
+        metrics::counter!(telemetry::REQUESTS_FAILED, "hop" => failure.hop.name()).increment(1);
+        let now = self.clock.now();
+        let history = state.history.entry(Arc::clone(&job.name)).or_default();
+        let url = self.kubelets.url(&job.route(), self.path());
+        let took = job.begin.elapsed();
+        let outcome = Outcome { url: url.into(), took, read: Err(failure), now };
+        draft.report(history.asked(&job.name, outcome));
+    }
+}
+
+impl Source for KubernetesSource {
+    fn name(&self) -> &str {
+        &self.options.key
+    }
+
+    fn scrape(&self, window: Window, draft: Draft) -> BoxFuture<'_, Draft> {
+        Box::pin(self.scrape_all(window, draft))
+    }
+}

@@ -1,0 +1,108 @@
+//! Which nodes are asked, at which address, and when within a tick.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Node, Ready};
+
+use crate::options::{KUBELET_PORT, SourceOptions};
+
+/// A node, and where its kubelet is or why it is skipped.
+pub(super) struct Discovered {
+    pub(super) node: Arc<Node>,
+    pub(super) target: Result<(IpAddr, u16), &'static str>,
+}
+
+impl Discovered {
+    /// Heapster's rules: a node that says it is not ready is skipped, as is one without an
+    /// address; a cordoned one is not.
+    pub(super) fn new(node: Arc<Node>, options: &SourceOptions) -> Self {
+        let stated = Some(node.kubelet_port).filter(|port| *port != 0);
+        let port = options.kubelet_port.or(stated).unwrap_or(KUBELET_PORT);
+        let target = match scrape_address(&node) {
+            _ if node.ready == Ready::No => Err("the node is not ready"),
+            None => Err("the node has no valid hostname and/or IP address"),
+            Some(address) => Ok((address, port)),
+        };
+        Self { node, target }
+    }
+}
+
+/// The last `InternalIP` that is one, else the first `ExternalIP`.
+pub fn scrape_address(node: &Node) -> Option<IpAddr> {
+    let of = |kind: &'static str| {
+        node.addresses
+            .iter()
+            .filter(move |(found, _)| **found == *kind)
+            .filter_map(|(_, address)| address.parse().ok())
+    };
+    of("InternalIP").next_back().or_else(|| of("ExternalIP").next())
+}
+
+/// Over how long the requests of one tick are spread: Heapster's 8 ms a node, at most 4 s.
+pub(super) fn spread(nodes: usize) -> Duration {
+    let millis = u64::try_from(nodes).unwrap_or(u64::MAX).saturating_mul(8);
+    Duration::from_millis(millis.min(4000))
+}
+
+/// When within the spread a node is asked: the same in every tick and every process, so that
+/// the time between two measurements of a node is the tick.
+pub fn phase(node: &str, spread: Duration) -> Duration {
+    // FNV-1a, 64 bit.
+    let hash = node.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let nanos = u64::try_from(spread.as_nanos()).unwrap_or(u64::MAX).max(1);
+    Duration::from_nanos(hash % nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Defaults;
+
+    fn check(ready: Ready, addresses: &[(&str, &str)], expected: Result<&str, &str>) {
+        let node = Node {
+            name: "n1".into(),
+            ready,
+            unschedulable: true,
+            kubelet_port: 12345,
+            addresses: addresses.iter().map(|(k, a)| ((*k).into(), (*a).into())).collect(),
+            ..Node::default()
+        };
+        let options = SourceOptions::new(Defaults::taffrail());
+        let found = Discovered::new(Arc::new(node), &options).target;
+        let found = found.map(|(address, port)| format!("{address}:{port}"));
+        assert_eq!(found.as_deref().map_err(|reason| *reason), expected);
+    }
+
+    #[test]
+    fn skips_as_heapster_does() {
+        let internal = ("InternalIP", "10.0.0.1");
+        check(Ready::Yes, &[internal], Ok("10.0.0.1:12345"));
+        check(Ready::Unstated, &[internal], Ok("10.0.0.1:12345"));
+        check(Ready::No, &[internal], Err("the node is not ready"));
+        check(Ready::Yes, &[internal, ("InternalIP", "10.0.0.2")], Ok("10.0.0.2:12345"));
+        check(Ready::Yes, &[("ExternalIP", "1.1.1.1"), internal], Ok("10.0.0.1:12345"));
+        check(
+            Ready::Yes,
+            &[("ExternalIP", "1.1.1.1"), ("ExternalIP", "2.2.2.2"), ("InternalIP", "x")],
+            Ok("1.1.1.1:12345"),
+        );
+        check(Ready::Yes, &[("InternalIP", "fd00::1")], Ok("fd00::1:12345"));
+        let none = Err("the node has no valid hostname and/or IP address");
+        check(Ready::Yes, &[("Hostname", "n1")], none);
+    }
+
+    #[test]
+    fn phases_are_stable_and_within_the_spread() {
+        assert_eq!(spread(100), Duration::from_millis(800));
+        assert_eq!(spread(5000), Duration::from_secs(4));
+        assert_eq!(phase("n1", Duration::ZERO), Duration::ZERO);
+        let spread = spread(1000);
+        let early = (0..1000).filter(|n| phase(&format!("node-{n}"), spread) < spread / 2).count();
+        assert!((400..600).contains(&early), "{early} of 1000 in the first half");
+        assert_eq!(phase("node-7", spread), phase("node-7", spread));
+    }
+}

@@ -1,0 +1,214 @@
+//! One node's requests within a tick: waits its phase, asks, and tries the other ways that exist.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use model::{Hop, Node, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::KubernetesSource;
+use crate::failure::Failure;
+use crate::kubelet::{Ask, Route};
+use crate::options::{Endpoint, Via};
+use crate::telemetry;
+
+const SUMMARY: &str = "/stats/summary";
+const RESOURCE: &str = "/metrics/resource";
+const CONTAINER: &str = "/stats/container/";
+
+/// A node to ask in this tick.
+pub(super) struct Job {
+    pub(super) node: Arc<Node>,
+    pub(super) name: Arc<str>,
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+    /// When to ask.
+    pub(super) begin: Instant,
+    /// Whether to begin with the API server's proxy.
+    pub(super) proxied: bool,
+    /// Begin of the window, which the oldest endpoint is told.
+    pub(super) start: Timestamp,
+    /// End of the window, likewise.
+    pub(super) end: Timestamp,
+}
+
+impl Job {
+    /// The way that is tried first.
+    pub(super) fn route(&self) -> Route {
+        if self.proxied { self.proxy() } else { self.direct() }
+    }
+
+    fn direct(&self) -> Route {
+        Route::Direct { address: self.address, port: self.port }
+    }
+
+    fn proxy(&self) -> Route {
+        Route::Proxy { node: self.node.name.clone() }
+    }
+}
+
+/// What a body is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Format {
+    Summary,
+    Resource,
+    Container,
+}
+
+/// How a node's requests ended.
+pub(super) struct Fetched {
+    pub(super) url: Arc<str>,
+    pub(super) proxied: bool,
+    pub(super) took: Duration,
+    pub(super) result: Result<(Format, Bytes), Failure>,
+}
+
+impl KubernetesSource {
+    /// The path that is asked first.
+    pub(super) fn path(&self) -> &'static str {
+        match self.options.endpoint {
+            Endpoint::Auto | Endpoint::Summary => SUMMARY,
+            Endpoint::Resource => RESOURCE,
+            Endpoint::Container => CONTAINER,
+        }
+    }
+
+    /// Asks one node, at its phase, when a permit is free; within its own deadline and the tick's.
+    pub(super) async fn fetch(
+        &self,
+        job: &Job,
+        authorization: Option<&HeaderValue>,
+        permits: &Semaphore,
+        deadline: Instant,
+    ) -> Fetched {
+        tokio::time::sleep_until(job.begin).await;
+        let permit = match permits.try_acquire() {
+            Ok(permit) => Ok(permit),
+            Err(_) => {
+                metrics::counter!(telemetry::REQUESTS_QUEUED).increment(1);
+                permits.acquire().await
+            }
+        };
+        let begin = Instant::now();
+        let mut route = job.route();
+        let mut result = self.ask(job, &route, authorization, begin, deadline).await;
+        if let Err(first) = &result
+            && let Some(other) = self.other_route(job, &route, first.hop)
+        {
+            let second = self.ask(job, &other, authorization, Instant::now(), deadline).await;
+            result = match second {
+                Ok(answer) => {
+                    route = other;
+                    Ok(answer)
+                }
+                Err(second) => Err(both(first, &second)),
+            };
+        }
+        drop(permit);
+        let path = match &result {
+            Ok((Format::Resource, _)) => RESOURCE,
+            Ok((Format::Container, _)) => CONTAINER,
+            Ok(_) => SUMMARY,
+            Err(_) => self.path(),
+        };
+        Fetched {
+            url: self.kubelets.url(&route, path).into(),
+            proxied: matches!(route, Route::Proxy { .. }),
+            took: begin.elapsed(),
+            result,
+        }
+    }
+
+    /// The way left after `failed` could not be used; `None` when an error is the kubelet's own.
+    fn other_route(&self, job: &Job, failed: &Route, hop: Hop) -> Option<Route> {
+        let on_the_way = matches!(
+            hop,
+            Hop::Address | Hop::Connect | Hop::Tls | Hop::Timeout | Hop::Authentication
+        );
+        match failed {
+            Route::Direct { .. } if self.proxy_allowed && on_the_way => Some(job.proxy()),
+            // The proxy was only remembered: the kubelet may have become reachable.
+            Route::Proxy { .. } if self.options.via == Via::Auto => Some(job.direct()),
+            _ => None,
+        }
+    }
+
+    async fn ask(
+        &self,
+        job: &Job,
+        route: &Route,
+        authorization: Option<&HeaderValue>,
+        begin: Instant,
+        deadline: Instant,
+    ) -> Result<(Format, Bytes), Failure> {
+        let limit = deadline.min(begin + self.options.kubelet_timeout);
+        let asked = self.ask_endpoints(job, route, authorization);
+        let answer = match tokio::time::timeout_at(limit, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure {
+                hop: Hop::Timeout,
+                reason: format!("no whole answer within {} ms", begin.elapsed().as_millis()),
+                advice: "look at the node's load and network; a slow kubelet may need a longer \
+                         kubeletTimeout"
+                    .to_owned(),
+            }),
+        };
+        let took_ms = begin.elapsed().as_secs_f64() * 1e3;
+        let name = match &answer {
+            Ok((Format::Container, _)) => telemetry::CADVISOR_DURATION,
+            _ => telemetry::SUMMARY_DURATION,
+        };
+        metrics::histogram!(name, "node" => Arc::clone(&job.name)).record(took_ms);
+        answer
+    }
+
+    /// Asks the configured endpoint, and the other one where the kubelet has it not.
+    async fn ask_endpoints(
+        &self,
+        job: &Job,
+        route: &Route,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<(Format, Bytes), Failure> {
+        let get = |path| Ask { path, post: None };
+        let (format, ask, fallback) = match self.options.endpoint {
+            Endpoint::Summary => (Format::Summary, get(SUMMARY), None),
+            Endpoint::Resource => (Format::Resource, get(RESOURCE), None),
+            Endpoint::Auto => {
+                (Format::Summary, get(SUMMARY), Some((Format::Resource, get(RESOURCE))))
+            }
+            Endpoint::Container => {
+                let ask = Ask { path: CONTAINER, post: Some(container_request(job)) };
+                (Format::Container, ask, Some((Format::Summary, get(SUMMARY))))
+            }
+        };
+        let first = self.kubelets.fetch(route, &ask, authorization).await;
+        match (first, fallback) {
+            (Ok(body), _) => Ok((format, body)),
+            (Err(failure), Some((format, ask))) if failure.is_not_found() => {
+                self.kubelets.fetch(route, &ask, authorization).await.map(|body| (format, body))
+            }
+            (Err(failure), _) => Err(failure),
+        }
+    }
+}
+
+/// What Heapster posted to `/stats/container/`.
+fn container_request(job: &Job) -> Bytes {
+    format!(
+        r#"{{"containerName":"/","num_stats":1,"start":"{}","end":"{}","subcontainers":true}}"#,
+        job.start, job.end
+    )
+    .into()
+}
+
+fn both(first: &Failure, second: &Failure) -> Failure {
+    Failure {
+        hop: first.hop,
+        reason: format!("{}; the other way: {}", first.reason, second.reason),
+        advice: if second.advice.is_empty() { &first.advice } else { &second.advice }.clone(),
+    }
+}

@@ -1,0 +1,24 @@
+//! Names of this crate's self-metrics.
+
+/// Counter: values of self-defined metrics dropped because too many names were seen.
+pub const CUSTOM_METRICS_DROPPED: &str = "taffrail_custom_metrics_dropped_total";
+/// Counter: answers refused because they exceed the body limit.
+pub const BODIES_REFUSED: &str = "taffrail_kubelet_bodies_refused_total";
+/// Counter by `hop`: requests to kubelets that failed.
+pub const REQUESTS_FAILED: &str = "taffrail_kubelet_requests_failed_total";
+/// Counter: times that a request waited because the bound on concurrent ones was reached.
+pub const REQUESTS_QUEUED: &str = "taffrail_kubelet_requests_queued_total";
+/// Histogram by `node`: Heapster's name for how long a summary takes to fetch.
+pub const SUMMARY_DURATION: &str = "heapster_kubelet_summary_request_duration_milliseconds";
+/// Histogram by `node`: Heapster's name for how long a `/stats/container` takes to fetch.
+pub const CADVISOR_DURATION: &str = "heapster_kubelet_request_duration_milliseconds";
+/// Gauge by `source`: Unix time of a kubelet's last scrape.
+pub const SCRAPER_LAST_TIME: &str = "heapster_scraper_last_time_seconds";
+/// Histogram by `source`: how long a kubelet's scrape takes, decoding included.
+pub const SCRAPER_DURATION: &str = "heapster_scraper_duration_milliseconds";
+/// Gauge by `kind`: objects that a watch holds.
+pub const WATCHED_OBJECTS: &str = "taffrail_watch_objects";
+/// Counter by `kind`: watches that had to begin again with a list.
+pub const WATCH_RELISTS: &str = "taffrail_watch_relists_total";
+/// Counter by `kind`: errors of a watch.
+pub const WATCH_ERRORS: &str = "taffrail_watch_errors_total";

@@ -1,0 +1,217 @@
+//! Watches that keep an inventory equal to what the API server has, one task for each kind.
+//!
+//! A list replaces what was known only when it is complete: until then old objects stay, so that a
+//! relist (after 410 Gone or a lost connection) leaves no gap. A kind that fails stops no other.
+
+mod kinds;
+mod status;
+
+pub use status::{WatchBoard, WatchStatus};
+
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures_util::{StreamExt, pin_mut};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Resource};
+use model::{Inventory, SharedInventory};
+use pipeline::Clock;
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+
+use crate::Connection;
+use crate::connect::{ConnectError, Trouble};
+use crate::wire::object;
+
+/// How many objects are asked for in one page of a list.
+const PAGE_SIZE: u32 = 500;
+
+/// The running watches. Dropping it ends them.
+#[derive(Debug)]
+pub struct Watches {
+    /// How each stands.
+    pub board: WatchBoard,
+    tasks: JoinSet<&'static str>,
+}
+
+impl Watches {
+    /// Ends when a watch has ended, which none does by itself: only a panic ends one. Says which.
+    pub async fn ended(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Ok(kind)) => format!("the watch of {kind} ended"),
+            Some(Err(error)) => format!("a watch failed: {error}"),
+            None => "no watch runs".to_owned(),
+        }
+    }
+}
+
+/// An object that is watched, and its place in the inventory.
+pub(crate) trait Watched:
+    Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static
+{
+    /// What it becomes.
+    type Record: Send;
+    /// Its name in URLs and RBAC rules (`replicasets`).
+    const PLURAL: &'static str;
+    /// Turns it into a record.
+    fn record(self, host_id_annotation: &str) -> Self::Record;
+    /// Adds or replaces a record.
+    fn put(record: Self::Record, inventory: &mut Inventory);
+    /// Forgets the record of that namespace and name.
+    fn remove(namespace: &str, name: &str, inventory: &mut Inventory);
+    /// Keeps only records whose namespace and name are in `seen`.
+    fn retain(seen: &Seen, inventory: &mut Inventory);
+}
+
+/// Namespaces and names that a list contained.
+pub(crate) struct Seen(HashSet<(Box<str>, Box<str>)>);
+
+impl Seen {
+    pub(crate) fn contains(&self, namespace: &str, name: &str) -> bool {
+        // A pair of boxes cannot be looked up by borrowed parts; a list is rare enough.
+        self.0.contains(&(Box::from(namespace), Box::from(name)))
+    }
+}
+
+/// Starts every watch.
+pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, Watches) {
+    let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
+    let board = WatchBoard::new(kinds::ALL, clock.now());
+    let mut tasks = JoinSet::new();
+    let watch = Watch {
+        connection: connection.clone(),
+        inventory: Arc::clone(&inventory),
+        board: board.clone(),
+        clock,
+    };
+    tasks.spawn(watch.clone().run::<object::Node>());
+    tasks.spawn(watch.clone().run::<object::Namespace>());
+    tasks.spawn(watch.clone().run::<object::Pod>());
+    tasks.spawn(watch.clone().run::<object::ReplicaSet>());
+    tasks.spawn(watch.clone().run::<object::Deployment>());
+    tasks.spawn(watch.clone().run::<object::StatefulSet>());
+    tasks.spawn(watch.clone().run::<object::DaemonSet>());
+    tasks.spawn(watch.clone().run::<object::Job>());
+    tasks.spawn(watch.run::<object::CronJob>());
+    (inventory, Watches { board, tasks })
+}
+
+#[derive(Clone)]
+struct Watch {
+    connection: Connection,
+    inventory: SharedInventory,
+    board: WatchBoard,
+    clock: Clock,
+}
+
+impl Watch {
+    async fn run<K: Watched>(self) -> &'static str {
+        let api: Api<K> = Api::all(self.connection.client());
+        let config = watcher::Config::default().page_size(PAGE_SIZE);
+        let events = watcher(api, config).default_backoff();
+        pin_mut!(events);
+        let mut held = HashSet::new();
+        let mut listed = HashSet::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => self.apply::<K>(event, &mut held, &mut listed),
+                Err(error) => self.failed(&error, K::PLURAL),
+            }
+        }
+        K::PLURAL
+    }
+
+    fn apply<K: Watched>(&self, event: watcher::Event<K>, held: &mut Names, listed: &mut Names) {
+        let synced = matches!(event, watcher::Event::InitDone);
+        match event {
+            watcher::Event::Init => {
+                // The begin of a list proves nothing yet.
+                listed.clear();
+                return;
+            }
+            watcher::Event::InitApply(object) => {
+                listed.insert(name_of(&object));
+                self.put(object);
+                return;
+            }
+            watcher::Event::InitDone => {
+                metrics::counter!(crate::telemetry::WATCH_RELISTS, "kind" => K::PLURAL)
+                    .increment(1);
+                let seen = Seen(std::mem::take(listed));
+                K::retain(
+                    &seen,
+                    &mut self.inventory.write().unwrap_or_else(PoisonError::into_inner),
+                );
+                *held = seen.0;
+            }
+            watcher::Event::Apply(object) => {
+                held.insert(name_of(&object));
+                self.put(object);
+            }
+            watcher::Event::Delete(object) => {
+                let (namespace, name) = name_of(&object);
+                let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
+                K::remove(&namespace, &name, &mut inventory);
+                held.remove(&(namespace, name));
+            }
+        }
+        metrics::gauge!(crate::telemetry::WATCHED_OBJECTS, "kind" => K::PLURAL)
+            .set(u32::try_from(held.len()).unwrap_or(u32::MAX));
+        if self.board.well(K::PLURAL, synced, held.len(), self.clock.now()) {
+            tracing::info!(kind = K::PLURAL, objects = held.len(), "watch is in sync");
+        }
+    }
+
+    fn put<K: Watched>(&self, object: K) {
+        let record = object.record(&self.connection.options.host_id_annotation);
+        K::put(record, &mut self.inventory.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn failed(&self, error: &watcher::Error, kind: &'static str) {
+        metrics::counter!(crate::telemetry::WATCH_ERRORS, "kind" => kind).increment(1);
+        let Some(explained) = self.explain(error, kind) else { return };
+        let failure = explained.to_failure();
+        if self.board.failed(kind, failure, self.clock.now()) {
+            tracing::warn!(kind, error = %explained, "watch failed, will be tried again");
+        }
+    }
+
+    /// `None` for what is part of a watch's normal life.
+    fn explain(&self, error: &watcher::Error, kind: &str) -> Option<ConnectError> {
+        let answer = |reason: String| {
+            ConnectError::Answer(Trouble {
+                reason,
+                advice: "check the API server's log".to_owned(),
+            })
+        };
+        Some(match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => match error {
+                kube::Error::Api(status) if status.code == 410 => return None,
+                kube::Error::Api(status) if status.code == 404 => ConnectError::Answer(Trouble {
+                    reason: format!("the API server has no {kind}"),
+                    advice: "nothing: this cluster is too old or too small for them".to_owned(),
+                }),
+                error => self.connection.explain(error, kind),
+            },
+            watcher::Error::WatchError(status) if status.code == 410 => return None,
+            watcher::Error::WatchError(status) => answer(format!(
+                "the watch of {kind} ended with {}: {}",
+                status.code, status.message
+            )),
+            watcher::Error::NoResourceVersion => {
+                answer(format!("the list of {kind} has no resourceVersion"))
+            }
+        })
+    }
+}
+
+type Names = HashSet<(Box<str>, Box<str>)>;
+
+fn name_of<K: Resource>(object: &K) -> (Box<str>, Box<str>) {
+    let meta = object.meta();
+    let text = |field: &Option<String>| Box::from(field.as_deref().unwrap_or_default());
+    (text(&meta.namespace), text(&meta.name))
+}

@@ -1,0 +1,146 @@
+//! The watched kinds: what each becomes in the inventory.
+
+use std::sync::Arc;
+
+use model::{Inventory, Namespace, Node, Owner, Pod, Workload};
+
+use super::{Seen, Watched};
+use crate::inventory;
+use crate::wire::object;
+
+/// Every watched kind; the first three are what the source and the processors cannot do without.
+pub(super) const ALL: [&str; 9] = [
+    <object::Node as Watched>::PLURAL,
+    <object::Namespace as Watched>::PLURAL,
+    <object::Pod as Watched>::PLURAL,
+    <object::ReplicaSet as Watched>::PLURAL,
+    <object::Deployment as Watched>::PLURAL,
+    <object::StatefulSet as Watched>::PLURAL,
+    <object::DaemonSet as Watched>::PLURAL,
+    <object::Job as Watched>::PLURAL,
+    <object::CronJob as Watched>::PLURAL,
+];
+
+impl Watched for object::Node {
+    type Record = Node;
+    const PLURAL: &'static str = "nodes";
+
+    fn record(self, host_id_annotation: &str) -> Node {
+        inventory::node(self, host_id_annotation)
+    }
+
+    fn put(record: Node, inventory: &mut Inventory) {
+        if inventory.node(&record.name).is_none_or(|known| **known != record) {
+            inventory.put_node(Arc::new(record));
+        }
+    }
+
+    fn remove(_: &str, name: &str, inventory: &mut Inventory) {
+        inventory.remove_node(name);
+    }
+
+    fn retain(seen: &Seen, inventory: &mut Inventory) {
+        inventory.retain_nodes(|node| seen.contains("", &node.name));
+    }
+}
+
+impl Watched for object::Namespace {
+    type Record = Namespace;
+    const PLURAL: &'static str = "namespaces";
+
+    fn record(self, _: &str) -> Namespace {
+        inventory::namespace(self)
+    }
+
+    fn put(record: Namespace, inventory: &mut Inventory) {
+        if inventory.namespace(&record.name).is_none_or(|known| **known != record) {
+            inventory.put_namespace(Arc::new(record));
+        }
+    }
+
+    fn remove(_: &str, name: &str, inventory: &mut Inventory) {
+        inventory.remove_namespace(name);
+    }
+
+    fn retain(seen: &Seen, inventory: &mut Inventory) {
+        inventory.retain_namespaces(|namespace| seen.contains("", &namespace.name));
+    }
+}
+
+impl Watched for object::Pod {
+    type Record = Pod;
+    const PLURAL: &'static str = "pods";
+
+    fn record(self, _: &str) -> Pod {
+        inventory::pod(self)
+    }
+
+    fn put(record: Pod, inventory: &mut Inventory) {
+        let known = inventory.pod(&record.namespace, &record.name);
+        if known.is_none_or(|known| **known != record) {
+            inventory.put_pod(Arc::new(record));
+        }
+    }
+
+    fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
+        inventory.remove_pod(namespace, name);
+    }
+
+    fn retain(seen: &Seen, inventory: &mut Inventory) {
+        inventory.retain_pods(|pod| seen.contains(&pod.namespace, &pod.name));
+    }
+}
+
+/// A workload kind: its object, the name of its kind, and where its numbers stand.
+macro_rules! workload {
+    ($object:ident $kind:literal $plural:literal $desired:expr, $ready:expr) => {
+        impl Watched for object::$object {
+            type Record = Workload;
+            const PLURAL: &'static str = $plural;
+
+            fn record(self, _: &str) -> Workload {
+                let desired: fn(&Self) -> Option<i64> = $desired;
+                let ready: fn(&Self) -> Option<i64> = $ready;
+                inventory::workload(&self.metadata, $kind, desired(&self), ready(&self))
+            }
+
+            fn put(record: Workload, inventory: &mut Inventory) {
+                put_workload(record, inventory);
+            }
+
+            fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
+                let owner = Owner { kind: $kind.into(), name: name.into() };
+                inventory.remove_workload(namespace, &owner);
+            }
+
+            fn retain(seen: &Seen, inventory: &mut Inventory) {
+                inventory.retain_workloads(|workload| {
+                    &*workload.kind != $kind || seen.contains(&workload.namespace, &workload.name)
+                });
+            }
+        }
+    };
+}
+
+/// The API server writes replicas out, except where they are zero.
+fn or_zero(number: Option<i64>) -> Option<i64> {
+    Some(number.unwrap_or(0))
+}
+
+workload!(ReplicaSet "ReplicaSet" "replicasets"
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| or_zero(set.status.ready_replicas));
+workload!(Deployment "Deployment" "deployments"
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| or_zero(set.status.ready_replicas));
+workload!(StatefulSet "StatefulSet" "statefulsets"
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| or_zero(set.status.ready_replicas));
+workload!(DaemonSet "DaemonSet" "daemonsets"
+    |set| or_zero(set.status.desired_number_scheduled), |set| or_zero(set.status.number_ready));
+workload!(Job "Job" "jobs" |job| job.spec.parallelism, |job| job.status.ready);
+workload!(CronJob "CronJob" "cronjobs" |_| None, |_| None);
+
+fn put_workload(record: Workload, inventory: &mut Inventory) {
+    let key = Owner { kind: record.kind.clone(), name: record.name.clone() };
+    if inventory.workload(&record.namespace, &key).is_none_or(|known| **known != record) {
+        inventory.put_workload(Arc::new(record));
+    }
+}

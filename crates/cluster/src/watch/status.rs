@@ -1,0 +1,98 @@
+//! How the watches stand, for the API to show and for the start to wait on.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use model::Timestamp;
+use tokio::sync::watch;
+
+use crate::Failure;
+
+/// How one watch stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchStatus {
+    /// The kind's name in URLs (`replicasets`).
+    pub kind: &'static str,
+    /// Whether a list has been complete once.
+    pub synced: bool,
+    /// How many objects are held.
+    pub objects: usize,
+    /// What is wrong now; `None` while all is well.
+    pub failure: Option<Failure>,
+    /// Since when it stands so.
+    pub since: Timestamp,
+}
+
+/// How all watches stand; shared and cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WatchBoard {
+    statuses: Arc<RwLock<Vec<WatchStatus>>>,
+    changed: Arc<watch::Sender<()>>,
+}
+
+/// How many of the first kinds a start waits for.
+const ESSENTIAL: usize = 3;
+
+impl WatchBoard {
+    pub(super) fn new(kinds: [&'static str; 9], now: Timestamp) -> Self {
+        let status =
+            |kind| WatchStatus { kind, synced: false, objects: 0, failure: None, since: now };
+        let statuses = kinds.into_iter().map(status).collect();
+        Self {
+            statuses: Arc::new(RwLock::new(statuses)),
+            changed: Arc::new(watch::Sender::new(())),
+        }
+    }
+
+    /// Every watch, nodes, namespaces and pods first.
+    pub fn statuses(&self) -> Vec<WatchStatus> {
+        self.statuses.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends when nodes, namespaces and pods have each been listed, or have failed to be.
+    pub async fn settled(&self) {
+        let mut changes = self.changed.subscribe();
+        loop {
+            let settled = |status: &WatchStatus| status.synced || status.failure.is_some();
+            if self.statuses().iter().take(ESSENTIAL).all(settled) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Notes that a watch works; says whether that is news.
+    pub(super) fn well(&self, kind: &str, synced: bool, objects: usize, now: Timestamp) -> bool {
+        self.update(kind, |status| {
+            let news = status.failure.is_some() || (synced && !status.synced);
+            if news {
+                status.since = now;
+            }
+            status.synced |= synced;
+            status.objects = objects;
+            status.failure = None;
+            news
+        })
+    }
+
+    /// Notes what is wrong with a watch; says whether that is news.
+    pub(super) fn failed(&self, kind: &str, failure: Failure, now: Timestamp) -> bool {
+        self.update(kind, |status| {
+            let news = status.failure.as_ref().is_none_or(|known| known.hop != failure.hop);
+            if news {
+                status.since = now;
+            }
+            status.failure = Some(failure);
+            news
+        })
+    }
+
+    fn update(&self, kind: &str, change: impl FnOnce(&mut WatchStatus) -> bool) -> bool {
+        let mut statuses = self.statuses.write().unwrap_or_else(PoisonError::into_inner);
+        let news = statuses.iter_mut().find(|status| status.kind == kind).is_some_and(change);
+        drop(statuses);
+        self.changed.send_replace(());
+        news
+    }
+}

@@ -1,0 +1,262 @@
+//! Specs and statuses of the watched objects, in the fields that the inventory keeps.
+
+use serde::Deserialize;
+
+use super::{Amounts, Time};
+
+/// What a node shall be.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct NodeSpec {
+    /// Name at the cloud; removed from newer objects.
+    #[serde(rename = "externalID")]
+    pub external_id: Option<String>,
+    /// Cordoned.
+    pub unschedulable: Option<bool>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// What the machine has.
+    pub capacity: Option<Amounts>,
+    /// What pods may use.
+    pub allocatable: Option<Amounts>,
+    /// Conditions.
+    pub conditions: Option<Vec<Condition>>,
+    /// Addresses.
+    pub addresses: Option<Vec<Address>>,
+    /// Ports of daemons.
+    pub daemon_endpoints: Option<DaemonEndpoints>,
+    /// Versions.
+    pub node_info: Option<NodeInfo>,
+}
+
+/// A condition.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Condition {
+    /// Which.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    #[serde(default)]
+    pub status: String,
+}
+
+/// An address.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Address {
+    /// `InternalIP`, `Hostname`, …
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// The address.
+    #[serde(default)]
+    pub address: String,
+}
+
+/// Ports of daemons.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DaemonEndpoints {
+    /// The kubelet's.
+    pub kubelet_endpoint: Option<Endpoint>,
+}
+
+/// A port.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Endpoint {
+    /// Its number; the object writes it in upper case.
+    #[serde(rename = "Port", default)]
+    pub port: u16,
+}
+
+/// Versions.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeInfo {
+    /// The kubelet's.
+    #[serde(default)]
+    pub kubelet_version: String,
+}
+
+/// What a pod shall be.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSpec {
+    /// Where it runs.
+    pub node_name: Option<String>,
+    /// Shares the node's network.
+    pub host_network: Option<bool>,
+    /// Containers.
+    pub containers: Option<Vec<Container>>,
+    /// Volumes.
+    pub volumes: Option<Vec<Volume>>,
+}
+
+/// A container.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Container {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its image.
+    #[serde(default)]
+    pub image: String,
+    /// Requests and limits.
+    pub resources: Option<ContainerResources>,
+}
+
+/// Requests and limits.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ContainerResources {
+    /// Requests.
+    pub requests: Option<Amounts>,
+    /// Limits.
+    pub limits: Option<Amounts>,
+}
+
+/// A volume.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Volume {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// The claim it comes from.
+    pub persistent_volume_claim: Option<Claim>,
+}
+
+/// A volume claim.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// Its name.
+    #[serde(default)]
+    pub claim_name: String,
+}
+
+/// What a pod is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatus {
+    /// `Running`, …
+    #[serde(default)]
+    pub phase: String,
+    /// `Evicted`, …
+    #[serde(default)]
+    pub reason: String,
+    /// When the kubelet took it on.
+    #[serde(default)]
+    pub start_time: Time,
+    /// Its containers.
+    pub container_statuses: Option<Vec<ContainerStatus>>,
+}
+
+/// A container's status.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// How often it restarted.
+    #[serde(default)]
+    pub restart_count: u32,
+    /// Whether it passes its readiness probe.
+    #[serde(default)]
+    pub ready: bool,
+    /// What it is doing.
+    pub state: Option<State>,
+    /// What it did before.
+    pub last_state: Option<State>,
+}
+
+/// What a container is doing; one of the three.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct State {
+    /// Waiting.
+    pub waiting: Option<Waiting>,
+    /// Running.
+    pub running: Option<Running>,
+    /// Ended.
+    pub terminated: Option<Terminated>,
+}
+
+/// Waiting.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Waiting {
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Running.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Running {
+    /// Since.
+    #[serde(default)]
+    pub started_at: Time,
+}
+
+/// Ended.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terminated {
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// The process's exit code.
+    #[serde(default)]
+    pub exit_code: i32,
+    /// When.
+    #[serde(default)]
+    pub finished_at: Time,
+}
+
+/// What a namespace is.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct NamespaceStatus {
+    /// `Active` or `Terminating`.
+    #[serde(default)]
+    pub phase: String,
+}
+
+/// Replicas wanted.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Replicas {
+    /// How many; the API server's default is 1.
+    pub replicas: Option<i64>,
+}
+
+/// Replicas there are.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplicaStatus {
+    /// How many are ready.
+    pub ready_replicas: Option<i64>,
+}
+
+/// Pods of a daemon set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DaemonStatus {
+    /// Wanted.
+    pub desired_number_scheduled: Option<i64>,
+    /// Ready.
+    pub number_ready: Option<i64>,
+}
+
+/// Completions of a job.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct JobSpec {
+    /// How many pods may run at once.
+    pub parallelism: Option<i64>,
+}
+
+/// Pods of a job.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct JobStatus {
+    /// How many are ready.
+    pub ready: Option<i64>,
+}
