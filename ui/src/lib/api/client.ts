@@ -1,0 +1,73 @@
+// Asks Taffrail's API, relative to the address the page came from. Every failure is an ApiError
+// with a reason and, where something helps, an advice.
+import { base } from '../base';
+import { t } from '../text/text';
+import type { Answer, List, ListQuery, NodeItem, Overview, PodItem, Query, Status, TargetItem } from './types';
+
+const PREFIX = 'api/taffrail/v1/';
+
+/** No answer of ours takes this long; a proxy that swallows the request does. */
+const TIMEOUT_MS = 20_000;
+
+export class ApiError extends Error {
+  readonly reason: string;
+  readonly advice: string;
+  /** HTTP status; 0 where no answer came. */
+  readonly status: number;
+
+  constructor(reason: string, advice = '', status = 0) {
+    super(reason);
+    this.name = 'ApiError';
+    this.reason = reason;
+    this.advice = advice;
+    this.status = status;
+  }
+}
+
+export const streamUrl = (): URL => new URL(`${PREFIX}stream`, base);
+
+async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+  const init: RequestInit = { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, headers: { accept: 'application/json' } };
+  if (body !== undefined) {
+    init.method = 'POST';
+    init.body = JSON.stringify(body);
+    init.headers = { accept: 'application/json', 'content-type': 'application/json' };
+  }
+  let response: Response;
+  try {
+    response = await fetch(new URL(PREFIX + path, base), init);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(t.errors.network, t.errors.networkAdvice);
+  }
+  const answer: unknown = await response.json().catch(() => {
+    if (signal?.aborted) throw signal.reason;
+    return null;
+  });
+  if (!response.ok) throw refusal(response.status, answer);
+  if (answer === null || typeof answer !== 'object') throw new ApiError(t.errors.notJson, t.errors.notJsonAdvice, response.status);
+  return answer as T;
+}
+
+function refusal(status: number, answer: unknown): ApiError {
+  const error = (answer as { error?: { reason?: unknown; advice?: unknown } } | null)?.error;
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+  return new ApiError(text(error?.reason) || t.errors.status(status), text(error?.advice), status);
+}
+
+function list(path: string, query: ListQuery): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') parameters.set(name, String(value));
+  const text = parameters.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export const api = {
+  status: (signal?: AbortSignal) => ask<Status>('status', signal),
+  overview: (signal?: AbortSignal) => ask<Overview>('overview', signal),
+  nodes: (query: ListQuery, signal?: AbortSignal) => ask<List<NodeItem>>(list('nodes', query), signal),
+  pods: (query: ListQuery, signal?: AbortSignal) => ask<List<PodItem>>(list('pods', query), signal),
+  targets: (signal?: AbortSignal) => ask<{ timestamp: number | null; items: TargetItem[] }>('targets', signal),
+  query: (query: Query, signal?: AbortSignal) => ask<Answer>('query', signal, query),
+};

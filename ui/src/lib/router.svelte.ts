@@ -1,0 +1,85 @@
+// Which page and which query the address names, on the History API below any path prefix.
+// It does not know the pages.
+import { base } from './base';
+
+class Router {
+  /** Below the dashboard's root, without slashes at the ends; empty for the first page. */
+  path = $state('');
+  query = $state.raw(new URLSearchParams());
+
+  constructor() {
+    this.#read();
+    addEventListener('popstate', () => this.#read());
+    document.addEventListener('click', (event) => this.#follow(event));
+  }
+
+  /** The absolute address of `path`, with the time range of this page. */
+  href(path: string): string {
+    const url = new URL(path, base);
+    for (const name of ['range', 'from', 'to']) {
+      const value = this.query.get(name);
+      if (value !== null) url.searchParams.set(name, value);
+    }
+    return url.pathname + url.search;
+  }
+
+  go(url: URL | string): void {
+    history.pushState(null, '', url);
+    this.#read();
+    scrollTo(0, 0);
+  }
+
+  /** Changes parameters of the query; null removes one. `push` makes Back undo it. */
+  set(changes: Record<string, string | null>, push: boolean): void {
+    const url = new URL(location.href);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null || value === '') url.searchParams.delete(name);
+      else url.searchParams.set(name, value);
+    }
+    if (url.href === location.href) return;
+    if (push) history.pushState(null, '', url);
+    else history.replaceState(null, '', url);
+    this.#read();
+  }
+
+  #read(): void {
+    const path = location.pathname;
+    const below = path.startsWith(base.pathname) ? path.slice(base.pathname.length) : '';
+    this.path = decode(below).replace(/^\/+|\/+$/g, '').replace(/^index\.html$/, '');
+    this.query = new URLSearchParams(location.search);
+  }
+
+  /** Links to our own pages change the page without loading it anew. */
+  #follow(event: MouseEvent): void {
+    if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const link = event.target instanceof Element ? event.target.closest('a') : null;
+    if (!link || link.target || link.hasAttribute('download') || link.origin !== base.origin) return;
+    if (!link.pathname.startsWith(base.pathname) || link.hash) return;
+    event.preventDefault();
+    this.go(link.href);
+  }
+}
+
+function decode(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+export const router = new Router();
+
+/** Values of the `:name` parts where `path` has the form of `pattern`, else null. */
+export function match(pattern: string, path: string): Record<string, string> | null {
+  const wanted = pattern.split('/');
+  const given = path.split('/');
+  if (wanted.length !== given.length) return null;
+  const values: Record<string, string> = {};
+  for (const [index, part] of wanted.entries()) {
+    const value = given[index] ?? '';
+    if (part.startsWith(':') && value !== '') values[part.slice(1)] = value;
+    else if (part !== value) return null;
+  }
+  return values;
+}
