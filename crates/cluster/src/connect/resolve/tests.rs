@@ -76,12 +76,12 @@ async fn heapster_is_in_cluster_unless_told_otherwise() {
     let pod = Files::pod().with("config", KUBECONFIG);
     let old = Defaults::heapster();
     let token = r#"token=Some("DIR/token")"#;
-    let expected = format!("https://10.0.0.1/ from {POD}: insecure=false ca=true {token}");
+    let expected = format!("https://10.0.0.1:443/ from {POD}: insecure=false ca=true {token}");
     pod.check("kubernetes", old, &expected).await;
     let expected =
         format!("https://kubernetes.default/ from {POD}: insecure=false ca=true {token}");
     pod.check("kubernetes:https://kubernetes.default", old, &expected).await;
-    let expected = format!("https://10.0.0.1/ from {POD}: insecure=true ca=false {token}");
+    let expected = format!("https://10.0.0.1:443/ from {POD}: insecure=true ca=false {token}");
     pod.check("kubernetes:?insecure=true", old, &expected).await;
     // Beside auth, Heapster ignores the host and insecure.
     pod.check(
@@ -110,7 +110,7 @@ async fn heapster_is_in_cluster_unless_told_otherwise() {
 async fn taffrail_uses_what_is_there() {
     let ours = Defaults::taffrail();
     let token = r#"token=Some("DIR/token")"#;
-    let expected = format!("https://10.0.0.1/ from {POD}: insecure=false ca=true {token}");
+    let expected = format!("https://10.0.0.1:443/ from {POD}: insecure=false ca=true {token}");
     Files::pod().check("kubernetes", ours, &expected).await;
     let laptop = Files::new().with("config", KUBECONFIG).env("KUBECONFIG", "DIR/none:DIR/config");
     let expected = "from context one of DIR/config: insecure=false ca=false";
