@@ -50,9 +50,9 @@ fn batch(registry: Registry, time: Timestamp, values: &Tick) -> (Arc<Batch>, Reg
 
 fn options() -> WindowOptions {
     WindowOptions {
-        batch_horizon: Duration::from_secs(60),
-        min_history: Duration::from_secs(120),
-        max_history: Duration::from_secs(300),
+        batch_horizon: Duration::from_mins(1),
+        min_history: Duration::from_mins(2),
+        max_history: Duration::from_mins(5),
         ..WindowOptions::default()
     }
 }
@@ -61,10 +61,10 @@ fn options() -> WindowOptions {
 fn expire(ticks: &mut Vec<(Timestamp, Tick)>, batches: &mut usize) {
     let newest = ticks.last().map_or(Timestamp::NEVER, |(time, _)| *time);
     let old = |from: Duration| move |time: Timestamp| time <= newest.minus(from);
-    while *batches > 3 && old(Duration::from_secs(60))(ticks[ticks.len() - *batches].0) {
+    while *batches > 3 && old(Duration::from_mins(1))(ticks[ticks.len() - *batches].0) {
         *batches -= 1;
     }
-    while ticks.len() > *batches && old(Duration::from_secs(300))(ticks[0].0) {
+    while ticks.len() > *batches && old(Duration::from_mins(5))(ticks[0].0) {
         ticks.remove(0);
     }
 }
