@@ -61,7 +61,8 @@ pub struct Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url();
-        f.debug_struct("Connection").field("url", &url).field("origin", &self.origin).finish()
+        let mut shown = f.debug_struct("Connection");
+        shown.field("url", &url).field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 

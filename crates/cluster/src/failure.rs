@@ -104,7 +104,7 @@ fn classify_link(error: &(dyn Error + 'static)) -> Option<(Cause, String)> {
     let text = error.to_string();
     // hyper-util keeps its resolver's error type private.
     text.starts_with("dns error").then(|| {
-        let detail = error.source().map(ToString::to_string).unwrap_or(text);
+        let detail = error.source().map_or(text, ToString::to_string);
         (Cause::Unresolved, format!("the name does not resolve: {detail}"))
     })
 }

@@ -6,6 +6,7 @@
 pub mod connect;
 pub mod decode;
 mod failure;
+mod fuzz;
 pub mod inventory;
 mod kubelet;
 mod options;
@@ -19,6 +20,7 @@ pub mod wire;
 
 pub use connect::{ConnectError, Connection, Origin, ServerVersion};
 pub use failure::Failure;
+pub use fuzz::{fuzz_container_stats, fuzz_resource, fuzz_summary};
 pub use kubelet::MAX_BODY_BYTES;
 pub use options::{Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
 pub use source::{KubernetesSource, phase, scrape_address};

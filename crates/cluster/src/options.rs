@@ -73,6 +73,7 @@ pub enum Endpoint {
 
 /// The options of a Kubernetes source, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct SourceOptions {
     /// Heapster's name of the source (`kubernetes.summary_api`).
     pub key: String,

@@ -51,8 +51,11 @@ impl std::error::Error for Unverified {}
 /// Which node has which address, and how its certificate was verified last.
 #[derive(Debug, Default)]
 pub(crate) struct NodeNames {
-    by_address: RwLock<HashMap<IpAddr, (Box<str>, Option<Verified>)>>,
+    by_address: RwLock<HashMap<IpAddr, Named>>,
 }
+
+/// A node's name, and how its certificate was verified last.
+type Named = (Box<str>, Option<Verified>);
 
 impl NodeNames {
     /// Says that `address` is the node `name`.

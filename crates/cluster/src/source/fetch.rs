@@ -86,12 +86,11 @@ impl KubernetesSource {
         deadline: Instant,
     ) -> Fetched {
         tokio::time::sleep_until(job.begin).await;
-        let permit = match permits.try_acquire() {
-            Ok(permit) => Ok(permit),
-            Err(_) => {
-                metrics::counter!(telemetry::REQUESTS_QUEUED).increment(1);
-                permits.acquire().await
-            }
+        let permit = if let Ok(permit) = permits.try_acquire() {
+            Ok(permit)
+        } else {
+            metrics::counter!(telemetry::REQUESTS_QUEUED).increment(1);
+            permits.acquire().await
         };
         let begin = Instant::now();
         let mut route = job.route();

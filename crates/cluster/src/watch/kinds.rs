@@ -122,19 +122,15 @@ macro_rules! workload {
     };
 }
 
-/// The API server writes replicas out, except where they are zero.
-fn or_zero(number: Option<i64>) -> Option<i64> {
-    Some(number.unwrap_or(0))
-}
-
+// The API server leaves out numbers that are zero, and defaults replicas to 1.
 workload!(ReplicaSet "ReplicaSet" "replicasets"
-    |set| Some(set.spec.replicas.unwrap_or(1)), |set| or_zero(set.status.ready_replicas));
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)));
 workload!(Deployment "Deployment" "deployments"
-    |set| Some(set.spec.replicas.unwrap_or(1)), |set| or_zero(set.status.ready_replicas));
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)));
 workload!(StatefulSet "StatefulSet" "statefulsets"
-    |set| Some(set.spec.replicas.unwrap_or(1)), |set| or_zero(set.status.ready_replicas));
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)));
 workload!(DaemonSet "DaemonSet" "daemonsets"
-    |set| or_zero(set.status.desired_number_scheduled), |set| or_zero(set.status.number_ready));
+    |set| Some(set.status.desired_number_scheduled.unwrap_or(0)), |set| Some(set.status.number_ready.unwrap_or(0)));
 workload!(Job "Job" "jobs" |job| job.spec.parallelism, |job| job.status.ready);
 workload!(CronJob "CronJob" "cronjobs" |_| None, |_| None);
 

@@ -50,12 +50,14 @@ impl WatchBoard {
 
     /// Ends when nodes, namespaces and pods have each been listed, or have failed to be.
     pub async fn settled(&self) {
+        let settled = |status: &WatchStatus| status.synced || status.failure.is_some();
+        self.until(|statuses| statuses.iter().take(ESSENTIAL).all(settled)).await;
+    }
+
+    /// Ends when `condition` holds; it is asked again after every change that a watch brings.
+    pub async fn until(&self, mut condition: impl FnMut(&[WatchStatus]) -> bool) {
         let mut changes = self.changed.subscribe();
-        loop {
-            let settled = |status: &WatchStatus| status.synced || status.failure.is_some();
-            if self.statuses().iter().take(ESSENTIAL).all(settled) {
-                return;
-            }
+        while !condition(&self.statuses()) {
             if changes.changed().await.is_err() {
                 return;
             }

@@ -44,7 +44,7 @@ impl<'a> Sample<'a> {
 }
 
 /// Samples of `body` whose family `wanted` accepts. Ends after the first error.
-pub fn scan<'a, W: Fn(&str) -> bool>(body: &'a [u8], wanted: W) -> Scanner<'a, W> {
+pub fn scan<W: Fn(&str) -> bool>(body: &[u8], wanted: W) -> Scanner<'_, W> {
     Scanner { body, offset: 0, wanted }
 }
 
