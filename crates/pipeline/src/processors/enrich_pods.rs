@@ -15,7 +15,14 @@ use super::sums::{NO_ROW, row32};
 use super::{Options, State};
 use crate::telemetry;
 
+/// What a kubelet reports with a start time.
+const MEASURED: [EntityKind; 4] =
+    [EntityKind::Node, EntityKind::SystemContainer, EntityKind::Pod, EntityKind::Container];
+
 pub(super) fn run(draft: &mut Draft, inventory: &Inventory, _: &Options, state: &mut State) {
+    for kind in MEASURED {
+        default_created(draft.table_mut(kind));
+    }
     complete_pods(draft, inventory, 0);
     let reported = draft.table(EntityKind::Pod).len();
     pod_rows(draft, &mut state.rows);
@@ -47,6 +54,15 @@ pub(super) fn pod_rows(draft: &mut Draft, rows: &mut Vec<u32>) {
         };
         last = Some((parent, row));
         rows.push(row32(row));
+    }
+}
+
+/// What is not known better was created when its counters began, as Heapster's sources have it.
+fn default_created(table: &mut Table) {
+    for row in 0..table.len() {
+        if table.created(row).is_never() {
+            table.set_created(row, table.started(row));
+        }
     }
 }
 

@@ -71,11 +71,12 @@ impl Default for State {
     fn default() -> Self {
         Self {
             last: None,
-            nodes: History::new(&NETWORKED),
-            pods: History::new(&NETWORKED),
-            containers: History::new(&CONTAINED),
-            system_containers: History::new(&CONTAINED),
-            disks: History::new(&DISKS),
+            nodes: History::new(&NETWORKED, 0),
+            // What their containers have is summed afresh from those.
+            pods: History::new(&NETWORKED, CONTAINED.len()),
+            containers: History::new(&CONTAINED, 0),
+            system_containers: History::new(&CONTAINED, 0),
+            disks: History::new(&DISKS, 0),
         }
     }
 }
@@ -114,6 +115,8 @@ pub(super) fn run(
 #[derive(Debug)]
 struct History<const N: usize> {
     pairs: &'static [Pair; N],
+    /// Rates from this position on are shown again for a repeated sample.
+    carried_from: usize,
     index: HashTable<u32>,
     slots: Vec<Slot<N>>,
 }
@@ -152,13 +155,21 @@ enum Step {
     Restarts,
 }
 
+/// Which rates of a slot a row shows.
+enum Shown {
+    All,
+    /// Those that a repeated sample carries.
+    Carried,
+    None,
+}
+
 impl<const N: usize> History<N> {
-    fn new(pairs: &'static [Pair; N]) -> Self {
-        Self { pairs, index: HashTable::new(), slots: Vec::new() }
+    fn new(pairs: &'static [Pair; N], carried_from: usize) -> Self {
+        Self { pairs, carried_from, index: HashTable::new(), slots: Vec::new() }
     }
 
     fn update(&mut self, table: &mut Table, now: Timestamp, options: &Options) {
-        let pairs = self.pairs;
+        let (pairs, carried_from) = (self.pairs, self.carried_from);
         for row in 0..table.len() {
             if table.scraped(row).is_never() {
                 continue;
@@ -169,11 +180,14 @@ impl<const N: usize> History<N> {
                 self.remember(Slot::new(entity, sample, now));
                 continue;
             };
-            if slot.advance(pairs, entity, sample, now, options) {
-                for ((_, rate), value) in pairs.iter().zip(slot.rates) {
-                    if !value.is_nan() {
-                        table.set_float(row, *rate, value);
-                    }
+            let first = match slot.advance(pairs, entity, sample, now, options) {
+                Shown::All => 0,
+                Shown::Carried => carried_from,
+                Shown::None => continue,
+            };
+            for ((_, rate), value) in pairs.iter().zip(slot.rates).skip(first) {
+                if !value.is_nan() {
+                    table.set_float(row, *rate, value);
                 }
             }
         }
@@ -231,7 +245,7 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// Takes `sample`. Whether `rates` hold for it.
+    /// Takes `sample`. Which of `rates` hold for it.
     fn advance(
         &mut self,
         pairs: &[Pair; N],
@@ -239,7 +253,7 @@ impl<const N: usize> Slot<N> {
         sample: Sample<N>,
         now: Timestamp,
         options: &Options,
-    ) -> bool {
+    ) -> Shown {
         match self.sample.step_to(&sample, options.keep) {
             Step::Continues(interval) => {
                 for (at, (counter, _)) in pairs.iter().enumerate() {
@@ -250,18 +264,22 @@ impl<const N: usize> Slot<N> {
                 self.interval = interval;
                 self.confirmed = now;
                 self.rated = now;
-                true
+                Shown::All
             }
             Step::Repeats => {
                 self.confirmed = now;
                 let good_for =
                     Duration::from_nanos(self.interval.unsigned_abs()).saturating_mul(5) / 2;
-                options.carry && now.since(self.rated) < good_for.max(CARRY_AT_LEAST)
+                if options.carry && now.since(self.rated) < good_for.max(CARRY_AT_LEAST) {
+                    Shown::Carried
+                } else {
+                    Shown::None
+                }
             }
-            Step::Late if now.since(self.confirmed) <= options.keep => false,
+            Step::Late if now.since(self.confirmed) <= options.keep => Shown::None,
             Step::Late | Step::Restarts => {
                 *self = Self::new(entity, sample, now);
-                false
+                Shown::None
             }
         }
     }

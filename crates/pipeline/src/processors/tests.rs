@@ -221,6 +221,8 @@ fn golden_numbers_are_heapsters() {
     assert_eq!(&*namespace.uid, "nsuid");
     let (kind, row) = key(&batch, "namespace:ns/pod:web/container:c1").unwrap();
     assert_eq!(batch.table(kind).created(row), Timestamp::from_secs(5));
+    let (kind, row) = key(&batch, "namespace:ns/pod:nocpu/container:x").unwrap();
+    assert_eq!(batch.table(kind).created(row), Timestamp::from_secs(10));
     let (kind, row) = key(&batch, "namespace:ns/pod:web/container:gone").unwrap();
     assert!(batch.table(kind).created(row).is_never());
     assert_eq!(&*batch.table(kind).context(row).node.as_ref().unwrap().name, "n1");
@@ -357,6 +359,29 @@ fn one_counter_that_fell_leaves_the_others_their_rates() {
     let batch = scrape(70, 1000, 100);
     assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(100.0));
     assert_eq!(get(&batch, "namespace:ns/pod:web", metric::NETWORK_RX_RATE), None);
+}
+
+#[test]
+fn a_repeated_pod_sample_takes_fresh_rates_from_its_containers() {
+    let mut bench = Bench::new(Inventory::default());
+    let mut scrape = |at: i64, pod_at: i64| {
+        bench.tick(at, |fill| {
+            let (cpu, rx) = (metric::CPU_USAGE, metric::NETWORK_RX);
+            let web = fill.pod("web");
+            fill.row(&web, (pod_at, 1), &[(cpu, at * at * 1_000_000), (rx, pod_at * 10)]);
+            let container = fill.container("web", "c1");
+            fill.row(&container, (at, 1), &[(cpu, at * at * 1_000_000)]);
+        })
+    };
+    scrape(10, 10);
+    let batch = scrape(20, 20);
+    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(30.0));
+    let batch = scrape(30, 20);
+    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(50.0));
+    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::NETWORK_RX_RATE), Some(10.0));
+    // The counters of the repeated sample do not count: from 20 s to 40 s it was 1200 ms.
+    let batch = scrape(40, 40);
+    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(60.0));
 }
 
 #[test]
