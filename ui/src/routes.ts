@@ -1,6 +1,6 @@
 // Every page and the path below the dashboard's root that leads to it.
 import type { Component } from 'svelte';
-import { match } from './lib/router.svelte';
+import { match } from './lib/match';
 import { t } from './lib/text/text';
 import NotFound from './pages/NotFound.svelte';
 import Overview from './pages/Overview.svelte';

@@ -14,14 +14,22 @@ const CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-u
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.md': 'text/markdown; charset=utf-8' };
 const GIB = 2 ** 30;
 const NODES = 12;
-const PODS_PER_NODE = 24;
+const PODS_PER_NODE = 15;
 const FAILED = 'node-03';
 const NAMES = ['checkout', 'cart', 'search', 'frontend', 'ledger', 'mailer', 'billing', 'etcd', 'ingress', 'metrics'];
 
+const chances = new Map();
+
 /** The same number in [0, 1) for the same words. */
 function chance(...words) {
+  const key = words.join('/');
+  if (!chances.has(key)) chances.set(key, hashed(key));
+  return chances.get(key);
+}
+
+function hashed(key) {
   let hash = 2166136261;
-  for (const char of words.join('/')) hash = Math.imul(hash ^ char.charCodeAt(0), 16777619);
+  for (const char of key) hash = Math.imul(hash ^ char.charCodeAt(0), 16777619);
   hash = Math.imul(hash ^ (hash >>> 15), 2246822507);
   return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
 }
@@ -29,6 +37,7 @@ function chance(...words) {
 const pad = (number) => String(number).padStart(2, '0');
 
 const pods = [];
+const podOf = new Map();
 for (let node = 1; node <= NODES; node += 1) {
   for (let index = 0; index < PODS_PER_NODE; index += 1) {
     const workload = NAMES[Math.floor(chance('w', node, index) * NAMES.length)];
@@ -51,9 +60,11 @@ for (let node = 1; node <= NODES; node += 1) {
   }
 }
 
+for (const pod of pods) podOf.set(`${pod.namespace}/${pod.name}`, pod);
+
 /** A wave around 1 that differs by name. */
 const wave = (name, time) =>
-  1 + 0.25 * Math.sin(time / 47_000 + chance('p', name) * 7) + 0.12 * Math.sin(time / 7_300 + chance('q', name) * 7) + 0.06 * (chance(name, Math.floor(time / 1000)) - 0.5);
+  1 + 0.25 * Math.sin(time / 47_000 + chance('p', name) * 7) + 0.12 * Math.sin(time / 7_300 + chance('q', name) * 7) + 0.05 * Math.sin(time / 1_370 + chance('o', name) * 7);
 
 function podValue(pod, metric, time) {
   if (pod.node === FAILED && /usage|working|rate|rss/.test(metric)) return null;
@@ -84,6 +95,17 @@ function podValue(pod, metric, time) {
   }
 }
 
+const memo = new Map();
+
+/** Sums are asked for again and again; a map this large holds a few hours of them. */
+function remembered(key, compute) {
+  if (!memo.has(key)) {
+    if (memo.size > 500_000) memo.clear();
+    memo.set(key, compute());
+  }
+  return memo.get(key);
+}
+
 function sum(members, metric, time) {
   let total = null;
   for (const pod of members) {
@@ -100,10 +122,10 @@ const UNITS = { cpu: 'millicores', memory: 'bytes', network: 'bytes_per_second',
 /** One value of any entity; null where there is none. */
 function value(selector, time) {
   const { kind, metric } = selector;
-  if (kind === 'cluster') return metric in SUPPLY ? SUPPLY[metric] * NODES : sum(pods, metric, time);
-  if (kind === 'node') return metric in SUPPLY ? SUPPLY[metric] : sum(byNode.get(selector.name) ?? [], metric, time);
+  if (kind === 'cluster') return metric in SUPPLY ? SUPPLY[metric] * NODES : remembered(`${metric} ${time}`, () => sum(pods, metric, time));
+  if (kind === 'node') return metric in SUPPLY ? SUPPLY[metric] : remembered(`${selector.name} ${metric} ${time}`, () => sum(byNode.get(selector.name) ?? [], metric, time));
   if (kind === 'pod') {
-    const pod = pods.find(({ namespace, name }) => namespace === selector.namespace && name === selector.name);
+    const pod = podOf.get(`${selector.namespace}/${selector.name}`);
     return pod ? podValue(pod, metric, time) : null;
   }
   return null;

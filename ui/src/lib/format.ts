@@ -12,19 +12,17 @@ const IEC = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'] as const;
 
 const absent = (value: Maybe): value is null | undefined => value === null || value === undefined || !Number.isFinite(value);
 
-/** Three significant digits, never an exponent, no digits behind the point from 100 on. */
+/** Three significant digits, never an exponent; zeros stay, so that columns align. */
 function significant(value: number): string {
   const size = Math.abs(value);
-  const digits = size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
-  const text = value.toFixed(digits);
-  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+  return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }
 
 /** Millicores as Kubernetes writes them below one core, cores above. */
 export function cores(millicores: Maybe): string {
   if (absent(millicores)) return t.none;
   if (millicores === 0) return '0';
-  if (Math.abs(millicores) < 9.95) return `${significant(Number(millicores.toFixed(1)))}m`;
+  if (Math.abs(millicores) < 9.95) return `${Number(millicores.toFixed(1))}m`;
   if (Math.abs(millicores) < 999.5) return `${Math.round(millicores)}m`;
   return grouped(millicores / 1000);
 }
@@ -61,7 +59,7 @@ export function percentOf(part: Maybe, all: Maybe): number | null {
 
 export function percent(value: Maybe): string {
   if (absent(value)) return t.none;
-  return `${Math.abs(value) < 9.95 ? significant(Number(value.toFixed(1))) : Math.round(value)}%`;
+  return `${Math.abs(value) < 9.95 ? Number(value.toFixed(1)) : Math.round(value)}%`;
 }
 
 export function quantity(value: Maybe, unit: Unit): string {

@@ -78,15 +78,21 @@ export function gaps(timestamps: readonly number[], stepMs: number): [number, nu
   return found;
 }
 
+/** Like `gaps`, where rows without any value count as missing too. */
+export function pauses(frame: Frame): [number, number][] {
+  const filled = frame.timestamps.filter((_, index) => frame.series.some((column) => (column.avg[index] ?? null) !== null));
+  return gaps(filled, frame.stepMs);
+}
+
 /** The frame with an empty row inside every pause, so that no line bridges it. */
 export function withGaps(frame: Frame): Frame {
-  const pauses = gaps(frame.timestamps, frame.stepMs);
-  if (pauses.length === 0) return frame;
+  const missing = gaps(frame.timestamps, frame.stepMs);
+  if (missing.length === 0) return frame;
   const sources: number[] = [];
   const timestamps: number[] = [];
   let next = 0;
   frame.timestamps.forEach((timestamp, index) => {
-    const pause = pauses[next];
+    const pause = missing[next];
     if (pause && pause[1] === timestamp) {
       sources.push(-1);
       timestamps.push(pause[0] + frame.stepMs);

@@ -69,17 +69,3 @@ function decode(path: string): string {
 }
 
 export const router = new Router();
-
-/** Values of the `:name` parts where `path` has the form of `pattern`, else null. */
-export function match(pattern: string, path: string): Record<string, string> | null {
-  const wanted = pattern.split('/');
-  const given = path.split('/');
-  if (wanted.length !== given.length) return null;
-  const values: Record<string, string> = {};
-  for (const [index, part] of wanted.entries()) {
-    const value = given[index] ?? '';
-    if (part.startsWith(':') && value !== '') values[part.slice(1)] = value;
-    else if (part !== value) return null;
-  }
-  return values;
-}

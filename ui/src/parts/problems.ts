@@ -1,6 +1,6 @@
 // What is wrong with the cluster or its collection, in the order in which to read it. Targets that
 // failed alike are one problem. It knows the API's answers, not how problems are drawn.
-import type { ApiError } from '../lib/api/client';
+import type { ApiError } from '../lib/api/error';
 import type { Overview, TargetItem } from '../lib/api/types';
 import { t } from '../lib/text/text';
 

@@ -2,27 +2,13 @@
 // with a reason and, where something helps, an advice.
 import { base } from '../base';
 import { t } from '../text/text';
+import { ApiError } from './error';
 import type { Answer, List, ListQuery, NodeItem, Overview, PodItem, Query, Status, TargetItem } from './types';
 
 const PREFIX = 'api/taffrail/v1/';
 
 /** No answer of ours takes this long; a proxy that swallows the request does. */
 const TIMEOUT_MS = 20_000;
-
-export class ApiError extends Error {
-  readonly reason: string;
-  readonly advice: string;
-  /** HTTP status; 0 where no answer came. */
-  readonly status: number;
-
-  constructor(reason: string, advice = '', status = 0) {
-    super(reason);
-    this.name = 'ApiError';
-    this.reason = reason;
-    this.advice = advice;
-    this.status = status;
-  }
-}
 
 export const streamUrl = (): URL => new URL(`${PREFIX}stream`, base);
 

@@ -1,7 +1,7 @@
 // Options and drawing of one uPlot graph. It knows lines and time, neither metrics nor the page.
 import uPlot from 'uplot';
 import { axisScale, axisSteps, axisTime, axisValue, clock, type Unit } from '../format';
-import { gaps, withGaps, type Frame } from '../frame';
+import { pauses, withGaps, type Frame } from '../frame';
 import type { Interval } from '../range';
 import { t } from '../text/text';
 import type { Line } from './lines';
@@ -173,15 +173,15 @@ export function plotOptions(input: () => PlotInput, size: { width: number; heigh
 
 /** Slanted lines over time without samples: before the first point, and while nothing was collected. */
 function hatch(plot: uPlot, { frame, first, view }: PlotInput): void {
-  const pauses = gaps(frame.timestamps, frame.stepMs).filter(([, after]) => after > view.from);
-  if (first !== null && first > view.from) pauses.push([view.from, Math.min(first, view.to)]);
-  if (pauses.length === 0) return;
+  const empty = pauses(frame).filter(([, after]) => after > view.from);
+  if (first !== null && first > view.from) empty.push([view.from, Math.min(first, view.to)]);
+  if (empty.length === 0) return;
   const { ctx, bbox } = plot;
   const ratio = uPlot.pxRatio;
   ctx.save();
   ctx.strokeStyle = token('--hatch');
   ctx.lineWidth = ratio;
-  for (const [from, to] of pauses) {
+  for (const [from, to] of empty) {
     const left = Math.max(plot.valToPos(from, 'x', true), bbox.left);
     const right = Math.min(plot.valToPos(to, 'x', true), bbox.left + bbox.width);
     if (right - left < 2) continue;

@@ -1,6 +1,7 @@
 // The stream of batches: connected, paused or broken, and why. It tells when new numbers exist;
 // it does not fetch them.
-import { api, ApiError, streamUrl } from '../api/client';
+import { api, streamUrl } from '../api/client';
+import { ApiError } from '../api/error';
 import type { BatchEvent, Status } from '../api/types';
 import { span } from '../format';
 import { t } from '../text/text';

@@ -1,16 +1,22 @@
 // What one part of a page has loaded: the newest answer, whether a request is under way, and the
 // error of the last one. An old answer stays visible while a new one loads or fails.
-import { ApiError } from '../api/client';
+import { ApiError } from '../api/error';
 
 export class Panel<T> {
   data = $state.raw<T | null>(null);
   error = $state.raw<ApiError | null>(null);
   loading = $state(false);
   #abort: AbortController | null = null;
+  #question = '';
 
-  /** Asks anew; an earlier request that is still under way is dropped. */
-  async load(ask: (signal: AbortSignal) => Promise<T>): Promise<void> {
+  /**
+   * Asks anew. A request under way for another `question` is dropped; one for the same goes on and
+   * this call does nothing, so that answers slower than the batches still arrive.
+   */
+  async load(question: string, ask: (signal: AbortSignal) => Promise<T>): Promise<void> {
+    if (this.#abort && question === this.#question) return;
     this.#abort?.abort();
+    this.#question = question;
     const abort = new AbortController();
     this.#abort = abort;
     this.loading = true;
@@ -28,10 +34,6 @@ export class Panel<T> {
         this.loading = false;
       }
     }
-  }
-
-  get busy(): boolean {
-    return this.#abort !== null;
   }
 
   stop(): void {

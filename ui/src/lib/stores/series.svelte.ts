@@ -11,8 +11,7 @@ const FEWEST_POINTS = 60;
 
 export class SeriesStore {
   readonly panel = new Panel<Frame>();
-  #asked = '';
-  #length = 0;
+  #question = '';
   #loadedAt = 0;
 
   get frame(): Frame | null {
@@ -20,30 +19,28 @@ export class SeriesStore {
   }
 
   /**
-   * Brings the frame to `wanted`. Raw samples of a moving range are extended by what is new;
-   * a downsampled range is asked again, at most once per bucket.
+   * Brings the frame to `wanted`. Raw samples of a range that moves are extended by what is new;
+   * a downsampled one is asked again, at most once per bucket.
    */
-  async update(series: Selector[], wanted: Interval, width: number, follow: boolean): Promise<void> {
+  async update(series: Selector[], wanted: Interval, width: number, moving: boolean): Promise<void> {
     const points = Math.max(FEWEST_POINTS, Math.min(MOST_POINTS, Math.round(width)));
-    const asked = JSON.stringify([series, points]);
-    const length = wanted.to - wanted.from;
-    const frame = this.panel.data;
-    const same = follow && asked === this.#asked && length === this.#length && frame !== null && this.panel.error === null;
+    const question = JSON.stringify([series, points, moving ? wanted.to - wanted.from : wanted]);
+    const whole = (signal: AbortSignal): Promise<Frame> => api.query({ start: wanted.from, end: wanted.to, points, series }, signal);
+    const frame = question === this.#question && this.panel.error === null ? this.panel.data : null;
     const last = frame?.timestamps.at(-1);
-    if (same && this.panel.busy) return;
-    if (same && !raw(frame) && wanted.to - this.#loadedAt < frame.stepMs) return;
-    if (same && raw(frame) && last !== undefined && last >= wanted.from) {
+    this.#question = question;
+    if (frame && raw(frame) && last !== undefined && last >= wanted.from) {
       if (last >= wanted.to) return;
-      await this.panel.load(async (signal) => {
+      await this.panel.load(question, async (signal) => {
         const tail = await api.query({ start: last + 1, end: wanted.to, points, series }, signal);
-        return raw(tail) ? since(joined(frame, tail), wanted.from) : api.query({ start: wanted.from, end: wanted.to, points, series }, signal);
+        return raw(tail) ? since(joined(frame, tail), wanted.from) : whole(signal);
       });
       return;
     }
-    this.#asked = asked;
-    this.#length = length;
+    if (frame && moving && wanted.to - this.#loadedAt < frame.stepMs) return;
+    if (frame && !moving && last !== undefined) return;
     this.#loadedAt = wanted.to;
-    await this.panel.load((signal) => api.query({ start: wanted.from, end: wanted.to, points, series }, signal));
+    await this.panel.load(question, whole);
   }
 
   stop(): void {

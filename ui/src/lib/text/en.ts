@@ -101,7 +101,7 @@ export const en = {
   },
 
   empty: {
-    starting: 'Collection is starting',
+    loading: 'Loading…',
     collecting: (since: string) => `Collecting since ${since}`,
     firstPoint: (wait: string) => `The first point arrives in about ${wait}.`,
     firstPointDue: 'The first point is due any moment.',
