@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use model::{
     Batch, Column, Entity, EntityKind, LabelOptions, Metric, Table, Timestamp, Value, descriptor,
@@ -36,13 +36,14 @@ fn build(setup: Setup) -> Result<Box<dyn Sink>, Error> {
             }
         };
     }
-    Ok(Box::new(Log { everything, labels: setup.labels, output: setup.output }))
+    let output = BufWriter::new(setup.output);
+    Ok(Box::new(Log { everything, labels: setup.labels, output }))
 }
 
 struct Log {
     everything: bool,
     labels: LabelOptions,
-    output: Box<dyn Write + Send>,
+    output: BufWriter<Box<dyn Write + Send>>,
 }
 
 impl Sink for Log {
