@@ -112,7 +112,8 @@ export function plotOptions(input: () => PlotInput, size: { width: number; heigh
     padding: [10, gutter, 0, 0],
     legend: { show: false },
     cursor: {
-      sync: { key: group, setSeries: false, scales: ['x', null] },
+      // Others follow the crosshair; a drag or click is this graph's own.
+      sync: { key: group, setSeries: false, scales: ['x', null], filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave', sub: () => true } },
       y: false,
       drag: { x: true, y: false, setScale: false },
       points: { size: 6 },
