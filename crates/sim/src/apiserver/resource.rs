@@ -1,0 +1,203 @@
+//! The resources the API server has: names, kinds and verbs. Data only.
+
+use crate::store::Kind;
+
+/// One resource of one group and version.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub plural: &'static str,
+    pub singular: &'static str,
+    pub kind: &'static str,
+    pub namespaced: bool,
+    pub short: &'static [&'static str],
+    pub in_all: bool,
+    /// Where its objects are; `None` is a resource without objects.
+    pub stored: Option<Kind>,
+}
+
+impl Resource {
+    /// `v1`, `apps/v1`.
+    pub(crate) fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// `pods`, `deployments.apps`.
+    pub(crate) fn qualified(&self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+
+    /// Whether it only answers questions about rights.
+    pub(crate) fn is_review(&self) -> bool {
+        self.kind.ends_with("Review")
+    }
+
+    /// Whether its events are the newer form of the core ones.
+    pub(crate) fn is_new_event(&self) -> bool {
+        self.stored == Some(Kind::Events) && !self.group.is_empty()
+    }
+
+    pub(crate) fn verbs(&self) -> &'static [&'static str] {
+        if self.is_review() { &["create"] } else { &["get", "list", "watch"] }
+    }
+}
+
+const fn resource(
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    singular: &'static str,
+    kind: &'static str,
+) -> Resource {
+    Resource {
+        group,
+        version,
+        plural,
+        singular,
+        kind,
+        namespaced: true,
+        short: &[],
+        in_all: false,
+        stored: None,
+    }
+}
+
+const fn stored(mut resource: Resource, kind: Kind, short: &'static [&'static str]) -> Resource {
+    resource.stored = Some(kind);
+    resource.short = short;
+    resource
+}
+
+const fn cluster_wide(mut resource: Resource) -> Resource {
+    resource.namespaced = false;
+    resource
+}
+
+const fn in_all(mut resource: Resource) -> Resource {
+    resource.in_all = true;
+    resource
+}
+
+/// Everything, grouped as discovery shows it.
+pub(crate) const ALL: &[Resource] = &[
+    cluster_wide(stored(
+        resource("", "v1", "namespaces", "namespace", "Namespace"),
+        Kind::Namespaces,
+        &["ns"],
+    )),
+    cluster_wide(stored(resource("", "v1", "nodes", "node", "Node"), Kind::Nodes, &["no"])),
+    in_all(stored(resource("", "v1", "pods", "pod", "Pod"), Kind::Pods, &["po"])),
+    stored(resource("", "v1", "events", "event", "Event"), Kind::Events, &["ev"]),
+    in_all(stored(resource("", "v1", "services", "service", "Service"), Kind::Services, &["svc"])),
+    stored(
+        resource(
+            "",
+            "v1",
+            "persistentvolumeclaims",
+            "persistentvolumeclaim",
+            "PersistentVolumeClaim",
+        ),
+        Kind::Claims,
+        &["pvc"],
+    ),
+    resource("", "v1", "configmaps", "configmap", "ConfigMap"),
+    resource("", "v1", "endpoints", "endpoints", "Endpoints"),
+    resource("", "v1", "limitranges", "limitrange", "LimitRange"),
+    resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota"),
+    resource("", "v1", "replicationcontrollers", "replicationcontroller", "ReplicationController"),
+    cluster_wide(resource("", "v1", "persistentvolumes", "persistentvolume", "PersistentVolume")),
+    in_all(stored(
+        resource("apps", "v1", "deployments", "deployment", "Deployment"),
+        Kind::Deployments,
+        &["deploy"],
+    )),
+    in_all(stored(
+        resource("apps", "v1", "replicasets", "replicaset", "ReplicaSet"),
+        Kind::ReplicaSets,
+        &["rs"],
+    )),
+    in_all(stored(
+        resource("apps", "v1", "statefulsets", "statefulset", "StatefulSet"),
+        Kind::StatefulSets,
+        &["sts"],
+    )),
+    in_all(stored(
+        resource("apps", "v1", "daemonsets", "daemonset", "DaemonSet"),
+        Kind::DaemonSets,
+        &["ds"],
+    )),
+    in_all(stored(resource("batch", "v1", "jobs", "job", "Job"), Kind::Jobs, &[])),
+    in_all(stored(
+        resource("batch", "v1", "cronjobs", "cronjob", "CronJob"),
+        Kind::CronJobs,
+        &["cj"],
+    )),
+    stored(resource("events.k8s.io", "v1", "events", "event", "Event"), Kind::Events, &["ev"]),
+    stored(resource("coordination.k8s.io", "v1", "leases", "lease", "Lease"), Kind::Leases, &[]),
+    in_all(resource(
+        "autoscaling",
+        "v2",
+        "horizontalpodautoscalers",
+        "horizontalpodautoscaler",
+        "HorizontalPodAutoscaler",
+    )),
+    resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
+    cluster_wide(resource(
+        "authorization.k8s.io",
+        "v1",
+        "selfsubjectaccessreviews",
+        "selfsubjectaccessreview",
+        "SelfSubjectAccessReview",
+    )),
+    cluster_wide(resource(
+        "authorization.k8s.io",
+        "v1",
+        "selfsubjectrulesreviews",
+        "selfsubjectrulesreview",
+        "SelfSubjectRulesReview",
+    )),
+    cluster_wide(resource(
+        "authorization.k8s.io",
+        "v1",
+        "subjectaccessreviews",
+        "subjectaccessreview",
+        "SubjectAccessReview",
+    )),
+    cluster_wide(resource(
+        "authentication.k8s.io",
+        "v1",
+        "selfsubjectreviews",
+        "selfsubjectreview",
+        "SelfSubjectReview",
+    )),
+    cluster_wide(resource(
+        "authentication.k8s.io",
+        "v1",
+        "tokenreviews",
+        "tokenreview",
+        "TokenReview",
+    )),
+];
+
+/// The resource with this plural name.
+pub(crate) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Resource> {
+    ALL.iter().find(|one| one.group == group && one.version == version && one.plural == plural)
+}
+
+/// Named groups and their one version, in order of first appearance.
+pub(crate) fn groups() -> Vec<(&'static str, &'static str)> {
+    let mut groups = Vec::new();
+    for one in ALL.iter().filter(|one| !one.group.is_empty()) {
+        if !groups.contains(&(one.group, one.version)) {
+            groups.push((one.group, one.version));
+        }
+    }
+    groups
+}

@@ -1,0 +1,130 @@
+//! The cluster's certificate authority and the certificates it signs. Everything lives in memory
+//! and differs from run to run; nothing here is a secret worth keeping.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::config::Certificates;
+use crate::error::Error;
+use crate::plan::Plan;
+
+/// Signs certificates for the API server and the kubelets.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    /// All kubelets share a key: making five thousand proves nothing.
+    kubelet_key: KeyPair,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Result<Self, Error> {
+        let mut params = params("taffrail-sim-ca", Vec::new());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        let key = KeyPair::generate()?;
+        let pem = params.self_signed(&key)?.pem();
+        let issuer = Issuer::new(params, key);
+        Ok(Self { issuer, pem, kubelet_key: KeyPair::generate()? })
+    }
+
+    /// The authority's certificate.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// TLS for the API server on `address`.
+    pub(crate) fn api_server(&self, address: IpAddr) -> Result<Arc<ServerConfig>, Error> {
+        let mut names = vec![
+            SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            SanType::IpAddress(IpAddr::V4(Ipv4Addr::new(10, 43, 0, 1))),
+        ];
+        if !address.is_unspecified() && address != IpAddr::V4(Ipv4Addr::LOCALHOST) {
+            names.push(SanType::IpAddress(address));
+        }
+        for name in ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"] {
+            names.push(SanType::DnsName(name.try_into()?));
+        }
+        let key = KeyPair::generate()?;
+        let certificate = leaf("kube-apiserver", names).signed_by(&key, &self.issuer)?;
+        server(certificate.der().clone(), &key)
+    }
+
+    fn kubelet(
+        &self,
+        name: &str,
+        address: Ipv4Addr,
+        form: Certificates,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        let mut names = vec![SanType::DnsName(name.try_into()?)];
+        if form == Certificates::Signed {
+            names.push(SanType::IpAddress(IpAddr::V4(address)));
+        }
+        let params = leaf(&format!("system:node:{name}"), names);
+        let certificate = if form == Certificates::SelfSigned {
+            params.self_signed(&self.kubelet_key)?
+        } else {
+            params.signed_by(&self.kubelet_key, &self.issuer)?
+        };
+        server(certificate.der().clone(), &self.kubelet_key)
+    }
+}
+
+/// The kubelets' TLS, made for each node at its first connection.
+pub(crate) struct KubeletTls {
+    authority: Authority,
+    form: Certificates,
+    by_node: Vec<OnceLock<Arc<ServerConfig>>>,
+}
+
+impl KubeletTls {
+    pub(crate) fn new(authority: Authority, form: Certificates, nodes: usize) -> Self {
+        Self { authority, form, by_node: (0..nodes).map(|_| OnceLock::new()).collect() }
+    }
+
+    pub(crate) fn of(&self, plan: &Plan, node: u32) -> Result<Arc<ServerConfig>, Error> {
+        let place = &self.by_node[node as usize];
+        if let Some(config) = place.get() {
+            return Ok(Arc::clone(config));
+        }
+        let machine = &plan.nodes[node as usize];
+        let config = self.authority.kubelet(&machine.name, machine.address, self.form)?;
+        Ok(Arc::clone(place.get_or_init(|| config)))
+    }
+}
+
+fn params(name: &str, names: Vec<SanType>) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.subject_alt_names = names;
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2099, 1, 1);
+    params
+}
+
+fn leaf(name: &str, names: Vec<SanType>) -> CertificateParams {
+    let mut params = params(name, names);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params
+}
+
+fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> Result<Arc<ServerConfig>, Error> {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Thousands of kubelets: no session memory each.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
