@@ -48,6 +48,9 @@ pub enum Error {
     /// A body beyond the limit.
     #[error("the body is larger than {MAX_QUERY_BODY_BYTES} bytes")]
     BodyTooLarge,
+    /// A body that did not come in time.
+    #[error("the body did not come in time")]
+    BodyTooSlow,
     /// Too many series in one query.
     #[error("{0} series are more than {MAX_QUERY_SERIES}")]
     TooManySeries(usize),
@@ -103,6 +106,7 @@ impl Error {
             | Self::SeriesPart { .. }
             | Self::Head => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,

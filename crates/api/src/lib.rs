@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod heapster;
 mod limits;
+mod number;
 mod observe;
 mod request;
 mod server;
@@ -25,7 +26,9 @@ use axum::routing::{MethodRouter, get, post};
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
 pub use server::{Listener, Tls, TlsError, fuzz_request_head, serve};
-pub use state::{ApiOptions, ApiParts, ApiState, Arrival, Clock, ClusterFacts, Facts, Status};
+pub use state::{
+    ApiOptions, ApiParts, ApiState, Arrival, Clock, ClusterFacts, Facts, Problem, Status,
+};
 
 use observe::named;
 
@@ -46,7 +49,7 @@ pub fn router(state: &Arc<ApiState>) -> Router {
         }
     }
     routes
-        .nest("/api/taffrail/v1", v1_routes())
+        .nest("/api/taffrail", Router::new().nest("/v1", v1_routes()).fallback(v1::not_found))
         .route("/", named("dashboard", get(dashboard::page)))
         .fallback(dashboard::page_or_not_found)
         .layer(from_fn_with_state(Arc::clone(state), observe::count))

@@ -27,6 +27,10 @@ pub(crate) const MAX_DISCARDED_BYTES: usize = 8 << 20;
 pub(crate) const MAX_CONNECTIONS: usize = 1024;
 /// How long a client may take to send a head, waiting between requests included.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a client may leave an answer unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a client may take to send a body.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open requests may go on after shutdown was asked for.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use model::{Batch, LabelOptions, SharedInventory, TargetState, Timestamp};
+use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
 use query::Window;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,24 @@ pub struct Facts {
     pub started_at: Timestamp,
     /// Time between batches.
     pub resolution: Duration,
+    /// What keeps the process from seeing its cluster, beyond single targets: an API server that
+    /// does not answer, a kind that may not be watched. Empty while all is well.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that is wrong now, and what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What it concerns (`API server`, `watch of pods`).
+    pub about: String,
+    /// Where on the way it went wrong.
+    pub hop: Hop,
+    /// What happened, in one line.
+    pub reason: String,
+    /// What to change, in one line; empty when nothing is known to help.
+    pub advice: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What is known of the cluster.

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::model::Time;
 use super::schema::{LABELED, exported};
 use super::{gojson, json};
-use crate::ApiState;
+use crate::{ApiState, number};
 
 /// Kinds that are exported, in this order.
 const KINDS: [EntityKind; 4] =
@@ -153,7 +153,7 @@ impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Int(value) => serializer.serialize_i64(value),
-            Value::Float(value) => gojson::float(value, serializer),
+            Value::Float(value) => number::serialize(value, serializer),
         }
     }
 }

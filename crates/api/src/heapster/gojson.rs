@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
 /// Indented by one space, each further line behind one space; no newline at the end.
@@ -99,16 +99,6 @@ impl<F: Formatter> Formatter for Go<F> {
     fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.inner.end_object_value(writer)
     }
-}
-
-/// A float as Go prints it: whole numbers without a fraction.
-pub(super) fn float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
-    /// Beyond this not every whole number is a float, and neighbours print alike anyway.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT {
-        return serializer.serialize_i64(model::Value::Float(value).as_i64());
-    }
-    serializer.serialize_f64(value)
 }
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ pub(super) struct Framer {
     head: Vec<u8>,
     /// How much of it was searched for its end.
     searched: usize,
+    /// Where its request line ends, once that has come.
+    line: Option<usize>,
     long_heads: Arc<Semaphore>,
     /// Held from when a head grows long until the next head begins.
     permit: Option<OwnedSemaphorePermit>,
@@ -87,7 +89,14 @@ pub(super) struct Framer {
 impl Framer {
     /// For one connection. `long_heads` bounds how many large heads are in memory at once.
     pub(super) fn new(long_heads: Arc<Semaphore>) -> Self {
-        Self { phase: Phase::Head, head: Vec::new(), searched: 0, long_heads, permit: None }
+        Self {
+            phase: Phase::Head,
+            head: Vec::new(),
+            searched: 0,
+            line: None,
+            long_heads,
+            permit: None,
+        }
     }
 
     /// Whether nothing more will be passed on.
@@ -129,6 +138,9 @@ impl Framer {
         }
         let before = self.head.len();
         self.head.extend_from_slice(input);
+        if self.line.is_none() {
+            self.line = input.iter().position(|byte| *byte == b'\n').map(|at| before + at + 1);
+        }
         let Some(end) = end_of_head(&self.head, self.searched) else {
             self.searched = self.head.len();
             if let Err(refusal) = self.admit() {
@@ -148,6 +160,7 @@ impl Framer {
                 }
                 self.head.clear();
                 self.searched = 0;
+                self.line = None;
             }
             Err(refusal) => self.refuse(refusal, out),
         }
@@ -156,14 +169,14 @@ impl Framer {
 
     /// Whether the head, as far as it has come, is within bounds.
     fn admit(&mut self) -> Result<(), Refusal> {
-        let line = self.head.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-        if line.unwrap_or(self.head.len()) > MAX_TARGET_BYTES + REQUEST_LINE_EXTRA {
+        let (line, length) = (self.line, self.head.len());
+        if line.unwrap_or(length) > MAX_TARGET_BYTES + REQUEST_LINE_EXTRA {
             return Err(Refusal::TargetTooLong);
         }
-        if line.is_some_and(|line| self.head.len() - line > MAX_HEADER_BYTES) {
+        if line.is_some_and(|line| length - line > MAX_HEADER_BYTES) {
             return Err(Refusal::HeadersTooLarge);
         }
-        if self.head.len() > MAX_HEADER_BYTES && self.permit.is_none() {
+        if length > MAX_HEADER_BYTES && self.permit.is_none() {
             let permit = Arc::clone(&self.long_heads).try_acquire_owned();
             self.permit = Some(permit.map_err(|_| Refusal::Busy)?);
         }
@@ -183,7 +196,6 @@ impl Framer {
         out.extend_from_slice(head.as_bytes());
         self.phase = Phase::Refused;
         self.head = Vec::new();
-        self.searched = 0;
         self.permit = None;
     }
 }

@@ -7,14 +7,15 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
+use tokio::time::{Sleep, sleep};
 
 use super::framer::Framer;
-use crate::limits::MAX_DISCARDED_BYTES;
+use crate::limits::{MAX_DISCARDED_BYTES, WRITE_TIMEOUT, hit};
 
 /// Bytes asked of the socket at once.
 const READ_BYTES: usize = 16 << 10;
 
-/// Reads through a [`Framer`], writes straight through.
+/// Reads through a [`Framer`]; writes straight through, and gives up on clients that do not read.
 pub(super) struct HeadReader<S> {
     stream: S,
     framer: Framer,
@@ -24,6 +25,8 @@ pub(super) struct HeadReader<S> {
     taken: usize,
     /// Bytes thrown away after a refused head.
     discarded: usize,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> HeadReader<S> {
@@ -35,7 +38,24 @@ impl<S> HeadReader<S> {
             framed: Vec::new(),
             taken: 0,
             discarded: 0,
+            stalled: None,
         }
+    }
+
+    /// Passes on the outcome of a write, unless the client has taken nothing for too long.
+    fn watched<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_TIMEOUT)));
+        ready!(stalled.as_mut().poll(context));
+        hit("unread_answer");
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Gives hyper what is framed. Whether there was anything.
@@ -93,11 +113,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadReader<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.watched(context, written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        this.watched(context, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -113,6 +137,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadReader<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        this.watched(context, written)
     }
 }

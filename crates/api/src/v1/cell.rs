@@ -1,7 +1,9 @@
 //! Cells of the answers: numbers, times and the groups of values that entities share.
 
-use model::{MetricId, Table, Timestamp, Value, metric};
+use model::{MetricId, Table, Timestamp, metric};
 use serde::{Serialize, Serializer};
+
+use crate::number;
 
 /// A number: whole ones are printed without a fraction, negative ones as 0 (the model API does
 /// the same, and no metric is meant to be negative).
@@ -10,13 +12,7 @@ pub(super) struct Number(pub(super) f64);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Beyond this not every whole number is a float.
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        let value = self.0.max(0.0);
-        if value.fract() == 0.0 && value < EXACT {
-            return serializer.serialize_i64(Value::Float(value).as_i64());
-        }
-        serializer.serialize_f64(value)
+        number::serialize(self.0.max(0.0), serializer)
     }
 }
 

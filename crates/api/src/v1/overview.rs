@@ -87,18 +87,13 @@ fn before_first_batch() -> Overview {
 
 /// Nodes as the watches know them; where there are no watches, those of the batch.
 fn nodes(batch: &Batch, inventory: &Inventory) -> Nodes {
-    let known: Vec<(&str, Ready)> = if inventory.nodes().len() > 0 {
-        inventory.nodes().map(|node| (&*node.name, node.ready)).collect()
-    } else {
-        let table = batch.table(EntityKind::Node);
-        let ready = |row: usize| table.context(row).node.as_ref().map(|node| node.ready);
-        let node = |(row, node): (usize, &'_ Arc<model::Entity>)| {
-            (node.name().to_owned(), ready(row).unwrap_or_default())
-        };
-        let rows: Vec<(String, Ready)> = table.entities().iter().enumerate().map(node).collect();
-        return count(rows.iter().map(|(name, ready)| (name.as_str(), *ready)));
-    };
-    count(known.into_iter())
+    if inventory.nodes().len() > 0 {
+        return count(inventory.nodes().map(|node| (&*node.name, node.ready)));
+    }
+    let table = batch.table(EntityKind::Node);
+    let ready = |row: usize| table.context(row).node.as_ref().map(|node| node.ready);
+    let rows = table.entities().iter().enumerate();
+    count(rows.map(|(row, node)| (node.name(), ready(row).unwrap_or_default())))
 }
 
 /// A node that does not say whether it is ready counts as ready: it was measured.

@@ -8,12 +8,13 @@ use axum::response::Response;
 use model::{Entity, EntityKind, Registry, Timestamp, Unit, descriptor, lookup};
 use query::{SeriesRef, SeriesValues};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::cell::Number;
 use super::respond;
 use crate::ApiState;
 use crate::error::Error;
-use crate::limits::{MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, hit};
+use crate::limits::{BODY_TIMEOUT, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, hit};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,11 +58,13 @@ struct SeriesAnswer {
 }
 
 pub(crate) async fn query(State(state): State<Arc<ApiState>>, body: Body) -> Response {
-    let Ok(body) = to_bytes(body, MAX_QUERY_BODY_BYTES).await else {
-        hit("query_body");
-        return respond::<Answer>(Err(Error::BodyTooLarge));
+    let error = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await {
+        Ok(Ok(body)) => return respond(answer(&state, &body)),
+        Ok(Err(_)) => Error::BodyTooLarge,
+        Err(_) => Error::BodyTooSlow,
     };
-    respond(answer(&state, &body))
+    hit("query_body");
+    error.as_json()
 }
 
 fn answer(state: &ApiState, body: &[u8]) -> Result<Answer, Error> {

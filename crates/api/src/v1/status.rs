@@ -26,6 +26,16 @@ struct Status {
     last_batch: Option<LastBatch>,
     targets: TargetCounts,
     history: Option<History>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize)]
+struct Problem {
+    about: String,
+    hop: &'static str,
+    reason: String,
+    advice: String,
+    since: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,5 +100,16 @@ fn gather(state: &ApiState) -> Status {
             .window
             .history()
             .map(|(from, to)| History { from: millis(from), to: millis(to) }),
+        problems: facts.problems.into_iter().map(problem).collect(),
+    }
+}
+
+fn problem(problem: crate::state::Problem) -> Problem {
+    Problem {
+        about: problem.about,
+        hop: problem.hop.name(),
+        reason: problem.reason,
+        advice: problem.advice,
+        since: millis(problem.since),
     }
 }

@@ -300,7 +300,6 @@ fn byte_bounds_shorten_history_and_vanished_entities_leave() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "a measurement that is read by eye")]
 fn appending_is_quick() {
     let pods = if cfg!(debug_assertions) { 500 } else { 20_000 };
     let window = Window::new(WindowOptions::default());

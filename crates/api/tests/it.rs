@@ -1,0 +1,12 @@
+//! The API as its clients see it: through the router, and over real sockets.
+
+#[cfg(test)]
+mod it {
+    pub(crate) mod fixture;
+    pub(crate) mod heapster;
+    pub(crate) mod recorded;
+    pub(crate) mod self_metrics;
+    pub(crate) mod sockets;
+    pub(crate) mod tls;
+    pub(crate) mod v1;
+}

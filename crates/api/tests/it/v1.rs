@@ -1,0 +1,151 @@
+//! Our own API: exact JSON for a hand-made cluster. `UPDATE=1` rewrites the expectations.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::ApiState;
+use axum::body::Body;
+use futures_util::StreamExt;
+use http::Request;
+use model::Inventory;
+use tower::ServiceExt;
+
+use super::fixture::{cluster, get, inventory, send, state};
+
+/// Compares `body`, printed for people, with `tests/golden/v1/<name>.json`.
+fn golden(name: &str, body: &str) {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = serde_json::to_string_pretty(&json).unwrap() + "\n";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");
+    let path = folder.join(format!("{name}.json"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{name}");
+}
+
+async fn check(state: &Arc<ApiState>, name: &str, path: &str) {
+    let answer = get(state, &format!("/api/taffrail/v1/{path}")).await;
+    assert_eq!(answer.status.as_u16(), 200, "{path}: {}", answer.body);
+    assert_eq!(answer.header("content-type"), "application/json");
+    golden(name, &answer.body);
+}
+
+#[tokio::test]
+async fn answers_are_exact() {
+    let batches = cluster();
+    let full = state(&batches, inventory());
+    full.batch_arrived(&batches[2], Duration::from_millis(132));
+    for name in ["status", "overview", "nodes", "pods", "namespaces", "targets"] {
+        check(&full, name, name).await;
+    }
+    check(&full, "pods-by-cpu", "pods?sort=cpu&limit=1").await;
+    check(&full, "pods-of-node", "pods?node=node-2&namespace=batch&search=JOB").await;
+    let empty = state(&[], Inventory::default());
+    for name in ["status", "overview", "nodes", "targets"] {
+        check(&empty, &format!("empty-{name}"), name).await;
+    }
+    // Without watches, as on a single host, what was measured is still shown.
+    let host = state(&batches, Inventory::default());
+    check(&host, "host-overview", "overview").await;
+    check(&host, "host-pods", "pods?search=web").await;
+}
+
+async fn post(state: &Arc<ApiState>, body: &str) -> super::fixture::Answer {
+    let request = Request::post("/api/taffrail/v1/query").body(Body::from(body.to_owned()));
+    send(state, request.unwrap()).await
+}
+
+#[tokio::test]
+async fn queries_answer_samples_and_buckets() {
+    let state = state(&cluster(), inventory());
+    let series = r#"[
+        {"kind":"cluster","metric":"cpu/usage_rate"},
+        {"kind":"node","name":"node-1","metric":"network/rx_rate"},
+        {"kind":"namespace","name":"web","metric":"memory/working_set"},
+        {"kind":"pod","namespace":"web","name":"web-1","metric":"cpu/usage_rate"},
+        {"kind":"container","namespace":"web","pod":"web-1","name":"app","metric":"cpu/usage_rate"},
+        {"kind":"workload","namespace":"web","workloadKind":"Deployment","name":"web","metric":"cpu/usage_rate"},
+        {"kind":"filesystem","node":"node-1","name":"/","metric":"filesystem/usage"},
+        {"kind":"node","name":"none","metric":"uptime"},
+        {"kind":"node","name":"node-1","metric":"uptime"}]"#;
+    for (name, points) in [("query-samples", 600), ("query-buckets", 2)] {
+        let body = format!(
+            r#"{{"start":1795425000000,"end":1795425600000,"points":{points},"series":{series}}}"#
+        );
+        let answer = post(&state, &body).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        golden(name, &answer.body);
+    }
+}
+
+#[tokio::test]
+async fn wrong_questions_say_what_to_change() {
+    let state = state(&cluster(), inventory());
+    let query = |points: &str, series: &str| {
+        format!(r#"{{"start":0,"end":1,"points":{points},"series":[{series}]}}"#)
+    };
+    let many = vec![r#"{"kind":"cluster","metric":"pods"}"#; 501].join(",");
+    let too_large = format!("{{{}}}", " ".repeat(1 << 20));
+    for (body, status, reason) in [
+        (query("0", ""), 400, "points"),
+        (query("4001", ""), 400, "points"),
+        (query("9", &many), 400, "501 series"),
+        (query("9", r#"{"kind":"planet","metric":"pods"}"#), 400, "planet"),
+        (query("9", r#"{"kind":"pod","metric":"pods","name":"x"}"#), 400, "namespace"),
+        (query("9", r#"{"kind":"cluster","metric":"cpu/usag"}"#), 400, "cpu/usag"),
+        (query("9", r#"{"kind":"cluster","metric":"pods","zone":"x"}"#), 400, "zone"),
+        ("nonsense".to_owned(), 400, "body"),
+        (too_large, 413, "larger"),
+    ] {
+        let answer = post(&state, &body).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let error = &json["error"];
+        assert!(error["reason"].as_str().unwrap().contains(reason), "{}", answer.body);
+        assert!(!error["advice"].as_str().unwrap().is_empty(), "{}", answer.body);
+    }
+    for (path, status) in [
+        ("pods?colour=red", 400),
+        ("nodes?namespace=web", 400),
+        ("nodes?sort=restarts", 400),
+        ("overview?x", 400),
+        ("nothing", 404),
+        ("query", 405),
+    ] {
+        let answer = get(&state, &format!("/api/taffrail/v1/{path}")).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert!(answer.body.starts_with("{\"error\":{"), "{path}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_stream_skips_to_the_newest_batch() {
+    let batches = cluster();
+    let state = state(&batches, inventory());
+    let request = Request::get("/api/taffrail/v1/stream").body(Body::empty()).unwrap();
+    let response = api::router(&state).oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut events = response.into_body().into_data_stream();
+    for batch in &batches {
+        state.batch_arrived(batch, Duration::from_millis(132));
+    }
+    let event = events.next().await.unwrap().unwrap();
+    let expected = "event: batch\ndata: {\"timestamp\":1795425480000,\"tookMs\":132,\
+                    \"targets\":{\"up\":2,\"failed\":1,\"skipped\":0}}\n\n";
+    assert_eq!(String::from_utf8_lossy(&event), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_is_kept_open_by_comments() {
+    let state = state(&[], Inventory::default());
+    let request = Request::get("/api/taffrail/v1/stream").body(Body::empty()).unwrap();
+    let response = api::router(&state).oneshot(request).await.unwrap();
+    let mut events = response.into_body().into_data_stream();
+    let began = tokio::time::Instant::now();
+    let comment = events.next().await.unwrap().unwrap();
+    assert_eq!(&*comment, b": keep-alive\n\n");
+    assert_eq!(began.elapsed().as_secs(), 15);
+}
