@@ -309,7 +309,6 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
     response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-security-policy': CSP });
     createReadStream(file).pipe(response);
   });
-  server.on('close', () => clearInterval(timer));
   server.stop = () => {
     clearInterval(timer);
     server.closeAllConnections();

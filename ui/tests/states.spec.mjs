@@ -1,0 +1,150 @@
+// What the page says when something is missing, against the mock server: `npm run states`.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { axe, eventually, launch, open, PHONE, screenshot } from './browser.mjs';
+import { mockServer } from './mock-server.mjs';
+
+let browser;
+
+before(async () => {
+  browser = await launch();
+});
+
+after(() => browser.close());
+
+/** Runs `body` with a mock server and a page that is not opened yet. */
+async function against(options, body) {
+  const mock = mockServer(options);
+  await new Promise((resolve) => mock.listen(options.port ?? 0, '127.0.0.1', resolve));
+  const { port } = mock.address();
+  try {
+    await body(`http://127.0.0.1:${port}/`, { mock, port });
+  } finally {
+    mock.stop();
+  }
+}
+
+test('before the first batch the page says since when and how long', () =>
+  against({ tick: 4000, history: 0 }, async (url) => {
+    const { page, complaints, close } = await open(browser, url);
+    const empty = page.locator('[data-graph=cpu] [data-empty]');
+    await eventually(async () => assert.match(await empty.innerText(), /Collecting since \d\d:\d\d:\d\d[\s\S]*first point/i));
+    await screenshot(page, 'state-starting', false);
+    assert.deepEqual(await axe(page), []);
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    await eventually(async () => assert.ok(Number(await page.locator('[data-graph=cpu]').getAttribute('data-points')) >= 2));
+    await screenshot(page, 'state-young', false);
+    assert.deepEqual(complaints, []);
+    await close();
+  }));
+
+test('everything works below a path prefix', () =>
+  against({ tick: 1000, history: 60 }, async (url) => {
+    const { page, complaints, close } = await open(browser, `${url}some/prefix/?range=5m`);
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    await page.locator('[data-live=live]').waitFor();
+    assert.equal(await page.locator('a.product').getAttribute('href'), '/some/prefix/?range=5m');
+    assert.deepEqual(complaints, []);
+    await close();
+  }));
+
+test('an address that leads nowhere says so, and the way back needs no reload', () =>
+  against({ tick: 1000, history: 60 }, async (url) => {
+    const { page, close } = await open(browser, url);
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    await page.evaluate(() => {
+      globalThis.same = true;
+      history.pushState(null, '', 'no/such/page');
+      dispatchEvent(new PopStateEvent('popstate'));
+    });
+    await page.getByRole('heading', { name: 'No such page' }).waitFor();
+    await page.getByRole('link', { name: 'Go to the cluster overview' }).click();
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    assert.equal(await page.evaluate(() => globalThis.same), true);
+    await close();
+  }));
+
+test('a server that went away is told, and its return is noticed', () =>
+  against({ tick: 1000, history: 60 }, async (url, { mock, port }) => {
+    const { page, close } = await open(browser, url);
+    await page.locator('[data-live=live]').waitFor();
+    mock.stop();
+    const badge = page.locator('[data-live=disconnected]');
+    await badge.waitFor();
+    await eventually(async () => assert.match(await badge.innerText(), /does not answer; next try in/));
+    await page.locator('[data-problems]').getByText('Check that the process runs').waitFor();
+    assert.ok(await page.locator('[data-graph=cpu] canvas').isVisible(), 'old points stay visible');
+    await screenshot(page, 'state-disconnected', false);
+    await against({ tick: 1000, history: 60, port }, async () => {
+      await page.locator('[data-live=live]').waitFor();
+      await eventually(async () => assert.equal(await page.getByText('Check that the process runs').count(), 0));
+    });
+    await close();
+  }));
+
+test('when no node can be read, every graph names hop, reason and advice', () =>
+  against({ tick: 1000, history: 0 }, async (url) => {
+    const { page, close } = await open(browser, 'about:blank');
+    const failed = (node) => ({ node, url: `https://${node}:10250`, state: 'failed', hop: 'authorization', reason: 'nodes/stats is forbidden', advice: 'Apply deploy/taffrail.yaml', since: Date.now() - 9000, lastSuccess: null, tookMs: 3, bodyBytes: null });
+    const change = (path, edit) => page.route(`**/v1/${path}`, async (route) => route.fulfill({ json: edit(await (await route.fetch()).json()) }));
+    await change('status', (status) => ({ ...status, targets: { up: 0, failed: 2, skipped: 0 } }));
+    await change('targets', (answer) => ({ ...answer, items: [failed('node-1'), failed('node-2')] }));
+    await change('query', (answer) => ({ ...answer, series: answer.series.map((column) => ({ ...column, avg: column.avg.map(() => null) })) }));
+    await page.route('**/v1/stream', (route) => route.fulfill({ status: 200, contentType: 'text/event-stream', body: ': hello\n\n' }));
+    await page.goto(url);
+    const empty = page.locator('[data-graph=memory] [data-empty]');
+    await eventually(async () => assert.match(await empty.innerText(), /None of 2 nodes[\s\S]*authorization \(403\): nodes\/stats is forbidden[\s\S]*Apply deploy\/taffrail.yaml/));
+    await eventually(async () => assert.equal(await page.locator('[data-hop=authorization]').count(), 1));
+    await screenshot(page, 'state-forbidden', false);
+    await close();
+  }));
+
+test('a table that fails keeps its rows and says why', () =>
+  against({ tick: 1000, history: 60 }, async (url) => {
+    const { page, close } = await open(browser, url);
+    await page.locator('[data-table=pods] [data-row]').first().waitFor();
+    await page.route('**/v1/pods?*', (route) => route.fulfill({ status: 503, json: { error: { reason: 'the window is locked', advice: 'Wait a moment' } } }));
+    const alert = page.locator('[data-table=pods] [role=alert]');
+    await eventually(async () => assert.match(await alert.innerText(), /the window is locked. Wait a moment/));
+    assert.equal(await page.locator('[data-table=pods] [data-row]').count(), 10);
+    await page.unroute('**/v1/pods?*');
+    await alert.waitFor({ state: 'detached' });
+    await close();
+  }));
+
+test('more samples than pixels become buckets, and still move', () =>
+  against({ tick: 500, history: 900 }, async (url) => {
+    const { page, close } = await open(browser, url, { viewport: PHONE });
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    const step = Number(await page.locator('[data-step]').getAttribute('data-step'));
+    assert.ok(step > 1000, `${step} ms`);
+    const { points, max, avg } = await page.locator('[data-graph=cpu]').evaluate((element) => ({ points: Number(element.dataset.points), ...element.querySelector('[data-series=usage]').dataset }));
+    assert.ok(points <= 360 && points > 100, `${points} points`);
+    assert.ok(Number(max) >= Number(avg));
+    const to = Number(await page.locator('[data-graph=cpu]').getAttribute('data-to'));
+    await eventually(async () => assert.ok(Number(await page.locator('[data-graph=cpu]').getAttribute('data-to')) > to + step));
+    await screenshot(page, 'state-buckets', false);
+    await close();
+  }));
+
+test('a tab left open does not grow', () =>
+  against({ tick: 100, history: 30 }, async (url) => {
+    const { page, close } = await open(browser, `${url}?range=30s`);
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable');
+    const measure = async () => {
+      await session.send('HeapProfiler.collectGarbage');
+      const { metrics } = await session.send('Performance.getMetrics');
+      return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+    };
+    await page.waitForTimeout(3000);
+    const before = await measure();
+    await page.waitForTimeout(8000);
+    const now = await measure();
+    const growth = now.JSHeapUsedSize - before.JSHeapUsedSize;
+    assert.ok(growth < 1_000_000, `${growth} bytes of heap in about 80 batches`);
+    assert.ok(now.Nodes < before.Nodes * 1.1 + 100, `${before.Nodes} DOM nodes, then ${now.Nodes}`);
+    assert.ok(now.JSEventListeners <= before.JSEventListeners + 20, `${before.JSEventListeners} listeners, then ${now.JSEventListeners}`);
+    await close();
+  }));
