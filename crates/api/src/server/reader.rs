@@ -142,3 +142,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadReader<S> {
         this.watched(context, written)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::limits::MAX_LONG_HEADS;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_given_up() {
+        let (near, mut far) = duplex(16);
+        let mut reader = HeadReader::new(near, Arc::new(Semaphore::new(MAX_LONG_HEADS)));
+        let began = tokio::time::Instant::now();
+        let error = reader.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, WRITE_TIMEOUT));
+        far.read_exact(&mut [0; 16]).await.unwrap();
+    }
+}
