@@ -21,13 +21,6 @@ pub struct Failure {
     pub advice: String,
 }
 
-impl Failure {
-    /// Whether the thing asked for does not exist there (404).
-    pub(crate) fn is_not_found(&self) -> bool {
-        self.hop == Hop::Http && self.reason.ends_with("(404)")
-    }
-}
-
 /// The kinds of failure that ask for different changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -151,7 +144,8 @@ fn classify_tls(error: &rustls::Error) -> (Cause, String) {
 
 fn classify_certificate(error: &CertificateError) -> (Cause, String) {
     match error {
-        CertificateError::UnknownIssuer => {
+        // A different authority of the same name shows as a bad signature.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             (Cause::UntrustedIssuer, "the certificate's issuer is not trusted".to_owned())
         }
         CertificateError::Expired | CertificateError::NotValidYet => {

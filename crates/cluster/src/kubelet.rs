@@ -52,6 +52,20 @@ pub(crate) struct Ask {
     pub(crate) post: Option<Bytes>,
 }
 
+/// Why there is no body.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) failure: Failure,
+    /// The status, when there was an answer.
+    pub(crate) status: Option<StatusCode>,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { failure, status: None }
+    }
+}
+
 /// Asks kubelets.
 pub(crate) struct KubeletClient {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -131,7 +145,7 @@ impl KubeletClient {
         route: &Route,
         ask: &Ask,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, Refusal> {
         let asked = Asked {
             path: ask.path,
             post: ask.post.is_some(),
@@ -192,7 +206,7 @@ fn proxy_path(route: &Route, path: &str) -> String {
     }
 }
 
-async fn read<B>(response: Response<B>, asked: &Asked) -> Result<Bytes, Failure>
+async fn read<B>(response: Response<B>, asked: &Asked) -> Result<Bytes, Refusal>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -201,17 +215,20 @@ where
     let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: Option<u64> = length.and_then(|length| length.parse().ok());
     if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
-        return Err(too_large());
+        return Err(too_large().into());
     }
     let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
     match body {
         Ok(body) if status == StatusCode::OK => Ok(body.to_bytes()),
-        Ok(body) => Err(asked.refused(status, &shown(&body.to_bytes()))),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(body) => Err(Refusal {
+            failure: asked.refused(status, &shown(&body.to_bytes())),
+            status: Some(status),
+        }),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large().into()),
         Err(error) => {
             let (cause, reason) = classify(&*error);
             let cause = if cause == Cause::Other { Cause::Cut } else { cause };
-            Err(asked.transport((cause, reason)))
+            Err(asked.transport((cause, reason)).into())
         }
     }
 }

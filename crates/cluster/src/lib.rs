@@ -1,6 +1,28 @@
 //! Kubernetes as a client: API server watches into an inventory, kubelet scraping into a draft.
 //!
 //! The only crate that speaks Kubernetes. Knows no store, sink, query or HTTP server.
+//!
+//! # Example
+//! ```no_run
+//! use cluster::{Cluster, Connection, Defaults, KubernetesSource, SourceOptions};
+//! use pipeline::Clock;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let env = |name: &str| std::env::var(name).ok();
+//! let text = "kubernetes.summary_api:?kubeletInsecure=true";
+//! let options = SourceOptions::parse(text, &env, Defaults::taffrail())?;
+//! let connection = Connection::resolve(&options, &env).await?;
+//! let version = connection.check().await?; // one error names hop, reason and advice
+//! println!("{} runs {}", connection.url(), version.git_version);
+//!
+//! let clock = Clock::system();
+//! let cluster = Cluster::start(&connection, clock);
+//! cluster.watches.board.settled().await; // nodes, namespaces and pods are listed, or failed
+//! let source = KubernetesSource::new(&connection, cluster.inventory.clone(), clock)?;
+//! // `source` is a `pipeline::Source`; `cluster.watches.ended()` ends when a watch panicked.
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod connect;

@@ -20,7 +20,7 @@ use crate::connect::{ConnectError, Connection, Origin};
 use crate::decode::Decoder;
 use crate::failure::Failure;
 use crate::kubelet::KubeletClient;
-use crate::options::{SourceOptions, Via};
+use crate::options::{Endpoint, SourceOptions, Via};
 use crate::telemetry;
 use crate::tls::Verified;
 use discovery::{Discovered, spread};
@@ -189,6 +189,7 @@ impl KubernetesSource {
                     end: window.end,
                     proxied: self.options.via == Via::Proxy
                         || state.history.get(&name).is_some_and(|history| history.proxied),
+                    modern: state.history.get(&name).is_some_and(|history| history.modern),
                     name,
                 }),
             }
@@ -198,6 +199,7 @@ impl KubernetesSource {
 
     fn finish(&self, job: &Job, fetched: Fetched, state: &mut State, draft: &mut Draft) {
         let now = self.clock.now();
+        let modern = matches!(fetched.result, Ok((Format::Summary | Format::Resource, _)));
         let read = fetched.result.and_then(|(format, body)| {
             let decoder = &mut state.decoder;
             let read = match format {
@@ -216,13 +218,19 @@ impl KubernetesSource {
         if let Err(failure) = &read {
             metrics::counter!(telemetry::REQUESTS_FAILED, "hop" => failure.hop.name()).increment(1);
         }
-        let source = format!("kubelet_summary:{}:{}", job.address, job.port);
+        let kind = if self.options.endpoint == Endpoint::Container && !modern {
+            "kubelet"
+        } else {
+            "kubelet_summary"
+        };
+        let source = format!("{kind}:{}:{}", job.address, job.port);
         let seconds = Value::Int(now.secs()).as_f64();
         metrics::gauge!(telemetry::SCRAPER_LAST_TIME, "source" => source.clone()).set(seconds);
         let took_ms = fetched.took.as_secs_f64() * 1e3;
         metrics::histogram!(telemetry::SCRAPER_DURATION, "source" => source).record(took_ms);
         let history = state.history.entry(Arc::clone(&job.name)).or_default();
         history.proxied = fetched.proxied && read.is_ok();
+        history.modern |= modern;
         let outcome = Outcome { url: fetched.url, took: fetched.took, read, now };
         draft.report(history.asked(&job.name, outcome));
     }

@@ -4,6 +4,7 @@
 //! relist (after 410 Gone or a lost connection) leaves no gap. A kind that fails stops no other.
 
 mod kinds;
+mod retry;
 mod status;
 
 pub use status::{WatchBoard, WatchStatus};
@@ -109,7 +110,7 @@ impl Watch {
     async fn run<K: Watched>(self) -> &'static str {
         let api: Api<K> = Api::all(self.connection.client());
         let config = watcher::Config::default().page_size(PAGE_SIZE);
-        let events = watcher(api, config).default_backoff();
+        let events = watcher(api, config).backoff(retry::waits());
         pin_mut!(events);
         let mut held = HashSet::new();
         let mut listed = HashSet::new();

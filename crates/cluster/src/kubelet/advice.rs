@@ -118,3 +118,38 @@ impl Asked {
         Failure { hop: cause.hop(), reason, advice: advice.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUMMARY: Asked =
+        Asked { path: "/stats/summary", post: false, https: true, token: true, port: Some(10250) };
+
+    fn check(failure: &Failure, hop: Hop, expected: &str) {
+        assert_eq!(failure.hop, hop);
+        assert!(failure.advice.contains(expected), "{}", failure.advice);
+    }
+
+    #[test]
+    fn advice_fits_what_was_asked() {
+        let refused = (Cause::Refused, "connection refused".to_owned());
+        let read_only = Asked { https: false, token: false, port: Some(10255), ..SUMMARY };
+        let expected = "the read-only port is closed on this cluster: use \
+                        kubeletPort=10250&kubeletHttps=true";
+        check(&read_only.transport(refused.clone()), Hop::Connect, expected);
+        check(&SUMMARY.transport(refused), Hop::Connect, "kubeletPort");
+        let forbidden = |asked: Asked| asked.refused(StatusCode::FORBIDDEN, "");
+        check(&forbidden(SUMMARY), Hop::Authorization, r#"["nodes/stats"], verbs: ["get"]"#);
+        let post = Asked { path: "/stats/container/", post: true, ..SUMMARY };
+        check(&forbidden(post), Hop::Authorization, r#"["nodes/stats"], verbs: ["create"]"#);
+        let resource = Asked { path: "/metrics/resource", ..SUMMARY };
+        check(&forbidden(resource), Hop::Authorization, r#"["nodes/metrics"], verbs: ["get"]"#);
+        let proxied = Asked { port: None, ..SUMMARY };
+        check(&forbidden(proxied), Hop::Authorization, r#"["nodes/proxy"]"#);
+        let unknown = |asked: Asked| asked.refused(StatusCode::UNAUTHORIZED, "");
+        check(&unknown(SUMMARY), Hop::Authentication, "--authentication-token-webhook");
+        let bare = Asked { token: false, ..SUMMARY };
+        check(&unknown(bare), Hop::Authentication, "useServiceAccount=true");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use model::{Hop, Node, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) begin: Instant,
     /// Whether to begin with the API server's proxy.
     pub(super) proxied: bool,
+    /// Whether the kubelet is known to lack `/stats/container`.
+    pub(super) modern: bool,
     /// Begin of the window, which the oldest endpoint is told.
     pub(super) start: Timestamp,
     /// End of the window, likewise.
@@ -68,7 +70,7 @@ pub(super) struct Fetched {
 }
 
 impl KubernetesSource {
-    /// The path that is asked first.
+    /// The path that is configured.
     pub(super) fn path(&self) -> &'static str {
         match self.options.endpoint {
             Endpoint::Auto | Endpoint::Summary => SUMMARY,
@@ -176,22 +178,35 @@ impl KubernetesSource {
         let (format, ask, fallback) = match self.options.endpoint {
             Endpoint::Summary => (Format::Summary, get(SUMMARY), None),
             Endpoint::Resource => (Format::Resource, get(RESOURCE), None),
-            Endpoint::Auto => {
-                (Format::Summary, get(SUMMARY), Some((Format::Resource, get(RESOURCE))))
-            }
-            Endpoint::Container => {
+            Endpoint::Container if !job.modern => {
                 let ask = Ask { path: CONTAINER, post: Some(container_request(job)) };
                 (Format::Container, ask, Some((Format::Summary, get(SUMMARY))))
             }
-        };
-        let first = self.kubelets.fetch(route, &ask, authorization).await;
-        match (first, fallback) {
-            (Ok(body), _) => Ok((format, body)),
-            (Err(failure), Some((format, ask))) if failure.is_not_found() => {
-                self.kubelets.fetch(route, &ask, authorization).await.map(|body| (format, body))
+            Endpoint::Auto | Endpoint::Container => {
+                (Format::Summary, get(SUMMARY), Some((Format::Resource, get(RESOURCE))))
             }
-            (Err(failure), _) => Err(failure),
+        };
+        let refusal = match self.kubelets.fetch(route, &ask, authorization).await {
+            Ok(body) => return Ok((format, body)),
+            Err(refusal) => refusal,
+        };
+        match fallback {
+            Some((other, ask)) if is_missing(format, refusal.status) => {
+                let answer = self.kubelets.fetch(route, &ask, authorization).await;
+                answer.map(|body| (other, body)).map_err(|refusal| refusal.failure)
+            }
+            _ => Err(refusal.failure),
         }
+    }
+}
+
+/// Whether a status says that the kubelet has no such endpoint. For `/stats/container` a refusal
+/// may hide that: kubelets authorize before they look whether they have it.
+fn is_missing(format: Format, status: Option<StatusCode>) -> bool {
+    match status {
+        Some(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => true,
+        Some(StatusCode::FORBIDDEN) => matches!(format, Format::Container),
+        _ => false,
     }
 }
 

@@ -12,6 +12,8 @@ use crate::failure::Failure;
 pub(super) struct History {
     /// Whether the API server's proxy was the way that worked last.
     pub(super) proxied: bool,
+    /// Whether the kubelet answered by another endpoint than `/stats/container`.
+    pub(super) modern: bool,
     standing: Standing,
     since: Timestamp,
     last_success: Timestamp,

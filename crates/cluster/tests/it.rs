@@ -1,0 +1,14 @@
+//! Sources, connections and watches against small fake kubelets and API servers on real sockets.
+
+#[cfg(test)]
+#[path = "it/connection.rs"]
+mod connection;
+#[cfg(test)]
+#[path = "it/kubelet.rs"]
+mod kubelet;
+#[cfg(test)]
+#[path = "it/server.rs"]
+mod server;
+#[cfg(test)]
+#[path = "it/watches.rs"]
+mod watches;

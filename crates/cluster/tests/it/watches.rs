@@ -1,0 +1,131 @@
+//! Watches against a fake API server: lists in pages, events, refusals, and a relist.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use cluster::{Cluster, Connection, Defaults, SourceOptions};
+use futures_util::StreamExt;
+use http::Response;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use model::Hop;
+use pipeline::Clock;
+
+use crate::server::{Body, Seen, Server, answer};
+
+fn pod(name: &str, version: u32) -> String {
+    format!(
+        r#"{{"metadata":{{"namespace":"ns","name":"{name}","resourceVersion":"{version}"}},"spec":{{}},"status":{{}}}}"#
+    )
+}
+
+fn list(items: &str, cont: &str, version: u32) -> Response<Body> {
+    answer(
+        200,
+        format!(
+            r#"{{"kind":"List","apiVersion":"v1","metadata":{{"resourceVersion":"{version}","continue":"{cont}"}},"items":[{items}]}}"#
+        ),
+    )
+}
+
+/// Events, and then silence or the end.
+fn events(lines: &[String], ends: bool) -> Response<Body> {
+    let frames: Vec<_> =
+        lines.iter().map(|line| Ok(Frame::data(Bytes::from(format!("{line}\n"))))).collect();
+    let silence = futures_util::stream::pending();
+    let begin = futures_util::stream::iter(frames);
+    Response::new(StreamBody::new(if ends { begin.boxed() } else { begin.chain(silence).boxed() }))
+}
+
+fn event(kind: &str, object: &str) -> String {
+    format!(r#"{{"type":"{kind}","object":{object}}}"#)
+}
+
+/// First a list of a, b in two pages, then c comes, a goes and the watch is too old; then a
+/// list of c, d.
+fn pods(seen: &Seen, lists: &AtomicUsize) -> Response<Body> {
+    if seen.query.contains("watch=true") {
+        return match lists.load(Ordering::SeqCst) {
+            2 => events(
+                &[
+                    event("ADDED", &pod("c", 11)),
+                    event("DELETED", &pod("a", 12)),
+                    event(
+                        "ERROR",
+                        r#"{"kind":"Status","status":"Failure","code":410,"reason":"Expired","message":"too old"}"#,
+                    ),
+                ],
+                true,
+            ),
+            _ => events(&[], false),
+        };
+    }
+    match lists.fetch_add(1, Ordering::SeqCst) {
+        0 => list(&pod("a", 1), "more", 10),
+        1 => {
+            assert!(seen.query.contains("continue=more"), "{}", seen.query);
+            list(&pod("b", 2), "", 10)
+        }
+        _ => list(&format!("{},{}", pod("c", 11), pod("d", 20)), "", 20),
+    }
+}
+
+#[tokio::test]
+async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
+    let lists = AtomicUsize::new(0);
+    let server = Server::http(move |seen| match &*seen.path {
+        "/api/v1/pods" => pods(seen, &lists),
+        "/apis/apps/v1/daemonsets" => answer(
+            403,
+            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#,
+        ),
+        "/apis/batch/v1/cronjobs" => answer(404, "404 page not found"),
+        _ if seen.query.contains("watch=true") => events(&[], false),
+        _ => list("", "", 5),
+    })
+    .await;
+    let source = format!("kubernetes:http://{}?inClusterConfig=false", server.address);
+    let options = SourceOptions::parse(&source, &|_| None, Defaults::heapster()).unwrap();
+    let connection = Connection::resolve(&options, &|_| None).await.unwrap();
+    let cluster = Cluster::start(&connection, Clock::system());
+    let inventory = &cluster.inventory;
+    let names = || {
+        let inventory = inventory.read().unwrap();
+        let mut names: Vec<String> = inventory.pods().map(|pod| pod.name.to_string()).collect();
+        names.sort_unstable();
+        names.join("")
+    };
+    cluster.watches.board.settled().await;
+    let mut states = Vec::new();
+    cluster
+        .watches
+        .board
+        .until(|statuses| {
+            states.push(names());
+            names() == "cd"
+                && statuses.iter().filter(|status| status.failure.is_some()).count() == 2
+        })
+        .await;
+    // Between the lists the old pods stayed.
+    assert!(
+        states
+            .iter()
+            .all(|names| names.contains('b') || names == "cd" || names == "a" || names.is_empty()),
+        "{states:?}"
+    );
+    let statuses = cluster.watches.board.statuses();
+    for status in &statuses {
+        match (status.kind, &status.failure) {
+            ("daemonsets", Some(failure)) => {
+                assert_eq!(failure.hop, Hop::Authorization);
+                assert!(
+                    failure.advice.contains(r#"apiGroups: ["apps"], resources: ["daemonsets"]"#)
+                );
+            }
+            ("cronjobs", Some(failure)) => {
+                assert_eq!(failure.reason, "the API server has no cronjobs");
+            }
+            (kind, failure) => assert!(status.synced && failure.is_none(), "{kind} {failure:?}"),
+        }
+    }
+}
