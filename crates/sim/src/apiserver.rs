@@ -138,7 +138,7 @@ impl Api {
             parameters.select_name(name);
         }
         if parameters.watch {
-            return watch::begin(self, place.resource, place.namespace.as_deref(), parameters);
+            return watch::begin(self, place.resource, place.namespace.as_deref(), &parameters);
         }
         list::list(self, place.resource, place.namespace.as_deref(), &parameters)
     }
@@ -177,9 +177,9 @@ pub(crate) fn json(status: StatusCode, value: &Value) -> Response<Body> {
 /// Finds the resource, namespace and name that a path points to.
 fn place(path: &str) -> Option<Place> {
     let mut parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let (group, version, mut used) = match parts.first()? {
-        &"api" => ("", *parts.get(1)?, 2),
-        &"apis" => (*parts.get(1)?, *parts.get(2)?, 3),
+    let (group, version, mut used) = match *parts.first()? {
+        "api" => ("", *parts.get(1)?, 2),
+        "apis" => (*parts.get(1)?, *parts.get(2)?, 3),
         _ => return None,
     };
     let (group, version) = (group.to_owned(), version.to_owned());

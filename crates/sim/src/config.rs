@@ -97,7 +97,7 @@ impl Config {
             certificates: Certificates::Signed,
             faults: Faults::default(),
             history: DEFAULT_HISTORY,
-            bookmark_every: Duration::from_secs(60),
+            bookmark_every: Duration::from_mins(1),
         }
     }
 }

@@ -211,7 +211,7 @@ impl Table {
         let before = faults.rules.len();
         match node {
             Some(name) => {
-                faults.rules.retain(|(target, _)| *target != Target::Node(name.to_owned()))
+                faults.rules.retain(|(target, _)| *target != Target::Node(name.to_owned()));
             }
             None => faults.rules.clear(),
         }
@@ -258,7 +258,7 @@ fn unknown(plan: &Plan, name: &str) -> FaultError {
 )]
 fn chosen(plan: &Plan, share: f64) -> Vec<usize> {
     let all = plan.nodes.len();
-    let some = if share > 0.0 { 1 } else { 0 };
+    let some = usize::from(share > 0.0);
     let count = ((all as f64 * share).round() as usize).clamp(some.min(all), all);
     let mut nodes: Vec<usize> = (0..all).collect();
     nodes.sort_by_key(|node| mix(plan.nodes[*node].seed, text("fault")));

@@ -14,12 +14,12 @@ impl Plan {
         let random = || suffix(mix(self.pod_seed(pod.slot, pod.generation), 50), 5);
         match workload.template.controller {
             Controller::Deployment => {
-                format!("{name}-{}-{}", self.template_hash(workload, pod.generation), random())
+                format!("{name}-{}-{}", workload.template_hash(pod.generation), random())
             }
             Controller::StatefulSet => format!("{name}-{}", self.slots[pod.slot as usize].ordinal),
             Controller::DaemonSet => format!("{name}-{}", random()),
             Controller::Task { .. } => {
-                format!("{}-{}", self.job_name(workload, pod.generation), random())
+                format!("{}-{}", workload.job_name(pod.generation), random())
             }
         }
     }
@@ -27,27 +27,6 @@ impl Plan {
     /// `metadata.uid` of a pod.
     pub(crate) fn pod_uid(&self, pod: &Pod) -> String {
         uuid(mix(self.pod_seed(pod.slot, pod.generation), 51))
-    }
-
-    /// The hash in a replica set's name.
-    pub(crate) fn template_hash(&self, workload: &Workload, version: u32) -> String {
-        suffix(mix(workload.seed, 0x4a54 + u64::from(version)), 10)
-    }
-
-    /// The name of a task's run: owned ones tell their minute since the epoch.
-    pub(crate) fn job_name(&self, workload: &Workload, run: u32) -> String {
-        match workload.template.controller {
-            Controller::Task { period, owned: true, .. } => {
-                format!("{}-{}", workload.name, i64::from(run) * period / 60)
-            }
-            _ => format!("{}-{}", workload.name, suffix(mix(workload.seed, u64::from(run)), 5)),
-        }
-    }
-
-    /// `metadata.uid` of a controller or of one of its versions or runs.
-    pub(crate) fn controller_uid(&self, workload: &Workload, part: Option<u32>) -> String {
-        let part = part.map_or(0, |part| u64::from(part) + 1);
-        uuid(mix(mix(workload.seed, 52), part))
     }
 
     /// `metadata.uid` of anything else, by kind and name.
@@ -63,14 +42,8 @@ impl Plan {
         }
         let place = self.by_node[node as usize].binary_search(&pod.slot).unwrap_or(0);
         let host = 2 + (place * 2 + (pod.generation & 1) as usize) % 250;
-        let [a, b, c, _] = self.pod_network_of(node).octets();
+        let [a, b, c, _] = pod_network_of(node).octets();
         Some(Ipv4Addr::new(a, b, c, u8::try_from(host).unwrap_or(u8::MAX)))
-    }
-
-    /// The /24 of a node's pods.
-    pub(crate) fn pod_network_of(&self, node: u32) -> Ipv4Addr {
-        let octet = |n: u32| u8::try_from(n & 0xff).unwrap_or(0);
-        Ipv4Addr::new(10, octet(64 + node / 256), octet(node % 256), 0)
     }
 
     /// The image of a pod's container; rolled-out versions show in the tag.
@@ -107,4 +80,33 @@ impl Plan {
     pub(crate) fn claim_name(&self, slot: u32) -> String {
         format!("data-{}-{}", self.workload_of(slot).name, self.slots[slot as usize].ordinal)
     }
+}
+
+impl Workload {
+    /// The hash in a replica set's name.
+    pub(crate) fn template_hash(&self, version: u32) -> String {
+        suffix(mix(self.seed, 0x4a54 + u64::from(version)), 10)
+    }
+
+    /// The name of a task's run: owned ones tell their minute since the epoch.
+    pub(crate) fn job_name(&self, run: u32) -> String {
+        match self.template.controller {
+            Controller::Task { period, owned: true, .. } => {
+                format!("{}-{}", self.name, i64::from(run) * period / 60)
+            }
+            _ => format!("{}-{}", self.name, suffix(mix(self.seed, u64::from(run)), 5)),
+        }
+    }
+
+    /// `metadata.uid` of a controller or of one of its versions or runs.
+    pub(crate) fn controller_uid(&self, part: Option<u32>) -> String {
+        let part = part.map_or(0, |part| u64::from(part) + 1);
+        uuid(mix(mix(self.seed, 52), part))
+    }
+}
+
+/// The /24 of a node's pods.
+pub(crate) fn pod_network_of(node: u32) -> Ipv4Addr {
+    let octet = |n: u32| u8::try_from(n & 0xff).unwrap_or(0);
+    Ipv4Addr::new(10, octet(64 + node / 256), octet(node % 256), 0)
 }

@@ -98,7 +98,7 @@ impl Plan {
                 deleted: None,
                 finished: Some(started + duration),
                 gone: schedule::run_at(workload, generation + KEPT).map(|next| next + 3),
-                fails: flaky && mix(workload.seed, u64::from(generation)) % 6 == 0,
+                fails: flaky && mix(workload.seed, u64::from(generation)).is_multiple_of(6),
             });
         }
         let created = if generation == 0 {
@@ -260,14 +260,6 @@ impl Plan {
         }
     }
 
-    /// The runs of a task whose Job is listed at `t`, oldest first.
-    pub(crate) fn runs(&self, workload: &Workload, t: Sec) -> Range {
-        let latest = schedule::run_before(workload, t);
-        let first = latest.saturating_sub(KEPT);
-        let oldest_gone = schedule::run_at(workload, first + KEPT).is_some_and(|at| t >= at + 3);
-        (first + u32::from(oldest_gone))..=latest
-    }
-
     /// When a task's run begins.
     pub(crate) fn run_at(&self, workload: &Workload, run: u32) -> Sec {
         schedule::run_at(workload, run).unwrap_or(self.start)
@@ -282,6 +274,16 @@ impl Plan {
         }
         let rollout = schedule::Rollout::of(self, workload)?;
         Some(rollout.begins(rollout.asked(t) + 1))
+    }
+}
+
+impl Workload {
+    /// The runs of a task whose Job is listed at `t`, oldest first.
+    pub(crate) fn runs(&self, t: Sec) -> Range {
+        let latest = schedule::run_before(self, t);
+        let first = latest.saturating_sub(KEPT);
+        let oldest_gone = schedule::run_at(self, first + KEPT).is_some_and(|at| t >= at + 3);
+        (first + u32::from(oldest_gone))..=latest
     }
 }
 

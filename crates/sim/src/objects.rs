@@ -67,6 +67,7 @@ pub(crate) enum Object {
 
 /// An object as it was at one resource version.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "it is the API's word for it")]
 pub(crate) struct Version {
     pub resource_version: u64,
     /// The time to render it at.

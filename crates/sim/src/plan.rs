@@ -1,6 +1,7 @@
 //! The static half of the world: which nodes, namespaces, workloads and pod slots exist, drawn
 //! from a seed. Knows nothing of time passing.
 
+mod applications;
 mod template;
 
 use std::collections::BTreeMap;
@@ -11,9 +12,8 @@ use std::sync::Arc;
 use crate::config::WorldConfig;
 use crate::seed::{below, mix, text};
 
-pub(crate) use template::{
-    APPLICATIONS, Controller, DAEMONS, Pattern, SIDECARS, Template, Trouble,
-};
+pub(crate) use applications::APPLICATIONS;
+pub(crate) use template::{Controller, DAEMONS, Pattern, SIDECARS, Template, Trouble};
 
 /// Whole seconds since the Unix epoch; every change of the world falls on one.
 pub(crate) type Sec = i64;
@@ -115,7 +115,7 @@ impl Plan {
         for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             namespaces.insert(Arc::<str>::from(namespace), 0);
         }
-        let mut drafts = plan.choose(config, daemons);
+        let mut drafts = Self::choose(config, daemons);
         for draft in &drafts {
             namespaces.insert(Arc::clone(&draft.namespace), 0);
         }
@@ -171,7 +171,7 @@ impl Plan {
                 address: address(index as usize),
                 cores,
                 // What a machine of so many GiB has left after its firmware and kernel.
-                memory_bytes: u64::from(cores) * 4 * 1_000_100 * 1024,
+                memory_bytes: u64::from(cores) * 2 * 1_000_100 * 1024,
                 zone: ZONES[index as usize % ZONES.len()],
                 cordoned: config.nodes as usize >= CORDONED_EVERY
                     && index as usize % CORDONED_EVERY == CORDONED_EVERY - 3,
@@ -182,18 +182,18 @@ impl Plan {
     }
 
     /// Chooses applications until every slot outside the daemons is taken.
-    fn choose(&self, config: &WorldConfig, daemons: usize) -> Vec<Draft> {
+    fn choose(config: &WorldConfig, daemons: usize) -> Vec<Draft> {
         let mut drafts: Vec<Draft> = DAEMONS[..daemons]
             .iter()
             .map(|template| Draft::new(template, 0, config.nodes))
             .collect();
-        let mut free = config.nodes * (config.pods_per_node - daemons as u32);
+        let mut free = config.nodes * (config.pods_per_node - count(daemons));
         let usual: u32 = APPLICATIONS.iter().map(|template| template.replicas).sum();
         let scale = (f64::from(free) / f64::from(usual)).clamp(0.02, GROWTH);
         for round in 0_u32.. {
             for template in APPLICATIONS {
                 if template.trouble == Trouble::Unschedulable {
-                    if round == 0 && !self.nodes.is_empty() {
+                    if round == 0 {
                         drafts.push(Draft::new(template, round, 1));
                     }
                     continue;
@@ -204,6 +204,11 @@ impl Plan {
                 let replicas = grown(template, scale).min(free);
                 free -= replicas;
                 drafts.push(Draft::new(template, round, replicas));
+            }
+            if scale < GROWTH {
+                // What rounding left over: one more for each of the first few.
+                share_out(&mut drafts[daemons..], free);
+                return drafts;
             }
         }
         drafts
@@ -270,6 +275,26 @@ impl Draft {
     }
 }
 
+/// Gives `free` more replicas to the workloads that have several, round and round.
+fn share_out(drafts: &mut [Draft], mut free: u32) {
+    let several = |draft: &&mut Draft| draft.replicas > 1;
+    while free > 0 {
+        let before = free;
+        for draft in drafts.iter_mut().filter(several) {
+            if free > 0 {
+                draft.replicas += 1;
+                free -= 1;
+            }
+        }
+        if free == before {
+            if let Some(first) = drafts.first_mut() {
+                first.replicas += free;
+            }
+            return;
+        }
+    }
+}
+
 /// Replicas of an application in a cluster `scale` times the usual size.
 #[expect(
     clippy::cast_possible_truncation,
@@ -318,6 +343,9 @@ mod tests {
         for (node, slots) in plan.nodes.iter().zip(&plan.by_node) {
             let cpu: u32 = slots.iter().map(|slot| plan.workload_of(*slot).template.cpu).sum();
             assert!(cpu < node.cores * 950, "{}: {cpu} of {}", node.name, node.cores);
+            let memory: u64 =
+                slots.iter().map(|slot| u64::from(plan.workload_of(*slot).template.memory)).sum();
+            assert!(memory << 20 < node.memory_bytes / 10 * 9, "{}: {memory} MiB", node.name);
         }
     }
 
@@ -325,8 +353,8 @@ mod tests {
     fn addresses_lead_back_to_nodes() {
         let plan = check(600, 2);
         for (index, node) in plan.nodes.iter().enumerate() {
-            assert_eq!(plan.node_at(node.address), Some(index as u32));
-            assert_eq!(plan.node_named(&node.name), Some(index as u32));
+            assert_eq!(plan.node_at(node.address), Some(count(index)));
+            assert_eq!(plan.node_named(&node.name), Some(count(index)));
         }
         assert_eq!(plan.node_at(Ipv4Addr::LOCALHOST), None);
         assert_eq!(address(62_500), Ipv4Addr::new(127, 2, 0, 1));

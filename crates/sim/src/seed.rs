@@ -81,8 +81,9 @@ mod tests {
         assert_ne!(suffix(7, 5), suffix(8, 5));
         let id = uuid(1);
         assert_eq!(id.len(), 36);
-        assert_eq!(&id[14..15], "4");
-        assert!(["8", "9", "a", "b"].contains(&&id[19..20]));
+        let digits: Vec<char> = id.chars().collect();
+        assert_eq!(digits[14], '4');
+        assert!("89ab".contains(digits[19]));
         assert_eq!(digest(1).len(), 64);
     }
 

@@ -83,7 +83,7 @@ fn group((name, version): (&'static str, &'static str)) -> Value {
 fn resources(group: &str, version: &str) -> Option<Value> {
     let mut list: Vec<Value> = Vec::new();
     for one in resource::ALL.iter().filter(|one| one.group == group && one.version == version) {
-        list.push(entry(one, one.plural.to_owned(), one.verbs()));
+        list.push(entry(one, one.plural, one.verbs()));
         if one.plural == "nodes" {
             list.push(json!({
                 "name": "nodes/proxy", "singularName": "", "namespaced": false,
@@ -91,7 +91,7 @@ fn resources(group: &str, version: &str) -> Option<Value> {
             }));
         }
         if one.stored.is_some() && one.plural != "leases" && one.plural != "events" {
-            list.push(entry(one, format!("{}/status", one.plural), &["get"]));
+            list.push(entry(one, &format!("{}/status", one.plural), &["get"]));
         }
     }
     if list.is_empty() {
@@ -104,7 +104,7 @@ fn resources(group: &str, version: &str) -> Option<Value> {
     }))
 }
 
-fn entry(one: &Resource, name: String, verbs: &[&str]) -> Value {
+fn entry(one: &Resource, name: &str, verbs: &[&str]) -> Value {
     let main = !name.contains('/');
     let mut json = json!({
         "name": name, "singularName": if main { one.singular } else { "" },

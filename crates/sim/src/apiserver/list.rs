@@ -159,7 +159,7 @@ fn chunks(
 ) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
     let mut opening = head.to_string();
     opening.pop();
-    opening.push_str(&format!(",\"{items}\":["));
+    opening.extend([",\"", items, "\":["]);
     let mut rest = versions.into_iter().peekable();
     let mut first = true;
     let mut opening = Some(opening);

@@ -122,7 +122,7 @@ impl Parameters {
         self.selection.and_name(name);
     }
 
-    /// What the API server refuses (apimachinery's ValidateListOptions).
+    /// What the API server refuses (`ValidateListOptions` of apimachinery).
     fn check(&self) -> Result<(), Status> {
         let versioned = self.resource_version_match.is_some();
         if self.send_initial_events.is_some() && !self.watch {

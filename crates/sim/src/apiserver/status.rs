@@ -56,6 +56,11 @@ impl Status {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
     }
 
+    pub(crate) fn not_json() -> Self {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
     pub(crate) fn unreachable(node: &str) -> Self {
         let message =
             format!("error trying to reach service: dial tcp {node}: connect: connection refused");

@@ -23,121 +23,135 @@ const CONTAINERS: Column = ("Containers", "string", 1);
 const IMAGES: Column = ("Images", "string", 1);
 const SELECTOR: Column = ("Selector", "string", 1);
 
+const NAMESPACES: &[Column] = &[NAME, ("Status", "string", 0), AGE];
+const NODES: &[Column] = &[
+    NAME,
+    ("Status", "string", 0),
+    ("Roles", "string", 0),
+    AGE,
+    ("Version", "string", 0),
+    ("Internal-IP", "string", 1),
+    ("External-IP", "string", 1),
+    ("OS-Image", "string", 1),
+    ("Kernel-Version", "string", 1),
+    ("Container-Runtime", "string", 1),
+];
+const PODS: &[Column] = &[
+    NAME,
+    ("Ready", "string", 0),
+    ("Status", "string", 0),
+    ("Restarts", "string", 0),
+    AGE,
+    ("IP", "string", 1),
+    ("Node", "string", 1),
+    ("Nominated Node", "string", 1),
+    ("Readiness Gates", "string", 1),
+];
+const EVENTS: &[Column] = &[
+    ("Last Seen", "string", 0),
+    ("Type", "string", 0),
+    ("Reason", "string", 0),
+    ("Object", "string", 0),
+    ("Subobject", "string", 1),
+    ("Source", "string", 1),
+    ("Message", "string", 0),
+    ("First Seen", "string", 1),
+    ("Count", "string", 1),
+    ("Name", "string", 1),
+];
+const DEPLOYMENTS: &[Column] = &[
+    NAME,
+    ("Ready", "string", 0),
+    ("Up-to-date", "string", 0),
+    ("Available", "string", 0),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+const REPLICA_SETS: &[Column] = &[
+    NAME,
+    ("Desired", "integer", 0),
+    ("Current", "integer", 0),
+    ("Ready", "integer", 0),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+const STATEFUL_SETS: &[Column] = &[NAME, ("Ready", "string", 0), AGE, CONTAINERS, IMAGES];
+const DAEMON_SETS: &[Column] = &[
+    NAME,
+    ("Desired", "integer", 0),
+    ("Current", "integer", 0),
+    ("Ready", "integer", 0),
+    ("Up-to-date", "integer", 0),
+    ("Available", "integer", 0),
+    ("Node Selector", "string", 0),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+const JOBS: &[Column] = &[
+    NAME,
+    ("Status", "string", 0),
+    ("Completions", "string", 0),
+    ("Duration", "string", 0),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+const CRON_JOBS: &[Column] = &[
+    NAME,
+    ("Schedule", "string", 0),
+    ("Timezone", "string", 0),
+    ("Suspend", "boolean", 0),
+    ("Active", "integer", 0),
+    ("Last Schedule", "string", 0),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+const SERVICES: &[Column] = &[
+    NAME,
+    ("Type", "string", 0),
+    ("Cluster-IP", "string", 0),
+    ("External-IP", "string", 0),
+    ("Port(s)", "string", 0),
+    AGE,
+    SELECTOR,
+];
+const CLAIMS: &[Column] = &[
+    NAME,
+    ("Status", "string", 0),
+    ("Volume", "string", 0),
+    ("Capacity", "string", 0),
+    ("Access Modes", "string", 0),
+    ("StorageClass", "string", 0),
+    ("VolumeAttributesClass", "string", 0),
+    AGE,
+    ("VolumeMode", "string", 1),
+];
+const LEASES: &[Column] = &[NAME, ("Holder", "string", 0), AGE];
+
 fn columns(resource: &Resource) -> &'static [Column] {
     match resource.stored {
-        Some(Kind::Namespaces) => &[NAME, ("Status", "string", 0), AGE],
-        Some(Kind::Nodes) => &[
-            NAME,
-            ("Status", "string", 0),
-            ("Roles", "string", 0),
-            AGE,
-            ("Version", "string", 0),
-            ("Internal-IP", "string", 1),
-            ("External-IP", "string", 1),
-            ("OS-Image", "string", 1),
-            ("Kernel-Version", "string", 1),
-            ("Container-Runtime", "string", 1),
-        ],
-        Some(Kind::Pods) => &[
-            NAME,
-            ("Ready", "string", 0),
-            ("Status", "string", 0),
-            ("Restarts", "string", 0),
-            AGE,
-            ("IP", "string", 1),
-            ("Node", "string", 1),
-            ("Nominated Node", "string", 1),
-            ("Readiness Gates", "string", 1),
-        ],
-        Some(Kind::Events) => &[
-            ("Last Seen", "string", 0),
-            ("Type", "string", 0),
-            ("Reason", "string", 0),
-            ("Object", "string", 0),
-            ("Subobject", "string", 1),
-            ("Source", "string", 1),
-            ("Message", "string", 0),
-            ("First Seen", "string", 1),
-            ("Count", "string", 1),
-            ("Name", "string", 1),
-        ],
-        Some(Kind::Deployments) => &[
-            NAME,
-            ("Ready", "string", 0),
-            ("Up-to-date", "string", 0),
-            ("Available", "string", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Some(Kind::ReplicaSets) => &[
-            NAME,
-            ("Desired", "integer", 0),
-            ("Current", "integer", 0),
-            ("Ready", "integer", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Some(Kind::StatefulSets) => &[NAME, ("Ready", "string", 0), AGE, CONTAINERS, IMAGES],
-        Some(Kind::DaemonSets) => &[
-            NAME,
-            ("Desired", "integer", 0),
-            ("Current", "integer", 0),
-            ("Ready", "integer", 0),
-            ("Up-to-date", "integer", 0),
-            ("Available", "integer", 0),
-            ("Node Selector", "string", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Some(Kind::Jobs) => &[
-            NAME,
-            ("Status", "string", 0),
-            ("Completions", "string", 0),
-            ("Duration", "string", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Some(Kind::CronJobs) => &[
-            NAME,
-            ("Schedule", "string", 0),
-            ("Timezone", "string", 0),
-            ("Suspend", "boolean", 0),
-            ("Active", "integer", 0),
-            ("Last Schedule", "string", 0),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ],
-        Some(Kind::Services) => &[
-            NAME,
-            ("Type", "string", 0),
-            ("Cluster-IP", "string", 0),
-            ("External-IP", "string", 0),
-            ("Port(s)", "string", 0),
-            AGE,
-            SELECTOR,
-        ],
-        Some(Kind::Claims) => &[
-            NAME,
-            ("Status", "string", 0),
-            ("Volume", "string", 0),
-            ("Capacity", "string", 0),
-            ("Access Modes", "string", 0),
-            ("StorageClass", "string", 0),
-            ("VolumeAttributesClass", "string", 0),
-            AGE,
-            ("VolumeMode", "string", 1),
-        ],
-        Some(Kind::Leases) => &[NAME, ("Holder", "string", 0), AGE],
+        Some(Kind::Namespaces) => NAMESPACES,
+        Some(Kind::Nodes) => NODES,
+        Some(Kind::Pods) => PODS,
+        Some(Kind::Events) => EVENTS,
+        Some(Kind::Deployments) => DEPLOYMENTS,
+        Some(Kind::ReplicaSets) => REPLICA_SETS,
+        Some(Kind::StatefulSets) => STATEFUL_SETS,
+        Some(Kind::DaemonSets) => DAEMON_SETS,
+        Some(Kind::Jobs) => JOBS,
+        Some(Kind::CronJobs) => CRON_JOBS,
+        Some(Kind::Services) => SERVICES,
+        Some(Kind::Claims) => CLAIMS,
+        Some(Kind::Leases) => LEASES,
         None => &[NAME, AGE],
     }
 }
@@ -314,10 +328,8 @@ impl Owner<'_> {
             }
             Object::ReplicaSet { version, .. } => {
                 let Counts { replicas, ready, .. } = all(Some(*version));
-                let selector = format!(
-                    "{selector},pod-template-hash={}",
-                    plan.template_hash(workload, *version)
-                );
+                let selector =
+                    format!("{selector},pod-template-hash={}", workload.template_hash(*version));
                 json!([
                     name,
                     replicas,
@@ -349,23 +361,25 @@ impl Owner<'_> {
                     selector
                 ])
             }
-            Object::Job { run, .. } => {
-                let outcome = outcome(plan, workload, *run, at);
-                let status = match outcome.finished {
-                    None => "Running",
-                    Some(_) if outcome.failed > 0 => "Failed",
-                    Some(_) => "Complete",
-                };
-                let began = plan.run_at(workload, *run);
-                let took = duration(outcome.finished.unwrap_or(now) - began);
-                let wanted = workload.slots.end - workload.slots.start;
-                let done = format!("{}/{wanted}", outcome.succeeded);
-                let uid = plan.controller_uid(workload, Some(*run));
-                let selector = format!("batch.kubernetes.io/controller-uid={uid}");
-                json!([name, status, done, took, age, containers, images(0), selector])
-            }
+            Object::Job { run, .. } => self.job(*run, at, now, &containers, &images(0)),
             _ => self.cron_job(at, now, &containers, &images(0)),
         }
+    }
+
+    fn job(&self, run: u32, at: Sec, now: Sec, containers: &str, images: &str) -> Value {
+        let (plan, workload) = (&self.renderer.cluster.plan, self.workload);
+        let outcome = outcome(plan, workload, run, at);
+        let status = match outcome.finished {
+            None => "Running",
+            Some(_) if outcome.failed > 0 => "Failed",
+            Some(_) => "Complete",
+        };
+        let took = duration(outcome.finished.unwrap_or(now) - plan.run_at(workload, run));
+        let wanted = workload.slots.end - workload.slots.start;
+        let done = format!("{}/{wanted}", outcome.succeeded);
+        let uid = workload.controller_uid(Some(run));
+        let selector = format!("batch.kubernetes.io/controller-uid={uid}");
+        json!([self.name, status, done, took, self.age, containers, images, selector])
     }
 
     fn cron_job(&self, at: Sec, now: Sec, containers: &str, images: &str) -> Value {
@@ -373,7 +387,7 @@ impl Owner<'_> {
         let Controller::Task { period, .. } = self.workload.template.controller else {
             return json!([]);
         };
-        let runs = plan.runs(self.workload, at);
+        let runs = self.workload.runs(at);
         let last = duration(now - plan.run_at(self.workload, *runs.end()));
         let active =
             runs.filter(|run| outcome(plan, self.workload, *run, at).finished.is_none()).count();

@@ -23,7 +23,7 @@ use crate::objects::Version;
 use crate::store::{Change, Entry, Extent, Key, Kind, Unavailable};
 
 /// How long a watch lasts unless asked otherwise (--min-request-timeout of kube-apiserver).
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 /// Lines sent at once.
 const BATCH: usize = 128;
 
@@ -54,13 +54,13 @@ pub(super) fn begin(
     api: &Arc<Api>,
     resource: &'static Resource,
     namespace: Option<&str>,
-    parameters: Parameters,
+    parameters: &Parameters,
 ) -> Result<Response<Body>, Status> {
     parameters.selection.check_fields(resource.kind, &fields_of(resource.kind))?;
     let now = Instant::now();
     let deadline = now + parameters.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let latest = api.store.subscribe();
-    let renderer = Renderer::new(api, resource, &parameters, (api.now)().secs());
+    let renderer = Renderer::new(api, resource, parameters, (api.now)().secs());
     let cluster = api.store.cluster();
     let found = namespace.map(|name| namespace_index(cluster, name));
     // A namespace that does not exist has nothing to watch, but may be watched.
@@ -80,7 +80,7 @@ pub(super) fn begin(
         headed: false,
         ended: false,
     };
-    watch.locate(&parameters)?;
+    watch.locate(parameters)?;
     Ok(streamed(JSON, watch.stream()))
 }
 

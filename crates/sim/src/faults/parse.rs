@@ -96,7 +96,6 @@ fn bytes(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::Faults;
-    use super::*;
 
     fn check(spec: &str, expected: &str) {
         let answer = match Faults::parse(spec) {

@@ -20,7 +20,7 @@ struct Entry<'a> {
     disk: Option<Disk>,
 }
 
-/// The whole answer: container name → ContainerInfo with one sample.
+/// The whole answer: container name → `ContainerInfo` with one sample.
 pub(crate) fn render(view: &View<'_>) -> Vec<u8> {
     let pods = view.pods();
     let mut answer = Map::new();

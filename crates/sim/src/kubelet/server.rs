@@ -81,7 +81,7 @@ impl Kubelets {
         let skew = if let Some(Fault::Skew(seconds)) = fault { seconds } else { 0 };
         let (kind, body) = match self.page(node, skew, &request) {
             Ok(page) => page,
-            Err(refusal) => return Ok(refusal),
+            Err(refusal) => return Ok(*refusal),
         };
         if fault == Some(Fault::Truncated) {
             return Ok(truncated(kind, &body));
@@ -94,7 +94,7 @@ impl Kubelets {
         node: u32,
         skew: i64,
         request: &Request<'_>,
-    ) -> Result<(&'static str, Bytes), Response<Body>> {
+    ) -> Result<(&'static str, Bytes), Box<Response<Body>>> {
         let path = request.path.trim_end_matches('/');
         let allowed = match path {
             "/stats/container" => *request.method == Method::POST,
@@ -109,12 +109,15 @@ impl Kubelets {
             "/metrics/cadvisor" => (PROMETHEUS, cadvisor::render(&view).into()),
             "/metrics" => (PROMETHEUS, own_metrics(&view).into()),
             "/pods" => (JSON, self.pods(&view).into()),
-            _ => return Err(answer(StatusCode::NOT_FOUND, TEXT, "404 page not found\n")),
+            _ => {
+                let missing = answer(StatusCode::NOT_FOUND, TEXT, "404 page not found\n");
+                return Err(Box::new(missing));
+            }
         };
         if allowed {
             Ok(page)
         } else {
-            Err(answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "405: Method Not Allowed"))
+            Err(Box::new(answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "405: Method Not Allowed")))
         }
     }
 

@@ -20,7 +20,8 @@ struct Summary<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Node<'a> {
-    node_name: &'a str,
+    #[serde(rename = "nodeName")]
+    name: &'a str,
     system_containers: Vec<ContainerStats<'a>>,
     start_time: String,
     cpu: CpuStats<'a>,
@@ -254,7 +255,7 @@ impl<'a> Page<'a> {
             })
             .collect();
         Node {
-            node_name: &view.node.name,
+            name: &view.node.name,
             system_containers,
             start_time: view.time(booted),
             cpu: self.cpu(cpu),

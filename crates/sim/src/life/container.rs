@@ -63,14 +63,11 @@ impl Cycle {
     /// Seconds from the first start to the start of run `n`.
     pub(crate) fn start(&self, n: u32) -> Sec {
         let runs = Sec::from(n) * self.run;
-        match self.pause {
-            Some(pause) => runs + Sec::from(n) * pause,
-            None => {
-                let growing = n.min(BACKOFF_STEPS);
-                let doubled = BACKOFF_FIRST * ((1 << growing) - 1);
-                runs + doubled + Sec::from(n.saturating_sub(BACKOFF_STEPS)) * BACKOFF_LONGEST
-            }
+        if let Some(pause) = self.pause {
+            return runs + Sec::from(n) * pause;
         }
+        let doubled = BACKOFF_FIRST * ((1 << n.min(BACKOFF_STEPS)) - 1);
+        runs + doubled + Sec::from(n.saturating_sub(BACKOFF_STEPS)) * BACKOFF_LONGEST
     }
 
     /// The run under way, or last over, `age` seconds after the first start.

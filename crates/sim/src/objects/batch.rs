@@ -1,4 +1,4 @@
-//! Jobs and CronJobs at a time.
+//! Jobs and `CronJobs` at a time.
 
 use std::sync::Arc;
 
@@ -48,10 +48,10 @@ pub(super) fn job_metadata(plan: &Plan, index: u32, run: u32) -> Metadata {
     let workload = &plan.workloads[index as usize];
     let began = plan.run_at(workload, run);
     let owned = matches!(workload.template.controller, Controller::Task { owned: true, .. });
-    let name = plan.job_name(workload, run);
+    let name = workload.job_name(run);
     Metadata {
         namespace: Some(Arc::clone(plan.namespace(workload.namespace))),
-        uid: plan.controller_uid(workload, Some(run)),
+        uid: workload.controller_uid(Some(run)),
         created: began,
         generation: Some(1),
         labels: vec![
@@ -68,14 +68,14 @@ pub(super) fn job_metadata(plan: &Plan, index: u32, run: u32) -> Metadata {
             api_version: "batch/v1",
             kind: "CronJob",
             name: workload.name.to_string(),
-            uid: plan.controller_uid(workload, None),
+            uid: workload.controller_uid(None),
         }),
         name,
         ..Metadata::default()
     }
 }
 
-/// `spec` of a Job, as CronJobs have it in their template too.
+/// `spec` of a Job, as `CronJobs` have it in their template too.
 fn job_spec(plan: &Plan, workload: &Workload, job: Option<(&str, &str)>) -> Value {
     let parallel = workload.slots.end - workload.slots.start;
     let mut labels = json!({ "app": workload.template.name, "tier": workload.template.tier });
@@ -99,7 +99,7 @@ fn job_spec(plan: &Plan, workload: &Workload, job: Option<(&str, &str)>) -> Valu
 
 pub(super) fn job(plan: &Plan, index: u32, run: u32, at: Sec) -> Value {
     let workload = &plan.workloads[index as usize];
-    let (name, uid) = (plan.job_name(workload, run), plan.controller_uid(workload, Some(run)));
+    let (name, uid) = (workload.job_name(run), workload.controller_uid(Some(run)));
     let outcome = outcome(plan, workload, run, at);
     let began = plan.run_at(workload, run);
     let mut status = json!({ "startTime": time(began), "ready": outcome.ready, "terminating": 0 });
@@ -129,7 +129,7 @@ pub(super) fn job(plan: &Plan, index: u32, run: u32, at: Sec) -> Value {
 pub(super) fn cron_job(plan: &Plan, index: u32, at: Sec) -> Value {
     let workload = &plan.workloads[index as usize];
     let Controller::Task { period, .. } = workload.template.controller else { return json!({}) };
-    let runs = plan.runs(workload, at);
+    let runs = workload.runs(at);
     let active: Vec<Value> = runs
         .clone()
         .filter(|run| outcome(plan, workload, *run, at).finished.is_none())
@@ -137,8 +137,8 @@ pub(super) fn cron_job(plan: &Plan, index: u32, at: Sec) -> Value {
             json!({
                 "kind": "Job", "apiVersion": "batch/v1",
                 "namespace": **plan.namespace(workload.namespace),
-                "name": plan.job_name(workload, run),
-                "uid": plan.controller_uid(workload, Some(run)),
+                "name": workload.job_name(run),
+                "uid": workload.controller_uid(Some(run)),
             })
         })
         .collect();

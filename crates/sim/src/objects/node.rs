@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Cluster, Metadata, time};
+use crate::identity::pod_network_of;
 use crate::plan::{Node, Plan, Sec};
 use crate::seed::{below, digest, mix, uuid};
 
@@ -67,7 +68,7 @@ impl Plan {
     fn pressure_phase(&self, node: u32, t: Sec) -> Option<Sec> {
         let seed = self.nodes[node as usize].seed;
         // The third node always, so that small clusters have one too.
-        if node != 2 && mix(seed, 33) % PRESSED != 0 {
+        if node != 2 && !mix(seed, 33).is_multiple_of(PRESSED) {
             return None;
         }
         // On the third node it begins within two minutes of the start.
@@ -87,7 +88,7 @@ pub(super) fn body(
 ) -> Value {
     let plan = &cluster.plan;
     let machine = &plan.nodes[node as usize];
-    let network = format!("{}/24", plan.pod_network_of(node));
+    let network = format!("{}/24", pod_network_of(node));
     let mut spec = json!({ "podCIDR": network, "podCIDRs": [network] });
     let mut taints = Vec::new();
     if machine.cordoned {
@@ -185,7 +186,7 @@ pub(crate) fn conditions(
     let booted = plan.nodes[node as usize].booted + 40;
     let beat = plan.last_heartbeat(node, lost.unwrap_or(at)).max(back.unwrap_or(booted));
     let pressure = plan.disk_pressure(node, at);
-    let mut list = Vec::new();
+    let mut all = Vec::new();
     for (kind, reason, bad) in [
         ("MemoryPressure", "KubeletHasSufficientMemory", None),
         (
@@ -209,9 +210,9 @@ pub(crate) fn conditions(
                 reason,
             ),
         };
-        list.push(condition(kind, status, beat, since, reason, words));
+        all.push(condition(kind, status, beat, since, reason, words));
     }
-    list.push(condition(
+    all.push(condition(
         "Ready",
         "True",
         beat,
@@ -220,14 +221,14 @@ pub(crate) fn conditions(
         "kubelet is posting ready status",
     ));
     if let Some(lost) = lost {
-        for one in &mut list {
+        for one in &mut all {
             one["status"] = "Unknown".into();
             one["reason"] = "NodeStatusUnknown".into();
             one["message"] = "Kubelet stopped posting node status.".into();
             one["lastTransitionTime"] = time(lost).into();
         }
     }
-    list.into()
+    all.into()
 }
 
 impl Plan {

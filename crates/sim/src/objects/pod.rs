@@ -21,7 +21,7 @@ pub(super) fn metadata(plan: &Plan, slot: u32, generation: u32, at: Sec) -> Meta
         ("app.kubernetes.io/name", workload.template.name.into()),
         ("tier", workload.template.tier.into()),
     ];
-    let hash = plan.template_hash(workload, generation);
+    let hash = workload.template_hash(generation);
     match workload.template.controller {
         Controller::Deployment => labels.push(("pod-template-hash", hash.into())),
         Controller::StatefulSet => {
@@ -33,7 +33,7 @@ pub(super) fn metadata(plan: &Plan, slot: u32, generation: u32, at: Sec) -> Meta
             labels.push(("pod-template-generation", "1".into()));
         }
         Controller::Task { .. } => {
-            let job = plan.job_name(workload, generation);
+            let job = workload.job_name(generation);
             labels.push(("batch.kubernetes.io/job-name", job.clone().into()));
             labels.push(("job-name", job.into()));
         }
@@ -61,17 +61,17 @@ fn owner(plan: &Plan, pod: &Pod) -> Owner {
         api_version,
         kind,
         name,
-        uid: plan.controller_uid(workload, part),
+        uid: workload.controller_uid(part),
     };
     match workload.template.controller {
         Controller::Deployment => {
-            let name = format!("{name}-{}", plan.template_hash(workload, pod.generation));
+            let name = format!("{name}-{}", workload.template_hash(pod.generation));
             own("apps/v1", "ReplicaSet", name, Some(pod.generation))
         }
         Controller::StatefulSet => own("apps/v1", "StatefulSet", name, None),
         Controller::DaemonSet => own("apps/v1", "DaemonSet", name, None),
         Controller::Task { .. } => {
-            own("batch/v1", "Job", plan.job_name(workload, pod.generation), Some(pod.generation))
+            own("batch/v1", "Job", workload.job_name(pod.generation), Some(pod.generation))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, StatefulSets and DaemonSets at a time.
+//! Deployments, `ReplicaSets`, `StatefulSets` and `DaemonSets` at a time.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ pub(crate) fn counts(plan: &Plan, workload: &Workload, version: Option<u32>, t: 
     counts
 }
 
-/// Versions of a Deployment that still have a ReplicaSet at `t`, oldest first.
+/// Versions of a Deployment that still have a `ReplicaSet` at `t`, oldest first.
 pub(crate) fn versions(plan: &Plan, workload: &Workload, t: Sec) -> std::ops::RangeInclusive<u32> {
     let newest = plan.version(workload, t);
     newest.saturating_sub(KEPT - 1)..=newest
@@ -77,7 +77,7 @@ fn selector(workload: &Workload) -> Value {
     json!({ "matchLabels": { "app": workload.template.name } })
 }
 
-/// `metadata` of a Deployment, StatefulSet, DaemonSet or CronJob.
+/// `metadata` of a Deployment, `StatefulSet`, `DaemonSet` or `CronJob`.
 pub(super) fn metadata(plan: &Plan, index: u32, at: Sec) -> Metadata {
     let workload = &plan.workloads[index as usize];
     let revision = plan.version(workload, at) + 1;
@@ -93,7 +93,7 @@ pub(super) fn metadata(plan: &Plan, index: u32, at: Sec) -> Metadata {
     Metadata {
         name: workload.name.to_string(),
         namespace: Some(Arc::clone(plan.namespace(workload.namespace))),
-        uid: plan.controller_uid(workload, None),
+        uid: workload.controller_uid(None),
         created: workload.created,
         generation: Some(revision),
         labels: labels(workload),
@@ -110,7 +110,7 @@ pub(super) fn deployment(plan: &Plan, index: u32, at: Sec) -> Value {
     let complete = counts.updated == counts.wanted && counts.ready == counts.wanted;
     let least = counts.wanted - counts.wanted / 4;
     let available = counts.ready >= least.max(1);
-    let set = format!("{}-{}", workload.name, plan.template_hash(workload, version));
+    let set = format!("{}-{}", workload.name, workload.template_hash(version));
     let (word, says) = if complete {
         ("NewReplicaSetAvailable", format!("ReplicaSet \"{set}\" has successfully progressed."))
     } else {
@@ -167,14 +167,14 @@ pub(super) fn deployment(plan: &Plan, index: u32, at: Sec) -> Value {
 
 pub(super) fn replica_set_metadata(plan: &Plan, index: u32, version: u32) -> Metadata {
     let workload = &plan.workloads[index as usize];
-    let hash = plan.template_hash(workload, version);
+    let hash = workload.template_hash(version);
     let mut labels = labels(workload);
     labels.push(("pod-template-hash", hash.clone().into()));
     let wanted = workload.slots.end - workload.slots.start;
     Metadata {
         name: format!("{}-{hash}", workload.name),
         namespace: Some(Arc::clone(plan.namespace(workload.namespace))),
-        uid: plan.controller_uid(workload, Some(version)),
+        uid: workload.controller_uid(Some(version)),
         created: plan.version_asked_at(workload, version),
         generation: Some(1),
         labels,
@@ -186,7 +186,7 @@ pub(super) fn replica_set_metadata(plan: &Plan, index: u32, version: u32) -> Met
             api_version: "apps/v1",
             kind: "Deployment",
             name: workload.name.to_string(),
-            uid: plan.controller_uid(workload, None),
+            uid: workload.controller_uid(None),
         }),
         ..Metadata::default()
     }
@@ -194,7 +194,7 @@ pub(super) fn replica_set_metadata(plan: &Plan, index: u32, version: u32) -> Met
 
 pub(super) fn replica_set(plan: &Plan, index: u32, version: u32, at: Sec) -> Value {
     let workload = &plan.workloads[index as usize];
-    let hash = plan.template_hash(workload, version);
+    let hash = workload.template_hash(version);
     let counts = counts(plan, workload, Some(version), at);
     let mut json = json!({
         "spec": {
@@ -217,7 +217,7 @@ pub(super) fn replica_set(plan: &Plan, index: u32, version: u32, at: Sec) -> Val
 pub(super) fn stateful_set(plan: &Plan, index: u32, at: Sec) -> Value {
     let workload = &plan.workloads[index as usize];
     let counts = counts(plan, workload, None, at);
-    let revision = format!("{}-{}", workload.name, plan.template_hash(workload, 0));
+    let revision = format!("{}-{}", workload.name, workload.template_hash(0));
     json!({
         "spec": {
             "replicas": counts.wanted,

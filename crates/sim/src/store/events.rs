@@ -90,7 +90,7 @@ impl State {
                 ("apps/v1", "Deployment", name, "deployment-controller")
             }
             (Controller::Deployment, Some(version)) => {
-                let name = format!("{name}-{}", plan.template_hash(workload, version));
+                let name = format!("{name}-{}", workload.template_hash(version));
                 ("apps/v1", "ReplicaSet", name, "replicaset-controller")
             }
             (Controller::StatefulSet, _) => {
@@ -98,7 +98,7 @@ impl State {
             }
             (Controller::DaemonSet, _) => ("apps/v1", "DaemonSet", name, "daemonset-controller"),
             (Controller::Task { .. }, Some(run)) => {
-                ("batch/v1", "Job", plan.job_name(workload, run), "job-controller")
+                ("batch/v1", "Job", workload.job_name(run), "job-controller")
             }
             (Controller::Task { .. }, None) => ("batch/v1", "CronJob", name, "cronjob-controller"),
         };
@@ -107,7 +107,7 @@ impl State {
             kind,
             namespace: Some(Arc::clone(plan.namespace(workload.namespace))),
             name,
-            uid: plan.controller_uid(workload, part),
+            uid: workload.controller_uid(part),
             field_path: None,
         };
         let namespace = workload.namespace;

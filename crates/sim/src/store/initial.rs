@@ -91,7 +91,7 @@ pub(super) fn controllers(
         Controller::Deployment => {
             all.push((Kind::Deployments, own, Object::Deployment(index)));
             for version in versions(plan, workload, now) {
-                let name = format!("{}-{}", workload.name, plan.template_hash(workload, version));
+                let name = format!("{}-{}", workload.name, workload.template_hash(version));
                 let object = Object::ReplicaSet { workload: index, version };
                 all.push((Kind::ReplicaSets, (workload.namespace, name.into()), object));
             }
@@ -104,8 +104,8 @@ pub(super) fn controllers(
             if owned {
                 all.push((Kind::CronJobs, own, Object::CronJob(index)));
             }
-            for run in plan.runs(workload, now) {
-                let key = (workload.namespace, plan.job_name(workload, run).into());
+            for run in workload.runs(now) {
+                let key = (workload.namespace, workload.job_name(run).into());
                 all.push((Kind::Jobs, key, Object::Job { workload: index, run }));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::initial::controllers;
 use super::{Key, Kind, State};
 use crate::objects::{Counts, Object, Outcome, counts, outcome, versions};
-use crate::plan::{Controller, Plan, Sec, Workload};
+use crate::plan::{Controller, Sec, Workload};
 
 impl State {
     /// A workload is created, or begins a new version or run.
@@ -53,7 +53,7 @@ impl State {
         let workload = &plan.workloads[index as usize];
         let (before, after) = (versions(plan, workload, at - 1), versions(plan, workload, at));
         for version in *before.start()..=*after.end() {
-            let key = replica_set_key(plan, workload, version);
+            let key = replica_set_key(workload, version);
             let object = Object::ReplicaSet { workload: index, version };
             if !after.contains(&version) {
                 self.delete(Kind::ReplicaSets, &key, at);
@@ -79,12 +79,11 @@ impl State {
         if was.replicas == is.replicas {
             return;
         }
-        let cluster = Arc::clone(&self.cluster);
         let direction = if is.replicas > was.replicas { "up" } else { "down" };
         let message = format!(
             "Scaled {direction} replica set {}-{} from {} to {}",
             workload.name,
-            cluster.plan.template_hash(workload, version),
+            workload.template_hash(version),
             was.replicas,
             is.replicas
         );
@@ -95,10 +94,10 @@ impl State {
         let cluster = Arc::clone(&self.cluster);
         let plan = &cluster.plan;
         let workload = &plan.workloads[index as usize];
-        let (before, after) = (plan.runs(workload, at - 1), plan.runs(workload, at));
+        let (before, after) = (workload.runs(at - 1), workload.runs(at));
         let mut scheduled = false;
         for run in *before.start()..=*after.end() {
-            let name = plan.job_name(workload, run);
+            let name = workload.job_name(run);
             let key: Key = (workload.namespace, name.as_str().into());
             if !after.contains(&run) {
                 self.delete(Kind::Jobs, &key, at);
@@ -127,8 +126,7 @@ impl State {
     }
 
     fn tell_finished(&mut self, workload: &Workload, run: u32, is: Outcome, owned: bool, at: Sec) {
-        let cluster = Arc::clone(&self.cluster);
-        let name = cluster.plan.job_name(workload, run);
+        let name = workload.job_name(run);
         let failed = is.failed > 0;
         let (reason, message, status) = if failed {
             ("BackoffLimitExceeded", "Job has reached the specified backoff limit", "Failed")
@@ -143,7 +141,7 @@ impl State {
     }
 }
 
-fn replica_set_key(plan: &Plan, workload: &Workload, version: u32) -> Key {
-    let hash = plan.template_hash(workload, version);
+fn replica_set_key(workload: &Workload, version: u32) -> Key {
+    let hash = workload.template_hash(version);
     (workload.namespace, format!("{}-{hash}", workload.name).into())
 }
