@@ -41,6 +41,11 @@ impl Rows<'_> {
         }
     }
 
+    /// Writes when CPU and memory were measured, where that is not the scrape time.
+    pub(super) fn set_compute_time(&mut self, row: Row, time: Timestamp) {
+        self.draft.table_mut(row.kind).set_compute_time(row.row, time);
+    }
+
     /// Adds a filesystem, volume or disk of `owner`; returns its row.
     pub(super) fn part(
         &mut self,

@@ -66,6 +66,10 @@ fn fill_pod(stats: &PodStats<'_>, decoder: &mut Decoder, rows: &mut Rows<'_>) {
         stats.memory.map(|memory| memory.time.0),
     ]);
     rows.set_times(row, stats.start_time.0, scraped);
+    // Heapster divided growth of CPU by growth of the network's time.
+    if let Some(cpu) = stats.cpu {
+        rows.set_compute_time(row, cpu.time.0);
+    }
     cpu(rows, row, stats.cpu);
     memory(rows, row, stats.memory);
     swap(rows, row, stats.swap);

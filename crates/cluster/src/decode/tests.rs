@@ -1,3 +1,5 @@
+//! Golden and hostile bodies through the decoder. Knows no HTTP.
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

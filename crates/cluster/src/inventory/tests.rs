@@ -1,3 +1,5 @@
+//! Recorded and made-up objects through the conversion. Knows no watch.
+
 use model::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

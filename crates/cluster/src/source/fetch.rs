@@ -152,7 +152,7 @@ impl KubernetesSource {
             Ok(answer) => answer,
             Err(_) => Err(Failure {
                 hop: Hop::Timeout,
-                reason: format!("no whole answer within {} ms", begin.elapsed().as_millis()),
+                reason: format!("no whole answer within {:?}", limit.duration_since(begin)),
                 advice: "look at the node's load and network; a slow kubelet may need a longer \
                          kubeletTimeout"
                     .to_owned(),

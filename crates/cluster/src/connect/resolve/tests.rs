@@ -1,3 +1,5 @@
+//! Options, environments and files through the resolution. Sends nothing.
+
 use std::collections::HashMap;
 
 use super::*;
