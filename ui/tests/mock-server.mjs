@@ -249,6 +249,7 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
       lastBatch: latest() === null ? null : { timestamp: latest(), tookMs: 41, rows: 900 },
       targets: latest() === null ? { up: 0, failed: 0, skipped: 0 } : targets(),
       history: latest() === null ? null : { from: batches[0], to: latest() },
+      problems: [],
     }),
     overview: () => {
       const time = latest();

@@ -99,6 +99,18 @@ test('when no node can be read, every graph names hop, reason and advice', () =>
     await close();
   }));
 
+test('when the cluster cannot be seen at all, the page says which hop failed', () =>
+  against({ tick: 60_000, history: 0 }, async (url) => {
+    const { page, close } = await open(browser, 'about:blank');
+    const problem = { about: 'API server', hop: 'connect', reason: 'https://127.0.0.1:6443: connection refused', advice: 'Start the cluster', since: Date.now() - 5000 };
+    await page.route('**/v1/status', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), problems: [problem] } }));
+    await page.goto(url);
+    const expected = /API server: not reached[\s\S]*TCP connection[\s\S]*connection refused[\s\S]*Start the cluster/;
+    await eventually(async () => assert.match(await page.locator('[data-graph=cpu] [data-empty]').innerText(), expected));
+    assert.match(await page.locator('[data-problems]').innerText(), expected);
+    await close();
+  }));
+
 test('a table that fails keeps its rows and says why', () =>
   against({ tick: 1000, history: 60 }, async (url) => {
     const { page, close } = await open(browser, url);

@@ -17,7 +17,7 @@ const target = (node: string, change: Partial<TargetItem> = {}): TargetItem => (
   ...change,
 });
 
-const none = { overview: null, targets: [], errors: [], overdue: null };
+const none = { overview: null, targets: [], own: [], errors: [], overdue: null };
 const notReady = (...names: string[]): Overview => ({ nodes: { total: 3, ready: 3 - names.length, notReady: names } }) as unknown as Overview;
 
 test('nothing wrong, nothing shown', () => {
@@ -38,6 +38,12 @@ test('a node that is not ready is a warning where its target already tells why',
   expect(problems({ ...none, overview: notReady('1') })[0]?.level).toBe('bad');
   const both = problems({ ...none, overview: notReady('1'), targets: [target('1')] });
   expect(both.map(({ level }) => level)).toEqual(['bad', 'warn']);
+});
+
+test('a problem of the whole process comes first', () => {
+  const own = [{ about: 'API server', hop: 'connect', reason: 'connection refused', advice: 'Start the cluster', since: 5 }];
+  const [first] = problems({ ...none, own, targets: [target('1')] });
+  expect(first).toMatchObject({ title: 'API server: not reached', hop: 'connect', advice: 'Start the cluster', since: 5 });
 });
 
 test('skipped nodes, failed requests and overdue batches are told', () => {

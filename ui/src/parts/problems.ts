@@ -1,7 +1,7 @@
 // What is wrong with the cluster or its collection, in the order in which to read it. Targets that
 // failed alike are one problem. It knows the API's answers, not how problems are drawn.
 import type { ApiError } from '../lib/api/error';
-import type { Overview, TargetItem } from '../lib/api/types';
+import type { Overview, StatusProblem, TargetItem } from '../lib/api/types';
 import { t } from '../lib/text/text';
 
 export interface Problem {
@@ -51,17 +51,22 @@ function fromTargets(targets: TargetItem[]): Problem[] {
 export interface Evidence {
   overview: Overview | null;
   targets: TargetItem[];
+  /** Of the whole process. */
+  own: StatusProblem[];
   errors: (ApiError | null)[];
   /** Age of the newest batch and the usual interval, where it is overdue. */
   overdue: { age: string; interval: string } | null;
 }
 
-export function problems({ overview, targets, errors, overdue }: Evidence): Problem[] {
+export function problems({ overview, targets, own, errors, overdue }: Evidence): Problem[] {
   const found: Problem[] = [];
   for (const error of new Map(errors.flatMap((error) => (error ? [[error.reason, error]] : []))).values()) {
     found.push({ ...NONE, key: `api ${error.reason}`, level: 'bad', title: t.problems.api, reason: error.reason, advice: error.advice });
   }
   if (overdue) found.push({ ...NONE, key: 'overdue', level: 'bad', title: t.problems.stale, reason: t.problems.staleBody(overdue.age, overdue.interval) });
+  for (const { about, hop, reason, advice, since } of own) {
+    found.push({ ...NONE, key: `own ${about} ${reason}`, level: 'bad', title: t.problems.own(about), hop: hop ?? '', reason: reason ?? '', advice: advice ?? '', since });
+  }
   found.push(...fromTargets(targets));
   const explained = new Set(found.flatMap((problem) => problem.names));
   const notReady = overview?.nodes.notReady ?? [];

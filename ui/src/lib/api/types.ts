@@ -10,6 +10,15 @@ export interface TargetCounts {
   skipped: number;
 }
 
+/** What keeps the process from seeing its cluster, beyond single targets. */
+export interface StatusProblem {
+  about: string;
+  hop: string | null;
+  reason: string | null;
+  advice: string | null;
+  since: Num;
+}
+
 export interface Status {
   version: string;
   source: string;
@@ -20,6 +29,7 @@ export interface Status {
   lastBatch: { timestamp: number; tookMs: number; rows: number } | null;
   targets: TargetCounts;
   history: { from: number; to: number } | null;
+  problems: StatusProblem[];
 }
 
 export interface Cpu {

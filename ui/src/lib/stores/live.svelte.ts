@@ -10,6 +10,9 @@ import { t } from '../text/text';
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
+/** Problems of the process come without a batch, so the status is asked for this often. */
+const STATUS_EVERY_MS = 10_000;
+
 /** A batch is overdue after this many intervals and this much grace. */
 const OVERDUE_INTERVALS = 2;
 const OVERDUE_GRACE_MS = 10_000;
@@ -29,6 +32,7 @@ class Live {
   #broken = $state('');
   #hidden = $state(document.hidden);
   #offset = 0;
+  #askedAt = 0;
   #stream: EventSource | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
@@ -74,13 +78,18 @@ class Live {
       else this.#connect();
     };
     document.addEventListener('visibilitychange', visibility);
-    this.#ticker = setInterval(() => (this.now = Date.now() + this.#offset), 1000);
+    this.#ticker = setInterval(() => this.#tick(), 1000);
     visibility();
     return () => {
       document.removeEventListener('visibilitychange', visibility);
       clearInterval(this.#ticker);
       this.#close();
     };
+  }
+
+  #tick(): void {
+    this.now = Date.now() + this.#offset;
+    if (!this.#hidden && !this.#broken && Date.now() - this.#askedAt > STATUS_EVERY_MS) this.refresh().catch(() => undefined);
   }
 
   async #connect(): Promise<void> {
@@ -105,6 +114,7 @@ class Live {
 
   /** Reads the status anew. */
   async refresh(): Promise<void> {
+    this.#askedAt = Date.now();
     try {
       const status = await api.status();
       this.status = status;

@@ -142,6 +142,7 @@ export const en = {
     stale: 'No new batch',
     staleBody: (age: string, interval: string) => `The last batch is ${age} old; one is due every ${interval}. The collector is stuck or stopped: see Taffrail’s log.`,
     api: 'Taffrail’s API failed',
+    own: (about: string) => `${about}: not reached`,
     hops: {
       address: 'address',
       connect: 'TCP connection',
