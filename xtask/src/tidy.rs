@@ -29,8 +29,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Lines of code that a file may hold, its tests left out.
 const MAX_CODE_LINES: usize = 500;
 
-/// Packages in Cargo.lock. Lower it when you can; raise it with a reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 330;
+/// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
+/// reason in the commit.
+const MAX_LOCKED_PACKAGES: usize = 380;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

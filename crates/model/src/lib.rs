@@ -9,6 +9,7 @@ mod catalog;
 mod column;
 mod draft;
 mod entity;
+mod event;
 mod inventory;
 mod label;
 mod registry;
@@ -23,6 +24,7 @@ pub use catalog::{
 pub use column::{Column, Metric, Value};
 pub use draft::{Draft, Row};
 pub use entity::{Entity, EntityKind};
+pub use event::Event;
 pub use inventory::{
     ContainerSpec, ContainerState, ContainerStatus, Inventory, Namespace, Node, Owner, Pod, Ready,
     Resources, SharedInventory, Termination, Workload,

@@ -29,6 +29,8 @@ pub struct Table {
     entities: Vec<Arc<Entity>>,
     index: HashTable<u32>,
     scraped: Vec<Timestamp>,
+    /// Rows whose CPU and memory were measured at another time than `scraped`; else never.
+    computed: Vec<Timestamp>,
     started: Vec<Timestamp>,
     created: Vec<Timestamp>,
     contexts: Vec<Context>,
@@ -45,6 +47,7 @@ impl Table {
             entities: Vec::new(),
             index: HashTable::new(),
             scraped: Vec::new(),
+            computed: Vec::new(),
             started: Vec::new(),
             created: Vec::new(),
             contexts: Vec::new(),
@@ -83,6 +86,15 @@ impl Table {
     /// When the source measured `row`; [`Timestamp::NEVER`] for computed rows.
     pub fn scraped(&self, row: usize) -> Timestamp {
         self.scraped[row]
+    }
+
+    /// When CPU and memory of `row` were measured: a kubelet reads them and the network at times
+    /// of their own.
+    pub fn compute_time(&self, row: usize) -> Timestamp {
+        match self.computed.get(row) {
+            Some(time) if !time.is_never() => *time,
+            _ => self.scraped(row),
+        }
     }
 
     /// When the counters of `row` began (Heapster: `CollectionStartTime`).
@@ -143,6 +155,14 @@ impl Table {
         self.scraped[row] = time;
     }
 
+    /// Sets when CPU and memory of `row` were measured, where that is not its scrape time.
+    pub fn set_compute_time(&mut self, row: usize, time: Timestamp) {
+        if self.computed.len() <= row {
+            self.computed.resize(row + 1, Timestamp::NEVER);
+        }
+        self.computed[row] = time;
+    }
+
     /// Sets when the counters of `row` began.
     pub fn set_started(&mut self, row: usize, time: Timestamp) {
         self.started[row] = time;
@@ -198,6 +218,7 @@ impl Table {
     pub(crate) fn shrink(&mut self) {
         self.entities.shrink_to_fit();
         self.scraped.shrink_to_fit();
+        self.computed.shrink_to_fit();
         self.started.shrink_to_fit();
         self.created.shrink_to_fit();
         self.contexts.shrink_to_fit();

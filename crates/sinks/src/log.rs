@@ -107,7 +107,7 @@ impl<'a> Printer<'a> {
         text.push_str(key);
         text.push('\n');
         print_time(text, "Scrape", table.scraped(row));
-        print_time(text, "Create", table.created(row));
+        print_time(text, "Create", table.started(row));
         text.push_str("   Labels:\n");
         for (key, value) in sorted_labels(table, row, self.options) {
             push_line(text, "      ", &key, &value);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::TlsFiles;
+
 /// Kubernetes cluster metrics with history, in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "taffrail", version, about, propagate_version = true)]
@@ -85,6 +87,46 @@ pub(crate) struct ServeArgs {
     /// Answer `[]` on /api/v1/metric-export.
     #[arg(long)]
     pub(crate) disable_export: bool,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// TLS of the main port.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TlsArgs {
+    /// PEM file with the serving certificate; turns the port into HTTPS.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// PEM file with the authority of client certificates; who shows none gets 401.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Common names of client certificates that may call. Comma list.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allowed_users: Vec<String>,
+}
+
+impl TlsArgs {
+    /// The files, or what is missing. Empty paths count as not given, as with Heapster.
+    pub(crate) fn files(self) -> Result<Option<TlsFiles>, String> {
+        let given = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        let (certificate, key) = (given(self.tls_cert), given(self.tls_key));
+        let client_ca = given(self.tls_client_ca);
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+                certificate,
+                key,
+                client_ca,
+                allowed_users: self.allowed_users,
+            })),
+            (None, None) if client_ca.is_none() && self.allowed_users.is_empty() => Ok(None),
+            _ => Err("--tls-cert and --tls-key: give both; --tls-client-ca and --allowed-users \
+                      need them too"
+                .to_owned()),
+        }
+    }
 }
 
 /// How Kubernetes labels become metric labels.
@@ -109,7 +151,7 @@ pub(crate) struct WorldArgs {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub(crate) nodes: u32,
     /// Pods per node.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=250))]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=250))]
     pub(crate) pods_per_node: u32,
     /// Containers per pod, at most.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=20))]

@@ -5,13 +5,12 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser};
+use clap::Parser;
 
-use crate::cli::{LabelArgs, duration};
-use crate::config::{Config, ConfigError, Dialect, TlsFiles, label_options};
+use crate::cli::{LabelArgs, TlsArgs, duration};
+use crate::config::{Config, ConfigError, Dialect, label_options};
 
 /// Heapster's flags.
 #[derive(Debug, Clone, Parser)]
@@ -40,18 +39,8 @@ pub(crate) struct HeapsterArgs {
     /// Max number of CPUs that can be used simultaneously; less than 1 for all cores.
     #[arg(long, default_value_t = 0)]
     pub(crate) max_procs: i64,
-    /// File containing TLS certificate.
-    #[arg(long, default_value = "")]
-    tls_cert: String,
-    /// File containing TLS key.
-    #[arg(long, default_value = "")]
-    tls_key: String,
-    /// File containing TLS client CA for client cert validation.
-    #[arg(long, default_value = "")]
-    tls_client_ca: String,
-    /// Comma-separated list of allowed users.
-    #[arg(long, value_delimiter = ',')]
-    allowed_users: Vec<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Which sink the historical API reads; exactly the same text as one of the sinks.
     #[arg(long, default_value = "")]
     historical_source: String,
@@ -165,7 +154,7 @@ impl HeapsterArgs {
         if address.is_none() {
             mistakes.push(format!("--listen-ip={}: not an IP address", self.listen_ip));
         }
-        let tls = match self.tls() {
+        let tls = match self.tls.files() {
             Ok(tls) => tls,
             Err(mistake) => {
                 mistakes.push(mistake);
@@ -202,28 +191,6 @@ impl HeapsterArgs {
         }
         unmet
     }
-
-    fn tls(&self) -> Result<Option<TlsFiles>, String> {
-        match (self.tls_cert.as_str(), self.tls_key.as_str()) {
-            ("", "") if self.tls_client_ca.is_empty() => Ok(None),
-            ("", _) | (_, "") => {
-                Err("--tls-cert and --tls-key: give both, or neither (and no --tls-client-ca)"
-                    .to_owned())
-            }
-            (certificate, key) => Ok(Some(TlsFiles {
-                certificate: certificate.into(),
-                key: key.into(),
-                client_ca: (!self.tls_client_ca.is_empty())
-                    .then(|| PathBuf::from(&self.tls_client_ca)),
-                allowed_users: self.allowed_users.clone(),
-            })),
-        }
-    }
-}
-
-/// The help text.
-pub(crate) fn usage() -> String {
-    HeapsterArgs::command().render_help().to_string()
 }
 
 /// `--metric_resolution=5s` → `--metric-resolution=5s`; values stay as they are.
@@ -243,6 +210,8 @@ fn normalised(word: OsString) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     fn parse(line: &str) -> Result<HeapsterArgs, clap::Error> {

@@ -78,7 +78,7 @@ impl Config {
             sink_timeout: args.sink_export_data_timeout,
             disable_export: args.disable_export,
             disable_metric_sink: false,
-            tls: None,
+            tls: args.tls.files().map_err(|mistake| ConfigError(vec![mistake]))?,
         }
         .checked()
     }

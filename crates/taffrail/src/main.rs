@@ -1,8 +1,165 @@
 //! The binary: reads the command line, runs one command, ends with an exit code that tells how.
 #![forbid(unsafe_code)]
 
+mod adapters;
+mod app;
 mod cli;
+mod commands;
 mod compat;
 mod config;
+mod exit;
+mod facts;
+mod input;
+mod logging;
+mod outputs;
+mod shutdown;
+mod simulation;
 
-fn main() {}
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::{Builder, Runtime};
+
+use cli::{Cli, Command, LogArgs, LogFormat};
+use compat::HeapsterArgs;
+use config::Config;
+use exit::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (outcome, usage) = if invoked_as(&words, "heapster") {
+        (heapster(words), exit::HEAPSTER_USAGE)
+    } else {
+        (taffrail(words), exit::USAGE)
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::ByParser(error)) => by_parser(&error, usage),
+        Err(Ended::Failed(failure)) => {
+            complain(&format!("taffrail: {}", failure.message));
+            failure.exit_code()
+        }
+    }
+}
+
+/// Why a command line did not run to a good end.
+enum Ended {
+    /// Help, version or a mistake in the words.
+    ByParser(clap::Error),
+    /// Anything later.
+    Failed(Failure),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
+    let cli = Cli::try_parse_from(words).map_err(Ended::ByParser)?;
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "taffrail", &mut script);
+        return Ok(say(String::from_utf8_lossy(&script).trim_end())?);
+    }
+    logging::install(&cli.log)?;
+    let self_metrics = prepare()?;
+    let runtime = runtime(0)?;
+    let outcome = match cli.command {
+        Command::Serve(args) => {
+            let config = Config::from_serve(args).map_err(Failure::usage)?;
+            runtime.block_on(commands::serve::run(config, self_metrics))
+        }
+        Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
+        Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
+        Command::Completions { .. } => Ok(()),
+    };
+    Ok(outcome?)
+}
+
+fn heapster(words: Vec<OsString>) -> Result<(), Ended> {
+    let args = HeapsterArgs::parse_words(words.into_iter()).map_err(Ended::ByParser)?;
+    if args.version {
+        let commit = option_env!("TAFFRAIL_COMMIT").unwrap_or("unknown");
+        let version = env!("CARGO_PKG_VERSION");
+        return Ok(say(&format!("version: {version} (Taffrail)\ncommit: {commit}"))?);
+    }
+    let filter = match args.v {
+        0 => "info",
+        1..=3 => "debug",
+        _ => "trace",
+    };
+    logging::install(&LogArgs { log: filter.to_owned(), log_format: LogFormat::Text })?;
+    for unmet in args.unmet() {
+        tracing::warn!(unmet, "asked for and not there");
+    }
+    let self_metrics = prepare()?;
+    let runtime = runtime(args.max_procs)?;
+    let config = args.config().map_err(Failure::config)?;
+    Ok(runtime.block_on(commands::serve::run(config, self_metrics))?)
+}
+
+/// Sets up what a process has once: open files, the crypto provider, the self-metrics' recorder.
+fn prepare() -> Result<PrometheusHandle, Failure> {
+    raise_file_limit();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a crypto provider was there already");
+    }
+    let recorder = api::telemetry::recorder().map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(recorder
+        .install_recorder()
+        .map_err(|error| anyhow::anyhow!("install the self-metrics' recorder: {error}"))?)
+}
+
+/// Every scraped node keeps a connection: takes as many open files as the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, current = limit.current, "the limit of open files stays as it is");
+    }
+}
+
+/// A runtime of `threads` workers; less than one means one per core.
+fn runtime(threads: i64) -> Result<Runtime, Failure> {
+    let mut builder = Builder::new_multi_thread();
+    if let Ok(threads @ 1..) = usize::try_from(threads) {
+        builder.worker_threads(threads);
+    }
+    let built = builder.thread_name("taffrail").enable_all().build();
+    Ok(built.map_err(|error| anyhow::anyhow!("start the runtime: {error}"))?)
+}
+
+fn invoked_as(words: &[OsString], name: &str) -> bool {
+    words.first().and_then(|word| Path::new(word).file_stem()).is_some_and(|stem| stem == name)
+}
+
+/// Prints what the parser has to say: help and version are no failure.
+fn by_parser(error: &clap::Error, usage: u8) -> ExitCode {
+    if error.print().is_err() {
+        return ExitCode::from(exit::FAILURE);
+    }
+    if error.use_stderr() { ExitCode::from(usage) } else { ExitCode::SUCCESS }
+}
+
+/// A line for people on standard output.
+fn say(line: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{line}")
+        .and_then(|()| output.flush())
+        .map_err(|error| Failure::from(anyhow::anyhow!("write to standard output: {error}")))
+}
+
+fn complain(line: &str) {
+    // Nothing is left to tell anybody when standard error is gone.
+    drop(writeln!(std::io::stderr(), "{line}"));
+}

@@ -39,18 +39,19 @@ impl Default for Options {
 /// (counter, its rate)
 type Pair = (MetricId, MetricId);
 
-/// Nodes and pods, which have a network.
-const NETWORKED: [Pair; 7] = [
+/// What a kubelet measures of everything, at a row's compute time.
+const COMPUTE: [Pair; 3] = [
     (metric::CPU_USAGE, metric::CPU_USAGE_RATE),
     (metric::MEMORY_PAGE_FAULTS, metric::MEMORY_PAGE_FAULTS_RATE),
     (metric::MEMORY_MAJOR_PAGE_FAULTS, metric::MEMORY_MAJOR_PAGE_FAULTS_RATE),
+];
+/// Nodes and pods have a network, measured at its own time.
+const NETWORK: [Pair; 4] = [
     (metric::NETWORK_RX, metric::NETWORK_RX_RATE),
     (metric::NETWORK_RX_ERRORS, metric::NETWORK_RX_ERRORS_RATE),
     (metric::NETWORK_TX, metric::NETWORK_TX_RATE),
     (metric::NETWORK_TX_ERRORS, metric::NETWORK_TX_ERRORS_RATE),
 ];
-/// Containers and system containers.
-const CONTAINED: [Pair; 3] = [NETWORKED[0], NETWORKED[1], NETWORKED[2]];
 const DISKS: [Pair; 2] = [
     (metric::DISK_IO_READ_BYTES, metric::DISK_IO_READ_BYTES_RATE),
     (metric::DISK_IO_WRITE_BYTES, metric::DISK_IO_WRITE_BYTES_RATE),
@@ -60,23 +61,21 @@ const DISKS: [Pair; 2] = [
 #[derive(Debug)]
 pub(super) struct State {
     last: Option<Timestamp>,
-    nodes: History<7>,
-    pods: History<7>,
-    containers: History<3>,
-    system_containers: History<3>,
+    compute: [(EntityKind, History<3>); 4],
+    network: [(EntityKind, History<4>); 2],
     disks: History<2>,
 }
 
 impl Default for State {
     fn default() -> Self {
+        use EntityKind::{Container, Node, Pod, SystemContainer};
+        let compute = || History::new(&COMPUTE, Table::compute_time);
+        let network = || History::new(&NETWORK, Table::scraped);
         Self {
             last: None,
-            nodes: History::new(&NETWORKED, 0),
-            // What their containers have is summed afresh from those.
-            pods: History::new(&NETWORKED, CONTAINED.len()),
-            containers: History::new(&CONTAINED, 0),
-            system_containers: History::new(&CONTAINED, 0),
-            disks: History::new(&DISKS, 0),
+            compute: [Node, Pod, Container, SystemContainer].map(|kind| (kind, compute())),
+            network: [Node, Pod].map(|kind| (kind, network())),
+            disks: History::new(&DISKS, Table::scraped),
         }
     }
 }
@@ -84,7 +83,7 @@ impl Default for State {
 #[cfg(test)]
 impl State {
     pub(super) fn pods_known(&self) -> usize {
-        self.pods.slots.len()
+        self.compute[1].1.slots.len()
     }
 }
 
@@ -104,10 +103,12 @@ pub(super) fn run(
     }
     state.last = Some(now);
     let options = &options.rates;
-    state.nodes.update(draft.table_mut(EntityKind::Node), now, options);
-    state.pods.update(draft.table_mut(EntityKind::Pod), now, options);
-    state.containers.update(draft.table_mut(EntityKind::Container), now, options);
-    state.system_containers.update(draft.table_mut(EntityKind::SystemContainer), now, options);
+    for (kind, history) in &mut state.compute {
+        history.update(draft.table_mut(*kind), now, options);
+    }
+    for (kind, history) in &mut state.network {
+        history.update(draft.table_mut(*kind), now, options);
+    }
     state.disks.update(draft.table_mut(EntityKind::Disk), now, options);
 }
 
@@ -115,8 +116,8 @@ pub(super) fn run(
 #[derive(Debug)]
 struct History<const N: usize> {
     pairs: &'static [Pair; N],
-    /// Rates from this position on are shown again for a repeated sample.
-    carried_from: usize,
+    /// When these counters of a row were measured.
+    time: fn(&Table, usize) -> Timestamp,
     index: HashTable<u32>,
     slots: Vec<Slot<N>>,
 }
@@ -155,39 +156,28 @@ enum Step {
     Restarts,
 }
 
-/// Which rates of a slot a row shows.
-enum Shown {
-    All,
-    /// Those that a repeated sample carries.
-    Carried,
-    None,
-}
-
 impl<const N: usize> History<N> {
-    fn new(pairs: &'static [Pair; N], carried_from: usize) -> Self {
-        Self { pairs, carried_from, index: HashTable::new(), slots: Vec::new() }
+    fn new(pairs: &'static [Pair; N], time: fn(&Table, usize) -> Timestamp) -> Self {
+        Self { pairs, time, index: HashTable::new(), slots: Vec::new() }
     }
 
     fn update(&mut self, table: &mut Table, now: Timestamp, options: &Options) {
-        let (pairs, carried_from) = (self.pairs, self.carried_from);
+        let pairs = self.pairs;
         for row in 0..table.len() {
-            if table.scraped(row).is_never() {
+            let sample = self.sample(table, row);
+            if sample.scraped.is_never() || sample.counters.iter().all(|value| *value == ABSENT) {
                 continue;
             }
-            let sample = self.sample(table, row);
             let entity = &table.entities()[row];
             let Some(slot) = self.slot(entity) else {
                 self.remember(Slot::new(entity, sample, now));
                 continue;
             };
-            let first = match slot.advance(pairs, entity, sample, now, options) {
-                Shown::All => 0,
-                Shown::Carried => carried_from,
-                Shown::None => continue,
-            };
-            for ((_, rate), value) in pairs.iter().zip(slot.rates).skip(first) {
-                if !value.is_nan() {
-                    table.set_float(row, *rate, value);
+            if slot.advance(pairs, entity, sample, now, options) {
+                for ((_, rate), value) in pairs.iter().zip(slot.rates) {
+                    if !value.is_nan() {
+                        table.set_float(row, *rate, value);
+                    }
                 }
             }
         }
@@ -198,7 +188,7 @@ impl<const N: usize> History<N> {
         let counters = self
             .pairs
             .map(|(counter, _)| table.get(row, counter).map_or(ABSENT, model::Value::as_i64));
-        Sample { scraped: table.scraped(row), started: table.started(row), counters }
+        Sample { scraped: (self.time)(table, row), started: table.started(row), counters }
     }
 
     fn slot(&mut self, entity: &Entity) -> Option<&mut Slot<N>> {
@@ -245,7 +235,7 @@ impl<const N: usize> Slot<N> {
         }
     }
 
-    /// Takes `sample`. Which of `rates` hold for it.
+    /// Takes `sample`. Whether `rates` hold for it.
     fn advance(
         &mut self,
         pairs: &[Pair; N],
@@ -253,7 +243,7 @@ impl<const N: usize> Slot<N> {
         sample: Sample<N>,
         now: Timestamp,
         options: &Options,
-    ) -> Shown {
+    ) -> bool {
         match self.sample.step_to(&sample, options.keep) {
             Step::Continues(interval) => {
                 for (at, (counter, _)) in pairs.iter().enumerate() {
@@ -264,22 +254,18 @@ impl<const N: usize> Slot<N> {
                 self.interval = interval;
                 self.confirmed = now;
                 self.rated = now;
-                Shown::All
+                true
             }
             Step::Repeats => {
                 self.confirmed = now;
                 let good_for =
                     Duration::from_nanos(self.interval.unsigned_abs()).saturating_mul(5) / 2;
-                if options.carry && now.since(self.rated) < good_for.max(CARRY_AT_LEAST) {
-                    Shown::Carried
-                } else {
-                    Shown::None
-                }
+                options.carry && now.since(self.rated) < good_for.max(CARRY_AT_LEAST)
             }
-            Step::Late if now.since(self.confirmed) <= options.keep => Shown::None,
+            Step::Late if now.since(self.confirmed) <= options.keep => false,
             Step::Late | Step::Restarts => {
                 *self = Self::new(entity, sample, now);
-                Shown::None
+                false
             }
         }
     }

@@ -1,4 +1,6 @@
 //! The cluster gets the sums of its namespaces. Its row is always there.
+//!
+//! Where there are no namespaces (a machine without Kubernetes) its nodes' own usage is summed.
 
 use model::{Draft, EntityKind, Inventory, metric};
 
@@ -11,6 +13,11 @@ pub(super) fn run(draft: &mut Draft, _: &Inventory, _: &Options, state: &mut Sta
     let (namespaces, clusters) = draft.read_and_fill(EntityKind::Namespace, EntityKind::Cluster);
     state.rows.clear();
     state.rows.resize(namespaces.len(), 0);
-    let metrics = summed_from_pods(EntityKind::Cluster).chain([metric::PODS]);
-    add_columns(namespaces, clusters, &state.rows, metrics);
+    let metrics = summed_from_pods(EntityKind::Cluster);
+    add_columns(namespaces, clusters, &state.rows, metrics.chain([metric::PODS]));
+    if namespaces.is_empty() {
+        let (nodes, clusters) = draft.read_and_fill(EntityKind::Node, EntityKind::Cluster);
+        state.rows.resize(nodes.len(), 0);
+        add_columns(nodes, clusters, &state.rows, summed_from_pods(EntityKind::Cluster));
+    }
 }

@@ -72,6 +72,12 @@ impl Fill {
             table.set_int(row, *metric, *value);
         }
     }
+
+    /// When CPU and memory of the entity were measured, in seconds.
+    fn compute_time(&mut self, entity: &Arc<Entity>, secs: i64) {
+        let row = self.0.insert(entity).row;
+        self.0.table_mut(entity.kind()).set_compute_time(row, Timestamp::from_secs(secs));
+    }
 }
 
 fn key(batch: &Batch, key: &str) -> Option<(EntityKind, usize)> {
@@ -362,26 +368,23 @@ fn one_counter_that_fell_leaves_the_others_their_rates() {
 }
 
 #[test]
-fn a_repeated_pod_sample_takes_fresh_rates_from_its_containers() {
+fn cpu_and_network_of_a_pod_have_times_of_their_own() {
     let mut bench = Bench::new(Inventory::default());
-    let mut scrape = |at: i64, pod_at: i64| {
+    let mut scrape = |at: i64, cpu_at: i64, network_at: i64| {
         bench.tick(at, |fill| {
             let (cpu, rx) = (metric::CPU_USAGE, metric::NETWORK_RX);
             let web = fill.pod("web");
-            fill.row(&web, (pod_at, 1), &[(cpu, at * at * 1_000_000), (rx, pod_at * 10)]);
-            let container = fill.container("web", "c1");
-            fill.row(&container, (at, 1), &[(cpu, at * at * 1_000_000)]);
+            let counters = [(cpu, cpu_at * 50_000_000), (rx, network_at * 10)];
+            fill.row(&web, (network_at, 1), &counters);
+            fill.compute_time(&web, cpu_at);
         })
     };
-    scrape(10, 10);
-    let batch = scrape(20, 20);
-    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(30.0));
-    let batch = scrape(30, 20);
-    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(50.0));
-    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::NETWORK_RX_RATE), Some(10.0));
-    // The counters of the repeated sample do not count: from 20 s to 40 s it was 1200 ms.
-    let batch = scrape(40, 40);
-    assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(60.0));
+    scrape(10, 8, 9);
+    for (at, cpu_at, network_at) in [(20, 19, 11), (30, 21, 11), (40, 21, 38)] {
+        let batch = scrape(at, cpu_at, network_at);
+        assert_eq!(get(&batch, "namespace:ns/pod:web", metric::CPU_USAGE_RATE), Some(50.0));
+        assert_eq!(get(&batch, "namespace:ns/pod:web", metric::NETWORK_RX_RATE), Some(10.0));
+    }
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn put(draft: &mut Draft, set: &Set<'_>) {
     let row = draft.insert(&entity).row;
     let table = draft.table_mut(entity.kind());
     table.set_scraped(row, set.scraped);
-    table.set_created(row, set.created);
+    table.set_started(row, set.created);
     for (name, value) in &set.metrics {
         put_value(table, row, name, value);
     }

@@ -1,0 +1,5 @@
+//! What each subcommand does, a file each.
+
+pub(crate) mod demo;
+pub(crate) mod serve;
+pub(crate) mod simulate;

@@ -1,0 +1,102 @@
+//! `taffrail demo`: a server over a simulated cluster, in one process. The server is the very one
+//! that `taffrail serve` runs; it reaches the simulation over sockets, with TLS and a token.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use pipeline::Clock;
+use sim::Sim;
+
+use crate::app::App;
+use crate::cli::DemoArgs;
+use crate::config::{Config, Dialect};
+use crate::exit::Failure;
+use crate::input::Input;
+use crate::{say, shutdown, simulation};
+
+/// Shows the demo until a signal ends it.
+pub(crate) async fn run(args: DemoArgs, self_metrics: PrometheusHandle) -> Result<(), Failure> {
+    let stop = shutdown::on_signal()?;
+    let sim = simulation::start(simulation::config(&args.world, Clock::system())?).await?;
+    let kubeconfig = Kubeconfig::write(&sim, args.kubeconfig_out.clone())?;
+    let config = config(&args, &sim, &kubeconfig)?;
+    let input = Input::resolve(&config).await?;
+    let app = App::build(&config, input, self_metrics).await?;
+    say(&greeting(&args, app.address(), &kubeconfig))?;
+    let served = app.run(stop.clone().cancelled_owned());
+    let simulated = sim.run(stop.cancelled_owned());
+    let (served, simulated) = tokio::join!(served, simulated);
+    served?;
+    simulated.map_err(|error| anyhow::anyhow!("the simulated cluster: {error}").into())
+}
+
+/// The demo's kubeconfig: the one that was asked for, else a temporary file that goes with it.
+struct Kubeconfig {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Kubeconfig {
+    fn write(sim: &Sim, wanted: Option<PathBuf>) -> Result<Self, Failure> {
+        let temporary = wanted.is_none();
+        let path = wanted.unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("taffrail-demo-{}.yaml", std::process::id()))
+        });
+        simulation::write_kubeconfig(&path, &sim.kubeconfig())?;
+        Ok(Self { path, temporary })
+    }
+}
+
+impl Drop for Kubeconfig {
+    fn drop(&mut self) {
+        if self.temporary {
+            // Somebody else may have removed it; then nothing is left to do.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn config(args: &DemoArgs, sim: &Sim, kubeconfig: &Kubeconfig) -> Result<Config, Failure> {
+    let source = format!(
+        "kubernetes.summary_api:?inClusterConfig=false&auth={}&kubeletHttps=true&kubeletPort={}",
+        kubeconfig.path.display(),
+        sim.kubelet_https_port(),
+    );
+    Config {
+        dialect: Dialect::Taffrail,
+        source: Some(source),
+        sinks: Vec::new(),
+        listen: free(args.listen),
+        resolution: Some(args.metric_resolution),
+        labels: model::LabelOptions::default(),
+        sink_timeout: std::time::Duration::from_secs(20),
+        disable_export: false,
+        disable_metric_sink: false,
+        tls: None,
+    }
+    .checked()
+    .map_err(Failure::usage)
+}
+
+/// `wanted`, or a free port of the same address when somebody listens there already.
+fn free(wanted: SocketAddr) -> SocketAddr {
+    match std::net::TcpListener::bind(wanted) {
+        Ok(_) => wanted,
+        Err(_) => SocketAddr::new(wanted.ip(), 0),
+    }
+}
+
+fn greeting(args: &DemoArgs, address: SocketAddr, kubeconfig: &Kubeconfig) -> String {
+    let world = &args.world;
+    format!(
+        "Taffrail demo: http://{address}/\n\
+         {} simulated nodes with {} pods each, measured every {} s. Ctrl-C ends it.\n\
+         Also try: kubectl --kubeconfig {} get pods -A\n\
+         On a real cluster: taffrail serve",
+        world.nodes,
+        world.pods_per_node,
+        args.metric_resolution.as_secs(),
+        kubeconfig.path.display(),
+    )
+}

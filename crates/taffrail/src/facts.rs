@@ -1,0 +1,114 @@
+//! What the process knows of itself: kept here while it runs, read by the API.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use api::{ClusterFacts, Facts, Problem};
+use cluster::{Connection, WatchBoard};
+use model::Timestamp;
+use pipeline::Clock;
+
+/// How long to wait before an API server that could not be used is asked again.
+const RETRY: Duration = Duration::from_secs(15);
+/// How often an API server that answers is asked for its version again.
+const REFRESH: Duration = Duration::from_mins(5);
+
+/// The facts of this process.
+#[derive(Clone)]
+pub(crate) struct ProcessFacts {
+    facts: Arc<RwLock<Facts>>,
+    watches: Option<WatchBoard>,
+}
+
+impl ProcessFacts {
+    /// Facts that are known from the start.
+    pub(crate) fn new(facts: Facts, watches: Option<WatchBoard>) -> Self {
+        Self { facts: Arc::new(RwLock::new(facts)), watches }
+    }
+
+    /// Asks the API server again and again; its version, or what is wrong, becomes a fact. A
+    /// change is logged, a state is not.
+    pub(crate) async fn follow(self, connection: Connection, clock: Clock) {
+        loop {
+            let pause = match connection.check().await {
+                Ok(version) => {
+                    self.answered(version.git_version);
+                    REFRESH
+                }
+                Err(error) => {
+                    self.refused(&error, clock.now());
+                    RETRY
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn answered(&self, version: String) {
+        let mut facts = self.facts.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(cluster) = facts.cluster.as_mut() else { return };
+        if cluster.kubernetes_version.as_deref() != Some(&version) {
+            tracing::info!(url = cluster.url, version, "connected to the API server");
+            cluster.kubernetes_version = Some(version);
+        } else if !facts.problems.is_empty() {
+            tracing::info!("the API server answers again");
+        }
+        facts.problems.clear();
+    }
+
+    fn refused(&self, error: &cluster::ConnectError, now: Timestamp) {
+        let trouble = error.trouble();
+        let mut facts = self.facts.write().unwrap_or_else(PoisonError::into_inner);
+        let known = facts.problems.first();
+        if known.is_some_and(|known| known.reason == trouble.reason) {
+            return;
+        }
+        let since = known.map_or(now, |known| known.since);
+        tracing::error!(
+            hop = error.hop().name(),
+            reason = trouble.reason,
+            advice = trouble.advice,
+            "the API server cannot be used; trying again every {} s",
+            RETRY.as_secs()
+        );
+        facts.problems = vec![Problem {
+            about: "API server".to_owned(),
+            hop: error.hop(),
+            reason: trouble.reason.clone(),
+            advice: trouble.advice.clone(),
+            since,
+        }];
+    }
+}
+
+impl api::Status for ProcessFacts {
+    fn facts(&self) -> Facts {
+        let mut facts = self.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        // While the API server as a whole is away, that each watch fails too is no news.
+        if let (true, Some(board)) = (facts.problems.is_empty(), &self.watches) {
+            let failing = board.statuses().into_iter().filter_map(|status| {
+                let failure = status.failure?;
+                Some(Problem {
+                    about: format!("watch of {}", status.kind),
+                    hop: failure.hop,
+                    reason: failure.reason,
+                    advice: failure.advice,
+                    since: status.since,
+                })
+            });
+            facts.problems.extend(failing);
+        }
+        facts
+    }
+}
+
+/// What is known of a cluster before it answered.
+pub(crate) fn cluster_facts(connection: &Connection) -> ClusterFacts {
+    let url = connection.url();
+    let name = match connection.origin() {
+        cluster::Origin::Kubeconfig { context, .. } => context.clone(),
+        cluster::Origin::InCluster => "in-cluster".to_owned(),
+        cluster::Origin::Uri => url.clone(),
+    };
+    ClusterFacts { name, url, kubernetes_version: None }
+}

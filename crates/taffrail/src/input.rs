@@ -1,0 +1,80 @@
+//! From a `--source` text to something that can be measured.
+
+use std::time::Duration;
+
+use cluster::{ConnectError, Connection, Defaults, SourceOptions};
+
+use crate::config::{Config, DEFAULT_RESOLUTION, Dialect, MIN_RESOLUTION};
+use crate::exit::Failure;
+
+/// The key of the source that needs no cluster.
+pub(crate) const HOST: &str = "host";
+
+/// What is measured.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A cluster, through its API server and kubelets.
+    Cluster(Box<Connection>),
+    /// This machine.
+    Host,
+}
+
+impl Input {
+    /// Decides by the configuration. Must run inside a runtime.
+    pub(crate) async fn resolve(config: &Config) -> Result<Self, Failure> {
+        let defaults = match config.dialect {
+            Dialect::Taffrail => Defaults::taffrail(),
+            Dialect::Heapster => Defaults::heapster(),
+        };
+        let options = match config.source.as_deref() {
+            None => SourceOptions::new(defaults),
+            Some(text) => match cluster::parse_key(text) {
+                Ok(HOST) => return host(text),
+                _ => SourceOptions::parse(text, &environment, defaults).map_err(|error| {
+                    let also = match error {
+                        cluster::uri::UriError::UnknownKey { .. } => ", and host (this machine)",
+                        _ => "",
+                    };
+                    Failure::config(format!("--source={text}: {error}{also}"))
+                })?,
+            },
+        };
+        match Connection::resolve(&options, &environment).await {
+            Ok(connection) => Ok(Self::Cluster(Box::new(connection))),
+            Err(error) => Err(no_connection(&error, config.source.is_none())),
+        }
+    }
+
+    /// Time between ticks where nobody says otherwise.
+    pub(crate) fn default_resolution(&self) -> Duration {
+        match self {
+            Self::Cluster(_) => DEFAULT_RESOLUTION,
+            Self::Host => MIN_RESOLUTION,
+        }
+    }
+}
+
+fn host(text: &str) -> Result<Input, Failure> {
+    match text.strip_prefix(HOST) {
+        Some("" | ":") => Ok(Input::Host),
+        _ => Err(Failure::config(format!("--source={text}: the source host has no options"))),
+    }
+}
+
+fn no_connection(error: &ConnectError, nothing_was_asked_for: bool) -> Failure {
+    let choice = if nothing_was_asked_for {
+        "\nWithout a cluster: `taffrail demo` shows a simulated one, \
+         `taffrail serve --source=host` measures this machine."
+    } else {
+        ""
+    };
+    match error {
+        ConnectError::Configuration(_) => Failure::config(format!("{error}{choice}")),
+        _ => Failure::unavailable(format!("{error}{choice}")),
+    }
+}
+
+/// Looks up an environment variable.
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,7 @@
+//! The whole path: recorded programs' bytes in, their answers out; the binary as a process.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+#[path = "it/cli.rs"]
+mod cli;
+#[path = "it/heapster_pairs.rs"]
+mod heapster_pairs;
