@@ -353,7 +353,9 @@ impl State {
                     None => all.remove(key),
                 };
             }
-            all.into_iter().for_each(|(key, version)| keep(key, version));
+            for (key, version) in all {
+                keep(key, version);
+            }
         }
         Ok(Snapshot { resource_version, items, remaining })
     }

@@ -349,7 +349,7 @@ impl Plan {
     }
 
     /// Memory of a pod: that of its running containers and its sandbox.
-    pub(crate) fn pod_memory(&self, containers: &[Memory]) -> Memory {
+    pub(crate) fn pod_memory(containers: &[Memory]) -> Memory {
         let sandbox = Memory {
             usage: SANDBOX_BYTES,
             working_set: SANDBOX_BYTES,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::resource::nanos;
 use super::summary::{node_cpu, node_memory, pod_memory, unix_seconds};
 use super::{RunningPod, View};
-use crate::plan::Controller;
+use crate::plan::{Controller, Plan};
 use crate::seed::{digest, mix, uuid};
 use crate::usage::{Disk, Memory, Network, Resources, Throttling, float};
 
@@ -382,7 +382,7 @@ fn pod_groups(view: &View<'_>, pod: &RunningPod<'_>) -> Vec<Group> {
             &pod.name,
         ),
         cpu_nanoseconds: 30_000_000,
-        memory: view.plan.pod_memory(&[]),
+        memory: Plan::pod_memory(&[]),
         network: (!host_network).then(|| view.plan.pod_network(&pod.pod, view.t)),
         disk: None,
         resources: Resources { cpu_request: 2, cpu_limit: 0, memory_request: 0, memory_limit: 0 },

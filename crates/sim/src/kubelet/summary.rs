@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{RunningContainer, RunningPod, View};
 use crate::life::Pod;
-use crate::plan::{Controller, Sec};
+use crate::plan::{Controller, Plan, Sec};
 use crate::usage::{Cpu, Disk, Memory, Network, System};
 
 #[derive(Serialize)]
@@ -203,7 +203,7 @@ pub(super) fn node_memory(view: &View<'_>, pods: &[RunningPod<'_>]) -> (Memory, 
 
 pub(super) fn pod_memory(view: &View<'_>, pod: &RunningPod<'_>) -> Memory {
     let containers: Vec<Memory> = pod.containers.iter().map(|one| one.memory).collect();
-    let mut memory = view.plan.pod_memory(&containers);
+    let mut memory = Plan::pod_memory(&containers);
     // Counted from CPU time, so that they do not fall when a container restarts.
     memory.page_faults = view.plan.pod_cpu(&pod.pod, view.t).nanoseconds / 4_000_000;
     memory.major_page_faults = memory.page_faults / 30_000;

@@ -49,9 +49,18 @@ pub(super) fn metadata(plan: &Plan, slot: u32, generation: u32, at: Sec) -> Meta
         created: pod.created,
         deleted: pod.deleted.filter(|deleted| *deleted <= at),
         labels,
+        annotations: scraped(workload.template.port),
         owner: Some(owner),
         ..Metadata::default()
     }
+}
+
+/// The customary annotations of pods that serve metrics.
+fn scraped(port: u16) -> Vec<(&'static str, String)> {
+    if port == 0 {
+        return Vec::new();
+    }
+    vec![("prometheus.io/port", port.to_string()), ("prometheus.io/scrape", "true".to_owned())]
 }
 
 fn owner(plan: &Plan, pod: &Pod) -> Owner {

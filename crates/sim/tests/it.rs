@@ -1,0 +1,16 @@
+//! The simulation as its clients see it: real sockets, raw HTTP, and the real kubectl.
+
+#[path = "it/faults.rs"]
+mod faults;
+#[path = "it/kubectl.rs"]
+mod kubectl;
+#[path = "it/kubelet.rs"]
+mod kubelet;
+#[path = "it/lists.rs"]
+mod lists;
+#[path = "it/shapes.rs"]
+mod shapes;
+#[path = "it/support.rs"]
+mod support;
+#[path = "it/watches.rs"]
+mod watches;
