@@ -146,7 +146,7 @@ export function plotOptions(input: () => PlotInput, size: { width: number; heigh
         ticks: { show: false },
         size: unit === 'bytesPerSecond' ? 70 : 60,
         gap: 6,
-        space: 34,
+        space: size.height < 180 ? 22 : 32,
         incrs: axisSteps(unit),
         values: (plot, splits) => {
           const scale = axisScale(plot.scales['y']?.max ?? 0, unit);

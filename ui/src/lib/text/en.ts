@@ -191,6 +191,7 @@ export const en = {
     limit: 'limit',
     request: 'request',
     noLimit: 'no limit',
+    partLimit: 'partly limited',
   },
 
   table: {
