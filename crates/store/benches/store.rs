@@ -1,0 +1,3 @@
+//! Nothing measured yet.
+
+fn main() {}

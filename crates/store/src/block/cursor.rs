@@ -1,0 +1,98 @@
+//! A cursor: reads one metric of a block, entity by entity, keeping the chunks it is in.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Block, Index};
+use crate::chunk::Chunk;
+use crate::error::Damage;
+use crate::scale::MetricDef;
+
+/// What a cursor knows of a chunk.
+enum Held {
+    Unread,
+    /// Nothing is there, or it is damaged.
+    Nothing,
+    Chunk(Box<Chunk>),
+}
+
+/// Reads one metric of one kind. Cheap when entities are asked in the order of the block.
+pub(crate) struct Cursor {
+    block: Arc<Block>,
+    index: Arc<Index>,
+    kind: usize,
+    metric: usize,
+    group: usize,
+    /// By stretch.
+    chunks: Vec<Held>,
+    scratch: Vec<i64>,
+}
+
+impl Cursor {
+    pub(crate) fn new(block: Arc<Block>, index: Arc<Index>, kind: usize, metric: usize) -> Self {
+        Self {
+            block,
+            index,
+            kind,
+            metric,
+            group: usize::MAX,
+            chunks: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(crate) fn metric(&self) -> &MetricDef {
+        &self.index.kinds[self.kind].metrics[self.metric]
+    }
+
+    /// Calls `each(first tick, values)` for every run of values of the entity at `position`
+    /// in chunks that touch the ticks `wanted`. Chunks that are damaged are left out and added
+    /// to `damage`.
+    pub(crate) fn read(
+        &mut self,
+        position: usize,
+        wanted: &Range<u32>,
+        damage: &mut Vec<Damage>,
+        mut each: impl FnMut(u32, &[i64]),
+    ) {
+        let part = &self.index.kinds[self.kind];
+        let group = position / part.group;
+        if group != self.group {
+            self.group = group;
+            self.chunks.clear();
+            self.chunks.resize_with(self.index.stretches(), || Held::Unread);
+        }
+        let coding = part.metrics[self.metric].coding;
+        for stretch in 0..self.chunks.len() {
+            let (from, to) = self.index.stretch_ticks(stretch);
+            if to <= wanted.start || from >= wanted.end {
+                continue;
+            }
+            if matches!(self.chunks[stretch], Held::Unread) {
+                let read = self.block.chunk(&self.index, self.kind, self.metric, group, stretch);
+                self.chunks[stretch] = match read {
+                    Ok(Some(chunk)) => Held::Chunk(Box::new(chunk)),
+                    Ok(None) => Held::Nothing,
+                    Err(found) => {
+                        damage.push(found);
+                        Held::Nothing
+                    }
+                };
+            }
+            let Held::Chunk(chunk) = &mut self.chunks[stretch] else { continue };
+            let read = chunk.for_each_run(
+                position % part.group,
+                coding,
+                &mut self.scratch,
+                |tick, values| {
+                    each(from + tick, values);
+                },
+            );
+            if read.is_err() {
+                let offset = part.chunk_at(self.metric, group, self.index.stretches(), stretch).0;
+                self.chunks[stretch] = Held::Nothing;
+                damage.push(self.block.note(offset, "a chunk that can be decoded"));
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The catalog: every entity that is stored anywhere, numbered, with its label index.
+//!
+//! In memory only. Heads and blocks name entities by these numbers, so that a query matches
+//! labels once, whatever the number of files. Knows no files and no values.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use model::EntityKind;
+use roaring::RoaringBitmap;
+
+use crate::{Labels, Matcher};
+
+/// The entities with one value of a label.
+#[derive(Debug)]
+enum Postings {
+    One(u32),
+    Many(Box<RoaringBitmap>),
+}
+
+impl Postings {
+    fn insert(&mut self, id: u32) {
+        match self {
+            Self::One(only) => {
+                let pair = [*only, id].into_iter().collect();
+                *self = Self::Many(Box::new(pair));
+            }
+            Self::Many(ids) => {
+                ids.insert(id);
+            }
+        }
+    }
+
+    /// Removes `id`; says whether none is left.
+    fn remove(&mut self, id: u32) -> bool {
+        match self {
+            Self::One(only) => *only == id,
+            Self::Many(ids) => {
+                ids.remove(id);
+                ids.is_empty()
+            }
+        }
+    }
+
+    fn add_to(&self, ids: &mut RoaringBitmap) {
+        match self {
+            Self::One(only) => {
+                ids.insert(*only);
+            }
+            Self::Many(many) => *ids |= &**many,
+        }
+    }
+}
+
+/// A label's values.
+type Values = HashMap<Arc<str>, Postings>;
+
+/// The entities of one kind by label.
+#[derive(Debug, Default)]
+struct Index {
+    all: RoaringBitmap,
+    names: Vec<(Arc<str>, Values)>,
+}
+
+impl Index {
+    fn values(&self, name: &str) -> Option<&Values> {
+        self.names.iter().find(|(found, _)| **found == *name).map(|(_, values)| values)
+    }
+
+    fn insert(&mut self, id: u32, labels: &mut Labels) {
+        self.all.insert(id);
+        for (name, value) in labels.pairs_mut() {
+            let at = self.names.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                self.names.push((Arc::clone(name), HashMap::new()));
+                self.names.len() - 1
+            });
+            let (known, values) = &mut self.names[at];
+            name.clone_from(known);
+            if let Some((known, _)) = values.get_key_value(value) {
+                // One allocation per value, whoever has it.
+                value.clone_from(known);
+            }
+            values
+                .entry(Arc::clone(value))
+                .and_modify(|postings| postings.insert(id))
+                .or_insert(Postings::One(id));
+        }
+    }
+
+    fn remove(&mut self, id: u32, labels: &Labels) {
+        self.all.remove(id);
+        for (name, value) in labels.pairs() {
+            if let Some((_, values)) = self.names.iter_mut().find(|(known, _)| known == name)
+                && values.get_mut(value).is_some_and(|postings| postings.remove(id))
+            {
+                values.remove(value);
+            }
+        }
+    }
+
+    fn select(&self, matchers: &[Matcher]) -> RoaringBitmap {
+        let mut found: Option<RoaringBitmap> = None;
+        for matcher in matchers {
+            let passed = self.pass(matcher);
+            found = Some(match found {
+                None => passed,
+                Some(found) => found & passed,
+            });
+        }
+        found.unwrap_or_else(|| self.all.clone())
+    }
+
+    fn pass(&self, matcher: &Matcher) -> RoaringBitmap {
+        let values = self.values(matcher.name());
+        let mut ids = RoaringBitmap::new();
+        if let Some(value) = matcher.single() {
+            if let Some(postings) = values.and_then(|values| values.get(value)) {
+                postings.add_to(&mut ids);
+            }
+            return ids;
+        }
+        // Collect whichever side leaves absent labels out, so that they need no list.
+        let with_absent = matcher.accepts("");
+        for (value, postings) in values.into_iter().flatten() {
+            if matcher.accepts(value) != with_absent {
+                postings.add_to(&mut ids);
+            }
+        }
+        if with_absent { &self.all - ids } else { ids }
+    }
+}
+
+/// Every known entity.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    entities: Vec<Option<Arc<Labels>>>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
+    kinds: [Index; EntityKind::ALL.len()],
+}
+
+impl Catalog {
+    /// The number of these labels, given now if they are new.
+    pub(crate) fn intern(&mut self, mut labels: Labels) -> u32 {
+        let hash = labels.hash64();
+        let entities = &self.entities;
+        let same = |id: &u32| entities[*id as usize].as_deref() == Some(&labels);
+        if let Some(id) = self.table.find(hash, same) {
+            return *id;
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.entities.push(None);
+            u32::try_from(self.entities.len() - 1).unwrap_or(u32::MAX)
+        });
+        self.kinds[labels.kind().index()].insert(id, &mut labels);
+        self.entities[id as usize] = Some(Arc::new(labels));
+        let entities = &self.entities;
+        self.table.insert_unique(hash, id, |id| {
+            entities[*id as usize].as_ref().map_or(0, |labels| labels.hash64())
+        });
+        id
+    }
+
+    /// The labels of a number that is in use.
+    pub(crate) fn labels(&self, id: u32) -> Option<&Arc<Labels>> {
+        self.entities.get(id as usize)?.as_ref()
+    }
+
+    pub(crate) fn select(&self, kind: EntityKind, matchers: &[Matcher]) -> RoaringBitmap {
+        self.kinds[kind.index()].select(matchers)
+    }
+
+    /// Names of labels on entities of `kind`, or of any kind.
+    pub(crate) fn label_names(&self, kind: Option<EntityKind>) -> BTreeSet<Arc<str>> {
+        self.indexes(kind)
+            .flat_map(|index| &index.names)
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(name, _)| Arc::clone(name))
+            .collect()
+    }
+
+    /// Values of the label `name` on the entities among `ids`, or on all.
+    pub(crate) fn label_values(
+        &self,
+        kind: Option<EntityKind>,
+        name: &str,
+        ids: Option<&RoaringBitmap>,
+    ) -> BTreeSet<Arc<str>> {
+        let mut found = BTreeSet::new();
+        for values in self.indexes(kind).filter_map(|index| index.values(name)) {
+            for (value, postings) in values {
+                let wanted = ids.is_none_or(|ids| match postings {
+                    Postings::One(id) => ids.contains(*id),
+                    Postings::Many(many) => !many.is_disjoint(ids),
+                });
+                if wanted {
+                    found.insert(Arc::clone(value));
+                }
+            }
+        }
+        found
+    }
+
+    /// Number of entities.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Forgets every entity that is not in `live`; their numbers will be given again.
+    pub(crate) fn retain(&mut self, live: &RoaringBitmap) {
+        for (id, slot) in (0_u32..).zip(&mut self.entities) {
+            let Some(labels) = slot.take_if(|_| !live.contains(id)) else { continue };
+            self.kinds[labels.kind().index()].remove(id, &labels);
+            if let Ok(entry) = self.table.find_entry(labels.hash64(), |known| *known == id) {
+                entry.remove();
+            }
+            self.free.push(id);
+        }
+    }
+
+    fn indexes(&self, kind: Option<EntityKind>) -> impl Iterator<Item = &Index> {
+        let kinds = EntityKind::ALL.into_iter();
+        kinds
+            .filter(move |one| kind.is_none_or(|kind| kind == *one))
+            .map(|kind| &self.kinds[kind.index()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Catalog {
+        let mut catalog = Catalog::default();
+        for (pod, node) in [("web-0", "n1"), ("web-1", "n2"), ("db-0", "n1"), ("lost", "")] {
+            let pairs = vec![("pod".into(), pod.into()), ("node".into(), node.into())];
+            catalog.intern(Labels::new(EntityKind::Pod, pairs));
+        }
+        catalog
+    }
+
+    fn check(matchers: &[Matcher], expected: &[u32]) {
+        let found = catalog().select(EntityKind::Pod, matchers);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{matchers:?}");
+    }
+
+    #[test]
+    fn matchers_select() {
+        check(&[], &[0, 1, 2, 3]);
+        check(&[Matcher::equal("node", "n1")], &[0, 2]);
+        check(&[Matcher::equal("node", "")], &[3]);
+        check(&[Matcher::not_equal("node", "n1")], &[1, 3]);
+        check(&[Matcher::not_equal("node", "")], &[0, 1, 2]);
+        check(&[Matcher::matches("pod", "web-.*").unwrap()], &[0, 1]);
+        check(&[Matcher::not_matches("pod", "web-.*").unwrap()], &[2, 3]);
+        check(&[Matcher::matches("node", "n2|").unwrap()], &[1, 3]);
+        check(&[Matcher::equal("node", "n1"), Matcher::matches("pod", "db.*").unwrap()], &[2]);
+        check(&[Matcher::equal("absent", "x")], &[]);
+        check(&[Matcher::not_equal("absent", "x")], &[0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn forgotten_numbers_are_given_again() {
+        let mut catalog = catalog();
+        catalog.retain(&[0_u32, 3].into_iter().collect());
+        assert_eq!(catalog.len(), 2);
+        assert!(catalog.select(EntityKind::Pod, &[Matcher::equal("node", "n2")]).is_empty());
+        let id = catalog.intern(Labels::new(EntityKind::Pod, vec![("pod".into(), "new".into())]));
+        assert!(id == 1 || id == 2);
+        assert_eq!(catalog.label_values(None, "pod", None).len(), 3);
+    }
+}

@@ -1,0 +1,90 @@
+//! Label matchers: `=`, `!=`, `=~`, `!~`, with Prometheus's meaning of absent labels.
+
+use regex::{Regex, RegexBuilder};
+
+use crate::Error;
+
+/// Most memory that one compiled expression may take, in bytes.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+/// How a matcher compares.
+#[derive(Debug, Clone)]
+enum Test {
+    Equal(Box<str>),
+    NotEqual(Box<str>),
+    Match(Box<Regex>),
+    NotMatch(Box<Regex>),
+}
+
+/// A condition on one label. An absent label counts as the empty string, as in Prometheus.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    name: Box<str>,
+    test: Test,
+}
+
+impl Matcher {
+    /// `name = value`
+    pub fn equal(name: &str, value: &str) -> Self {
+        Self { name: name.into(), test: Test::Equal(value.into()) }
+    }
+
+    /// `name != value`
+    pub fn not_equal(name: &str, value: &str) -> Self {
+        Self { name: name.into(), test: Test::NotEqual(value.into()) }
+    }
+
+    /// `name =~ pattern`; the pattern must match the whole value.
+    pub fn matches(name: &str, pattern: &str) -> Result<Self, Error> {
+        Ok(Self { name: name.into(), test: Test::Match(Box::new(compile(pattern)?)) })
+    }
+
+    /// `name !~ pattern`
+    pub fn not_matches(name: &str, pattern: &str) -> Result<Self, Error> {
+        Ok(Self { name: name.into(), test: Test::NotMatch(Box::new(compile(pattern)?)) })
+    }
+
+    /// The label it looks at.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether `value` passes; the empty string stands for an absent label.
+    pub fn accepts(&self, value: &str) -> bool {
+        match &self.test {
+            Test::Equal(wanted) => **wanted == *value,
+            Test::NotEqual(wanted) => **wanted != *value,
+            Test::Match(pattern) => pattern.is_match(value),
+            Test::NotMatch(pattern) => !pattern.is_match(value),
+        }
+    }
+
+    /// The one value that passes, when there is just one and it is not empty.
+    pub(crate) fn single(&self) -> Option<&str> {
+        match &self.test {
+            Test::Equal(value) if !value.is_empty() => Some(value),
+            _ => None,
+        }
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, Error> {
+    RegexBuilder::new(&format!("^(?s:{pattern})$"))
+        .size_limit(MAX_PATTERN_BYTES)
+        .build()
+        .map_err(|error| Error::Pattern { pattern: pattern.to_owned(), source: Box::new(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_anchored() {
+        let matcher = Matcher::matches("pod", "web|db-.*").unwrap();
+        assert!(matcher.accepts("web") && matcher.accepts("db-0"));
+        assert!(!matcher.accepts("web-0") && !matcher.accepts(""));
+        assert!(Matcher::not_matches("pod", "x.*").unwrap().accepts(""));
+        assert!(Matcher::matches("pod", "(").is_err());
+    }
+}

@@ -1,0 +1,314 @@
+//! Sources of new blocks: a window, several blocks as one, and the rollup of such a merge.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{EntityKind, Value};
+
+use crate::block::{Block, Cursor, Index, KindPlan, Source};
+use crate::catalog::Catalog;
+use crate::chunk::Points;
+use crate::error::{Damage, Error};
+use crate::scale::{Aggregate, Coding, MetricDef};
+use crate::window::{LOST, Window};
+use crate::{Labels, wire};
+
+/// Kinds in the order of their codes, as blocks hold them.
+fn kinds() -> Vec<EntityKind> {
+    let mut kinds = EntityKind::ALL.to_vec();
+    kinds.sort_by_key(|kind| wire::kind_code(*kind));
+    kinds
+}
+
+/// A window as the content of a block.
+pub(crate) struct WindowSource<'a> {
+    window: &'a Window,
+    kinds: Vec<KindPlan>,
+    /// By kind: slots in the order of the block.
+    slots: Vec<Vec<u32>>,
+    /// By kind: the window's numbers of the metrics.
+    metrics: Vec<Vec<u16>>,
+}
+
+impl<'a> WindowSource<'a> {
+    pub(crate) fn new(window: &'a Window, catalog: &Catalog) -> Self {
+        let mut source = Self { window, kinds: Vec::new(), slots: Vec::new(), metrics: Vec::new() };
+        for kind in kinds() {
+            let head = &window.kinds[kind.index()];
+            let mut entities: Vec<(Arc<Labels>, u32)> = (0_u32..)
+                .zip(&head.ids)
+                .filter(|(_, id)| **id != LOST)
+                .filter_map(|(slot, id)| Some((Arc::clone(catalog.labels(*id)?), slot)))
+                .collect();
+            entities.sort_unstable();
+            let mut metrics: Vec<(MetricDef, u16)> = head
+                .columns
+                .iter()
+                .filter_map(|column| {
+                    let def = window.metrics.get(usize::from(column.metric))?;
+                    (!def.name.is_empty()).then(|| (def.clone(), column.metric))
+                })
+                .collect();
+            metrics.sort_unstable_by(|left, right| left.0.name.cmp(&right.0.name));
+            if entities.is_empty() || metrics.is_empty() {
+                continue;
+            }
+            let (entities, slots) = entities.into_iter().unzip();
+            let (metrics, numbers) = metrics.into_iter().unzip();
+            source.kinds.push(KindPlan { kind, entities, metrics });
+            source.slots.push(slots);
+            source.metrics.push(numbers);
+        }
+        source
+    }
+}
+
+impl Source for WindowSource<'_> {
+    fn ticks(&self) -> &[i64] {
+        &self.window.ticks
+    }
+
+    fn kinds(&self) -> &[KindPlan] {
+        &self.kinds
+    }
+
+    fn series(
+        &mut self,
+        kind: usize,
+        metric: usize,
+        entity: usize,
+        out: &mut Points,
+    ) -> Result<(), Error> {
+        let plan = &self.kinds[kind];
+        let column = self.window.kinds[plan.kind.index()].column(self.metrics[kind][metric]);
+        let slot = self.slots[kind][entity] as usize;
+        if let Some(series) = column.and_then(|column| column.series.get(slot)) {
+            series.for_each(plan.metrics[metric].is_counter(), |tick, value| out.push(tick, value));
+        }
+        Ok(())
+    }
+}
+
+struct Part {
+    block: Arc<Block>,
+    index: Arc<Index>,
+    /// Position of each of the block's ticks among all.
+    ticks: Vec<u32>,
+    cursor: Option<Cursor>,
+}
+
+/// Several blocks of the same resolution, in order of time, as the content of one.
+pub(crate) struct Merge {
+    ticks: Vec<i64>,
+    kinds: Vec<KindPlan>,
+    ids: Vec<Vec<u32>>,
+    parts: Vec<Part>,
+    /// What the cursors read.
+    at: Option<(usize, usize)>,
+    /// Chunks that were left out.
+    pub(crate) damage: Vec<Damage>,
+}
+
+impl Merge {
+    /// Of `blocks`, whose indexes are read.
+    pub(crate) fn new(blocks: &[(Arc<Block>, Arc<Index>)], catalog: &Catalog) -> Self {
+        let mut ticks: Vec<i64> =
+            blocks.iter().flat_map(|(_, index)| index.ticks.iter().copied()).collect();
+        ticks.sort_unstable();
+        ticks.dedup();
+        let parts = blocks
+            .iter()
+            .map(|(block, index)| Part {
+                block: Arc::clone(block),
+                index: Arc::clone(index),
+                ticks: positions(&index.ticks, &ticks),
+                cursor: None,
+            })
+            .collect();
+        let mut merge =
+            Self { ticks, kinds: Vec::new(), ids: Vec::new(), parts, at: None, damage: Vec::new() };
+        for kind in kinds() {
+            let mut entities: BTreeMap<&Labels, (Arc<Labels>, u32)> = BTreeMap::new();
+            let mut metrics: Vec<MetricDef> = Vec::new();
+            for (_, index) in blocks {
+                let Some((_, part)) = index.kind(kind) else { continue };
+                for id in &part.ids {
+                    if let Some(labels) = catalog.labels(*id) {
+                        entities.entry(labels).or_insert_with(|| (Arc::clone(labels), *id));
+                    }
+                }
+                metrics.extend(part.metrics.iter().cloned());
+            }
+            metrics.sort_by(|left, right| {
+                (&left.name, left.aggregate).cmp(&(&right.name, right.aggregate))
+            });
+            metrics.dedup();
+            if !entities.is_empty() {
+                let (entities, ids) = entities.into_values().unzip();
+                merge.kinds.push(KindPlan { kind, entities, metrics });
+                merge.ids.push(ids);
+            }
+        }
+        merge
+    }
+
+    fn turn_to(&mut self, kind: usize, metric: usize) {
+        if self.at == Some((kind, metric)) {
+            return;
+        }
+        self.at = Some((kind, metric));
+        let plan = &self.kinds[kind];
+        let def = &plan.metrics[metric];
+        for part in &mut self.parts {
+            part.cursor = part.index.kind(plan.kind).and_then(|(at, index)| {
+                let metric = index.metrics.iter().position(|found| found == def)?;
+                Some(Cursor::new(Arc::clone(&part.block), Arc::clone(&part.index), at, metric))
+            });
+        }
+    }
+}
+
+impl Source for Merge {
+    fn ticks(&self) -> &[i64] {
+        &self.ticks
+    }
+
+    fn kinds(&self) -> &[KindPlan] {
+        &self.kinds
+    }
+
+    fn series(
+        &mut self,
+        kind: usize,
+        metric: usize,
+        entity: usize,
+        out: &mut Points,
+    ) -> Result<(), Error> {
+        self.turn_to(kind, metric);
+        let id = self.ids[kind][entity];
+        let entity_kind = self.kinds[kind].kind;
+        for part in &mut self.parts {
+            let position = part.index.kind(entity_kind).and_then(|(_, index)| index.position(id));
+            let (Some(cursor), Some(position)) = (&mut part.cursor, position) else { continue };
+            let ticks = &part.ticks;
+            cursor.read(position, &(0..u32::MAX), &mut self.damage, |first, values| {
+                for (tick, value) in ticks[first as usize..].iter().zip(values) {
+                    // Blocks do not overlap; if they did, the earlier one would win.
+                    if out.ticks.last().is_none_or(|last| last < tick) {
+                        out.push(*tick, *value);
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Position of each of `part` in `all`; both grow.
+pub(crate) fn positions(part: &[i64], all: &[i64]) -> Vec<u32> {
+    part.iter()
+        .map(|time| u32::try_from(all.partition_point(|other| other < time)).unwrap_or(u32::MAX))
+        .collect()
+}
+
+/// The start of the bucket that `time` is in.
+pub(crate) fn bucket_of(time: i64, resolution: i64) -> i64 {
+    time.div_euclid(resolution) * resolution
+}
+
+/// A merge in buckets: for every metric its min, max, sum and count.
+pub(crate) struct Rollup<'a> {
+    raw: &'a mut Merge,
+    ticks: Vec<i64>,
+    /// Bucket of each raw tick.
+    buckets: Vec<u32>,
+    kinds: Vec<KindPlan>,
+    scratch: Points,
+}
+
+impl<'a> Rollup<'a> {
+    /// In buckets of `resolution` milliseconds.
+    pub(crate) fn new(raw: &'a mut Merge, resolution: i64) -> Self {
+        let times: Vec<i64> = raw.ticks.iter().map(|time| bucket_of(*time, resolution)).collect();
+        let mut ticks = times.clone();
+        ticks.dedup();
+        let buckets = positions(&times, &ticks);
+        let kinds = raw
+            .kinds
+            .iter()
+            .map(|plan| KindPlan {
+                kind: plan.kind,
+                entities: plan.entities.clone(),
+                metrics: plan
+                    .metrics
+                    .iter()
+                    .flat_map(|metric| Aggregate::BUCKET.map(|one| metric.bucket(one)))
+                    .collect(),
+            })
+            .collect();
+        Self { raw, ticks, buckets, kinds, scratch: Points::default() }
+    }
+
+    /// Whether a bucket holds at least `ticks` ticks on average.
+    pub(crate) fn folds(&self, ticks: u32) -> bool {
+        self.buckets.len() >= self.ticks.len() * ticks as usize
+    }
+}
+
+impl Source for Rollup<'_> {
+    fn ticks(&self) -> &[i64] {
+        &self.ticks
+    }
+
+    fn kinds(&self) -> &[KindPlan] {
+        &self.kinds
+    }
+
+    fn series(
+        &mut self,
+        kind: usize,
+        metric: usize,
+        entity: usize,
+        out: &mut Points,
+    ) -> Result<(), Error> {
+        let def = &self.kinds[kind].metrics[metric];
+        self.scratch.clear();
+        self.raw.series(kind, metric / Aggregate::BUCKET.len(), entity, &mut self.scratch)?;
+        let bucket = |at: usize| self.buckets[self.scratch.ticks[at] as usize];
+        let mut start = 0;
+        while start < self.scratch.ticks.len() {
+            let mut end = start + 1;
+            while end < self.scratch.ticks.len() && bucket(end) == bucket(start) {
+                end += 1;
+            }
+            let value = aggregate(def, &self.scratch.values[start..end]);
+            out.push(bucket(start), value);
+            start = end;
+        }
+        Ok(())
+    }
+}
+
+fn aggregate(def: &MetricDef, values: &[i64]) -> i64 {
+    // The order of floats kept as bits is not that of the integers.
+    let order = |left: &&i64, right: &&i64| match def.coding {
+        Coding::Scaled { .. } => left.cmp(right),
+        coding @ Coding::Bits => coding.decode(**left).total_cmp(&coding.decode(**right)),
+    };
+    match def.aggregate {
+        Aggregate::Raw => values.last().copied(),
+        Aggregate::Min => values.iter().min_by(order).copied(),
+        Aggregate::Max => values.iter().max_by(order).copied(),
+        Aggregate::Count => i64::try_from(values.len()).ok(),
+        Aggregate::Sum => Some(match def.coding {
+            Coding::Scaled { .. } => {
+                values.iter().fold(0, |sum: i64, value| sum.saturating_add(*value))
+            }
+            coding @ Coding::Bits => {
+                let sum = values.iter().map(|value| coding.decode(*value)).sum();
+                coding.encode(Value::Float(sum))
+            }
+        }),
+    }
+    .unwrap_or(0)
+}

@@ -1,0 +1,427 @@
+//! A selection: matched entities over a range of time, streamed as columns with gaps.
+//!
+//! Knows blocks and windows, but neither the store's locks nor its maintenance.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{EntityKind, Kind, Timestamp, ValueType};
+
+use crate::block::{Block, Cursor, Index};
+use crate::error::Damage;
+use crate::merge::{bucket_of, positions};
+use crate::scale::{Aggregate, MetricDef};
+use crate::series::Series;
+use crate::window::Window;
+use crate::{Labels, Matcher};
+
+/// What to select.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Entities of this kind.
+    pub kind: EntityKind,
+    /// That pass all of these.
+    pub matchers: &'a [Matcher],
+    /// Metrics by name, in the order of the answer; none means every metric there is.
+    pub columns: &'a [&'a str],
+    /// First time, inclusive.
+    pub from: Timestamp,
+    /// Last time, inclusive.
+    pub to: Timestamp,
+    /// Distance between the points that the caller will show. `None` asks for raw values; else
+    /// the answer is in buckets of the longest rollup not above it, or raw when all are.
+    pub step: Option<Duration>,
+}
+
+/// A column of a selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnHead {
+    /// The metric's name.
+    pub name: Arc<str>,
+    /// Counter or gauge; `None` when nothing in the range has the metric.
+    pub kind: Option<Kind>,
+    /// Integer or float.
+    pub value: Option<ValueType>,
+}
+
+/// The values of one column of one entity; NaN is a gap. Empty when there are none at all.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Values as they were appended.
+    Raw(Vec<f64>),
+    /// Values by bucket.
+    Buckets(Buckets),
+}
+
+impl Values {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Raw(values) => values.is_empty(),
+            Self::Buckets(buckets) => buckets.count.is_empty(),
+        }
+    }
+}
+
+/// Aggregates by bucket, of the values in `[time, time + resolution)`. NaN is a gap; an empty
+/// bucket's count is 0.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Buckets {
+    /// Least value.
+    pub min: Vec<f64>,
+    /// Greatest value.
+    pub max: Vec<f64>,
+    /// Sum of values.
+    pub sum: Vec<f64>,
+    /// Number of values.
+    pub count: Vec<f64>,
+}
+
+impl Buckets {
+    fn of(len: usize) -> Self {
+        Self {
+            min: vec![f64::NAN; len],
+            max: vec![f64::NAN; len],
+            sum: vec![f64::NAN; len],
+            count: vec![0.0; len],
+        }
+    }
+
+    /// `f64::min` and `max` take the other side of a NaN, which an empty bucket is.
+    fn add(&mut self, at: usize, aggregate: Aggregate, value: f64) {
+        let plus = |sum: f64| if sum.is_nan() { value } else { sum + value };
+        match aggregate {
+            Aggregate::Min => self.min[at] = self.min[at].min(value),
+            Aggregate::Max => self.max[at] = self.max[at].max(value),
+            Aggregate::Sum => self.sum[at] = plus(self.sum[at]),
+            Aggregate::Count => self.count[at] += value,
+            Aggregate::Raw => {
+                self.min[at] = self.min[at].min(value);
+                self.max[at] = self.max[at].max(value);
+                self.sum[at] = plus(self.sum[at]);
+                self.count[at] += 1.0;
+            }
+        }
+    }
+}
+
+/// One entity of a selection.
+#[derive(Debug, Clone)]
+pub struct Slice {
+    /// Who.
+    pub labels: Arc<Labels>,
+    /// Where in [`Selection::times`] its columns begin; they are equally long, or empty.
+    pub start: usize,
+    /// In the order of [`Selection::columns`].
+    pub columns: Vec<Values>,
+}
+
+/// One series of a window that was copied out of the growing head.
+pub(crate) struct HeadSeries {
+    pub(crate) def: MetricDef,
+    pub(crate) series: Series,
+}
+
+/// Where values come from.
+pub(crate) enum Part {
+    Block {
+        block: Arc<Block>,
+        index: Arc<Index>,
+    },
+    Window {
+        window: Arc<Window>,
+    },
+    /// By position, by column: copied series.
+    Head {
+        ticks: Vec<i64>,
+        series: Vec<Vec<Vec<HeadSeries>>>,
+    },
+}
+
+impl Part {
+    fn ticks(&self) -> &[i64] {
+        match self {
+            Self::Block { index, .. } => &index.ticks,
+            Self::Window { window } => &window.ticks,
+            Self::Head { ticks, .. } => ticks,
+        }
+    }
+}
+
+/// A part with its place in the answer.
+struct Placed {
+    part: Part,
+    /// Its ticks that are wanted.
+    wanted: Range<u32>,
+    /// For each of those, the position in the answer's times.
+    places: Vec<u32>,
+    /// For a block, by column: cursors.
+    cursors: Vec<Vec<Cursor>>,
+}
+
+/// An entity and, per part that has it, its position there.
+pub(crate) struct Target {
+    pub(crate) labels: Arc<Labels>,
+    pub(crate) at: Vec<(u32, u32)>,
+}
+
+/// The answer: an iterator over entities in the order of their labels. Entities without any
+/// value in the range are left out.
+pub struct Selection {
+    kind: EntityKind,
+    times: Arc<[i64]>,
+    columns: Vec<ColumnHead>,
+    resolution: Option<i64>,
+    parts: Vec<Placed>,
+    targets: std::vec::IntoIter<Target>,
+    damage: Vec<Damage>,
+}
+
+impl Selection {
+    pub(crate) fn new(
+        kind: EntityKind,
+        columns: Vec<Arc<str>>,
+        (from, to): (i64, i64),
+        resolution: Option<i64>,
+        parts: Vec<Part>,
+        targets: Vec<Target>,
+    ) -> Self {
+        let mut times = Vec::new();
+        let wanted: Vec<Range<usize>> = parts
+            .iter()
+            .map(|part| {
+                let ticks = part.ticks();
+                let range = ticks.partition_point(|time| *time < from)
+                    ..ticks.partition_point(|time| *time <= to);
+                let place = |time: &i64| resolution.map_or(*time, |step| bucket_of(*time, step));
+                times.extend(ticks[range.clone()].iter().map(place));
+                range
+            })
+            .collect();
+        times.sort_unstable();
+        times.dedup();
+        let mut selection = Self {
+            kind,
+            times: Arc::from([]),
+            columns: columns
+                .into_iter()
+                .map(|name| ColumnHead { name, kind: None, value: None })
+                .collect(),
+            resolution,
+            parts: Vec::with_capacity(parts.len()),
+            targets: targets.into_iter(),
+            damage: Vec::new(),
+        };
+        for (part, range) in parts.into_iter().zip(wanted) {
+            let placed: Vec<i64> = part.ticks()[range.clone()]
+                .iter()
+                .map(|time| resolution.map_or(*time, |step| bucket_of(*time, step)))
+                .collect();
+            let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            let cursors = selection.describe(&part);
+            selection.parts.push(Placed {
+                part,
+                wanted: bound(range.start)..bound(range.end),
+                places: positions(&placed, &times),
+                cursors,
+            });
+        }
+        selection.times = times.into();
+        selection
+    }
+
+    /// Learns the columns' types from `part`; for a block, also makes its cursors.
+    fn describe(&mut self, part: &Part) -> Vec<Vec<Cursor>> {
+        let kind = self.kind;
+        let mut cursors = Vec::new();
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let mut learn = |def: &MetricDef| {
+                column.kind = Some(def.kind);
+                column.value = Some(def.value);
+            };
+            match part {
+                Part::Block { block, index } => {
+                    let mut found = Vec::new();
+                    if let Some((kind, part)) = index.kind(kind) {
+                        for (metric, def) in part.metrics.iter().enumerate() {
+                            if def.name == column.name {
+                                learn(def);
+                                let (block, index) = (Arc::clone(block), Arc::clone(index));
+                                found.push(Cursor::new(block, index, kind, metric));
+                            }
+                        }
+                    }
+                    cursors.push(found);
+                }
+                Part::Window { window } => {
+                    window.metrics.iter().filter(|def| def.name == column.name).for_each(learn);
+                }
+                Part::Head { series, .. } => {
+                    let found = series.iter().find_map(|columns| columns[at].first());
+                    found.map(|one| &one.def).into_iter().for_each(learn);
+                }
+            }
+        }
+        cursors
+    }
+
+    /// Milliseconds since the epoch of every tick in the range, or of every bucket's start;
+    /// shared by all entities.
+    pub fn times(&self) -> &Arc<[i64]> {
+        &self.times
+    }
+
+    /// What the columns are.
+    pub fn columns(&self) -> &[ColumnHead] {
+        &self.columns
+    }
+
+    /// The length of a bucket; `None` for raw values.
+    pub fn resolution(&self) -> Option<Duration> {
+        self.resolution.map(|millis| Duration::from_millis(millis.unsigned_abs()))
+    }
+
+    /// The entities that are still to come, with some that may turn out to have no value.
+    pub fn entities(&self) -> impl ExactSizeIterator<Item = &Arc<Labels>> {
+        self.targets.as_slice().iter().map(|target| &target.labels)
+    }
+
+    /// Chunks that were found damaged so far; what they held reads as a gap.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    fn read(&mut self, target: &Target) -> Slice {
+        let (mut start, mut end) = (usize::MAX, 0);
+        for (part, _) in &target.at {
+            let places = &self.parts[*part as usize].places;
+            start = start.min(places.first().map_or(usize::MAX, |place| *place as usize));
+            end = end.max(places.last().map_or(0, |place| *place as usize + 1));
+        }
+        let start = start.min(end);
+        let buckets = self.resolution.is_some();
+        let columns = (0..self.columns.len())
+            .map(|column| {
+                let mut fill = Fill::new(buckets, start, end - start);
+                for (part, position) in &target.at {
+                    self.parts[*part as usize].read(
+                        self.kind,
+                        &self.columns[column].name,
+                        column,
+                        *position as usize,
+                        &mut self.damage,
+                        &mut fill,
+                    );
+                }
+                fill.done()
+            })
+            .collect();
+        Slice { labels: Arc::clone(&target.labels), start, columns }
+    }
+}
+
+impl Iterator for Selection {
+    type Item = Slice;
+
+    fn next(&mut self) -> Option<Slice> {
+        loop {
+            let target = self.targets.next()?;
+            let slice = self.read(&target);
+            if slice.columns.iter().any(|values| !values.is_empty()) {
+                return Some(slice);
+            }
+        }
+    }
+}
+
+/// A column while it is filled.
+struct Fill {
+    values: Values,
+    start: usize,
+    len: usize,
+}
+
+impl Fill {
+    fn new(buckets: bool, start: usize, len: usize) -> Self {
+        let values =
+            if buckets { Values::Buckets(Buckets::default()) } else { Values::Raw(Vec::new()) };
+        Self { values, start, len }
+    }
+
+    #[inline]
+    fn put(&mut self, place: u32, def: &MetricDef, stored: i64) {
+        let at = place as usize - self.start;
+        let value = def.coding.decode(stored);
+        match &mut self.values {
+            Values::Raw(values) => {
+                if values.is_empty() {
+                    values.resize(self.len, f64::NAN);
+                }
+                values[at] = value;
+            }
+            Values::Buckets(buckets) => {
+                if buckets.count.is_empty() {
+                    *buckets = Buckets::of(self.len);
+                }
+                buckets.add(at, def.aggregate, value);
+            }
+        }
+    }
+
+    fn done(self) -> Values {
+        self.values
+    }
+}
+
+impl Placed {
+    fn read(
+        &mut self,
+        kind: EntityKind,
+        name: &str,
+        column: usize,
+        position: usize,
+        damage: &mut Vec<Damage>,
+        fill: &mut Fill,
+    ) {
+        let (wanted, places) = (&self.wanted, &self.places);
+        let place =
+            |tick: u32| wanted.contains(&tick).then(|| places[(tick - wanted.start) as usize]);
+        let mut series = |def: &MetricDef, series: &Series| {
+            series.for_each(def.is_counter(), |tick, value| {
+                if let Some(place) = place(tick) {
+                    fill.put(place, def, value);
+                }
+            });
+        };
+        match &self.part {
+            Part::Block { .. } => {
+                for cursor in &mut self.cursors[column] {
+                    let def = cursor.metric().clone();
+                    cursor.read(position, wanted, damage, |first, values| {
+                        for (tick, value) in (first..).zip(values) {
+                            if let Some(place) = place(tick) {
+                                fill.put(place, &def, *value);
+                            }
+                        }
+                    });
+                }
+            }
+            Part::Window { window } => {
+                for found in &window.kinds[kind.index()].columns {
+                    let def = &window.metrics[usize::from(found.metric)];
+                    if *def.name == *name
+                        && let Some(one) = found.series.get(position)
+                    {
+                        series(def, one);
+                    }
+                }
+            }
+            Part::Head { series: all, .. } => {
+                for one in &all[position][column] {
+                    series(&one.def, &one.series);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Reading: selections, labels and last values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{EntityKind, Timestamp};
+use roaring::RoaringBitmap;
+
+use super::open::damage_of;
+use super::{Shared, Store};
+use crate::block::Block;
+use crate::catalog::Catalog;
+use crate::error::Error;
+use crate::merge::bucket_of;
+use crate::options::millis;
+use crate::select::{HeadSeries, Part, Target};
+use crate::window::Window;
+use crate::{Labels, Matcher, Query, Selection, Values};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The newest values of an entity.
+#[derive(Debug, Clone)]
+pub struct Last {
+    /// Who.
+    pub labels: Arc<Labels>,
+    /// By column: when, and what.
+    pub values: Vec<Option<(Timestamp, f64)>>,
+}
+
+impl Store {
+    /// Selects entities and columns over a range of time. Nothing is read from blocks yet but
+    /// their indexes: values are read entity by entity as the selection is iterated. The cost is
+    /// known before: `entities().len() × times().len() × columns().len()`.
+    pub fn select(&self, query: &Query<'_>) -> Result<Selection, Error> {
+        let range = (query.from.millis(), query.to.millis());
+        let resolution = query.step.and_then(|step| self.resolution(millis(step)));
+        loop {
+            self.load_indexes(range)?;
+            let catalog = self.catalog();
+            let shared = self.shared();
+            let blocks = overlapping(&shared, range, resolution);
+            if blocks.iter().any(|block| block.loaded().is_none()) {
+                // A block came between the two locks.
+                continue;
+            }
+            return Ok(plan(query, range, resolution, &blocks, &shared, &catalog));
+        }
+    }
+
+    /// The newest value of each column (by name) of each matched entity, not older than `since`.
+    pub fn last(
+        &self,
+        kind: EntityKind,
+        matchers: &[Matcher],
+        columns: &[&str],
+        since: Timestamp,
+    ) -> Result<Vec<Last>, Error> {
+        let to = Timestamp::from_millis(i64::MAX / 2_000_000);
+        let query = Query { kind, matchers, columns, from: since, to, step: None };
+        let selection = self.select(&query)?;
+        let times = Arc::clone(selection.times());
+        let newest = |start: usize, values: &Values| match values {
+            Values::Raw(values) => values
+                .iter()
+                .enumerate()
+                .rfind(|(_, value)| !value.is_nan())
+                .map(|(at, value)| (Timestamp::from_millis(times[start + at]), *value)),
+            Values::Buckets(_) => None,
+        };
+        Ok(selection
+            .map(|slice| Last {
+                values: slice.columns.iter().map(|values| newest(slice.start, values)).collect(),
+                labels: slice.labels,
+            })
+            .collect())
+    }
+
+    /// The names of labels on entities of `kind` (or of any) between two times.
+    pub fn label_names(
+        &self,
+        kind: Option<EntityKind>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Arc<str>>, Error> {
+        self.load_indexes((from.millis(), to.millis()))?;
+        Ok(self.catalog().label_names(kind).into_iter().collect())
+    }
+
+    /// The values of the label `name` on entities of `kind` (or of any) that pass `matchers` and
+    /// are in a file that overlaps the time between `from` and `to`, sorted.
+    pub fn label_values(
+        &self,
+        kind: Option<EntityKind>,
+        name: &str,
+        matchers: &[Matcher],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Arc<str>>, Error> {
+        let range = (from.millis(), to.millis());
+        self.load_indexes(range)?;
+        let catalog = self.catalog();
+        let present = self.present(range);
+        let mut found = BTreeSet::new();
+        for one in EntityKind::ALL.into_iter().filter(|one| kind.is_none_or(|kind| kind == *one)) {
+            let ids = catalog.select(one, matchers) & &present;
+            found.extend(catalog.label_values(Some(one), name, Some(&ids)));
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Names of the metrics that entities of `kind` have between two times, sorted.
+    pub fn metric_names(
+        &self,
+        kind: EntityKind,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Arc<str>>, Error> {
+        let range = (from.millis(), to.millis());
+        self.load_indexes(range)?;
+        let shared = self.shared();
+        Ok(all_columns(kind, &overlapping(&shared, range, None), &shared, range))
+    }
+
+    /// The longest rollup that is not above `step`.
+    fn resolution(&self, step: i64) -> Option<i64> {
+        let lengths = self.options.rollups.iter().map(|length| millis(*length));
+        lengths.filter(|length| *length <= step && *length > 0).max()
+    }
+
+    /// The entities in files and windows that overlap `range`.
+    fn present(&self, range: (i64, i64)) -> RoaringBitmap {
+        let shared = self.shared();
+        let mut ids = RoaringBitmap::new();
+        for block in overlapping(&shared, range, None) {
+            if let Some(index) = block.loaded() {
+                ids |= index.ids();
+            }
+        }
+        for window in windows(&shared, range) {
+            ids.extend(window.kinds.iter().flat_map(|kind| kind.ids.iter().copied()));
+        }
+        ids
+    }
+
+    /// Reads the indexes of blocks that overlap `range`; damaged blocks are set aside.
+    fn load_indexes(&self, range: (i64, i64)) -> Result<(), Error> {
+        let missing: Vec<Arc<Block>> = {
+            let shared = self.shared();
+            let overlaps = |block: &&Arc<Block>| overlaps(block, range) && block.loaded().is_none();
+            shared.blocks.iter().filter(overlaps).cloned().collect()
+        };
+        for block in missing {
+            let read = block.index(&mut self.catalog_mut());
+            let Err(error) = read else { continue };
+            let Some(damage) = damage_of(&error) else { return Err(error) };
+            let mut shared = self.shared_mut();
+            let before = shared.blocks.len();
+            shared.blocks.retain(|kept| !Arc::ptr_eq(kept, &block));
+            let removed = shared.blocks.len() < before;
+            drop(shared);
+            if removed {
+                self.set_aside(&self.blocks_dir(), &block.name, damage)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn overlaps(block: &Block, (from, to): (i64, i64)) -> bool {
+    // A bucket's values lie after its time.
+    block.meta.first <= to && block.meta.last.saturating_add(block.meta.resolution) >= from
+}
+
+/// The blocks to read for a resolution: a day's rollup instead of its raw block where there is
+/// one.
+fn overlapping(shared: &Shared, range: (i64, i64), resolution: Option<i64>) -> Vec<Arc<Block>> {
+    let rolled: BTreeSet<i64> = shared
+        .blocks
+        .iter()
+        .filter(|block| resolution == Some(block.meta.resolution))
+        .map(|block| bucket_of(block.meta.first, DAY_MS))
+        .collect();
+    let wanted = |block: &&Arc<Block>| {
+        let rolled = block.meta.compacted && rolled.contains(&bucket_of(block.meta.first, DAY_MS));
+        let own = if rolled { resolution.unwrap_or(0) } else { 0 };
+        block.meta.resolution == own && overlaps(block, range)
+    };
+    shared.blocks.iter().filter(wanted).cloned().collect()
+}
+
+fn windows(shared: &Shared, (from, to): (i64, i64)) -> impl Iterator<Item = &Window> {
+    let all = shared.sealed.iter().map(|window| &**window).chain([&shared.head]);
+    all.filter(move |window| in_range(window, (from, to)))
+}
+
+fn in_range(window: &Window, (from, to): (i64, i64)) -> bool {
+    window.ticks.first().is_some_and(|first| *first <= to)
+        && window.ticks.last().is_some_and(|last| *last >= from)
+}
+
+fn all_columns(
+    kind: EntityKind,
+    blocks: &[Arc<Block>],
+    shared: &Shared,
+    range: (i64, i64),
+) -> Vec<Arc<str>> {
+    let mut names = BTreeSet::new();
+    for index in blocks.iter().filter_map(|block| block.loaded()) {
+        if let Some((_, part)) = index.kind(kind) {
+            names.extend(part.metrics.iter().map(|metric| Arc::clone(&metric.name)));
+        }
+    }
+    for window in windows(shared, range) {
+        for column in &window.kinds[kind.index()].columns {
+            names.extend(
+                window.metrics.get(usize::from(column.metric)).map(|def| Arc::clone(&def.name)),
+            );
+        }
+    }
+    names.into_iter().filter(|name| !name.is_empty()).collect()
+}
+
+fn plan(
+    query: &Query<'_>,
+    range: (i64, i64),
+    resolution: Option<i64>,
+    blocks: &[Arc<Block>],
+    shared: &Shared,
+    catalog: &Catalog,
+) -> Selection {
+    // Whole buckets, so that their aggregates do not depend on where a query begins.
+    let range = match resolution {
+        Some(step) => (bucket_of(range.0, step), bucket_of(range.1, step) + step - 1),
+        None => range,
+    };
+    let ids = catalog.select(query.kind, query.matchers);
+    let columns: Vec<Arc<str>> = if query.columns.is_empty() {
+        all_columns(query.kind, blocks, shared, range)
+    } else {
+        query.columns.iter().map(|name| Arc::from(*name)).collect()
+    };
+    let mut targets: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
+    let mut parts = Vec::new();
+    let mut found = |part: usize, id: u32, position: usize| {
+        let (part, position) = (u32::try_from(part), u32::try_from(position));
+        if let (Ok(part), Ok(position)) = (part, position) {
+            targets.entry(id).or_default().push((part, position));
+        }
+    };
+    for block in blocks {
+        let Some(index) = block.loaded() else { continue };
+        if let Some((_, part)) = index.kind(query.kind) {
+            if ids.len() * 16 < part.ids.len() as u64 {
+                let known = ids.iter().filter_map(|id| Some((id, part.position(id)?)));
+                known.for_each(|(id, position)| found(parts.len(), id, position));
+            } else {
+                let held = part.ids.iter().enumerate().filter(|(_, id)| ids.contains(**id));
+                held.for_each(|(position, id)| found(parts.len(), *id, position));
+            }
+        }
+        parts.push(Part::Block { block: Arc::clone(block), index: Arc::clone(index) });
+    }
+    for window in shared.sealed.iter().filter(|window| in_range(window, range)) {
+        for (slot, id) in window.kinds[query.kind.index()].ids.iter().enumerate() {
+            if ids.contains(*id) {
+                found(parts.len(), *id, slot);
+            }
+        }
+        parts.push(Part::Window { window: Arc::clone(window) });
+    }
+    if in_range(&shared.head, range) {
+        let part = parts.len();
+        let mut position = 0;
+        let copied = copy_head(&shared.head, query.kind, &ids, &columns, |id| {
+            found(part, id, position);
+            position += 1;
+        });
+        parts.push(copied);
+    }
+    let mut targets: Vec<Target> = targets
+        .into_iter()
+        .filter_map(|(id, at)| Some(Target { labels: Arc::clone(catalog.labels(id)?), at }))
+        .collect();
+    targets.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
+    Selection::new(query.kind, columns, range, resolution, parts, targets)
+}
+
+/// Copies the wanted series out of the head, so that it can go on growing. Calls `each` with the
+/// catalog number of every copied entity.
+fn copy_head(
+    head: &Window,
+    kind: EntityKind,
+    ids: &RoaringBitmap,
+    columns: &[Arc<str>],
+    mut each: impl FnMut(u32),
+) -> Part {
+    let part = &head.kinds[kind.index()];
+    let wanted: Vec<Vec<_>> = columns
+        .iter()
+        .map(|name| {
+            part.columns
+                .iter()
+                .filter_map(|column| Some((head.metrics.get(usize::from(column.metric))?, column)))
+                .filter(|(def, _)| def.name == *name)
+                .collect()
+        })
+        .collect();
+    let mut series = Vec::new();
+    for (slot, id) in part.ids.iter().enumerate().filter(|(_, id)| ids.contains(**id)) {
+        let copy = wanted
+            .iter()
+            .map(|columns| {
+                columns
+                    .iter()
+                    .filter_map(|(def, column)| {
+                        let series = column.series.get(slot)?.clone();
+                        Some(HeadSeries { def: (*def).clone(), series })
+                    })
+                    .collect()
+            })
+            .collect();
+        series.push(copy);
+        each(*id);
+    }
+    Part::Head { ticks: head.ticks.clone(), series }
+}

@@ -1,0 +1,131 @@
+//! Matchers, columns, ranges, labels and last values, over a window and a block alike.
+
+use std::sync::Arc;
+
+use model::{EntityKind, Metric, Value};
+use store::{Matcher, Query, Simulated, Store, Values};
+
+use crate::support::{CPU, DAY, Feed, MEMORY, at, open, options};
+
+fn store() -> Store {
+    let disk = Simulated::new(1);
+    let store = open(&disk, options(), DAY).unwrap();
+    let mut feed = Feed::default();
+    for tick in 0..30 {
+        let now = DAY + 7200 - 900 + tick * 60;
+        let value = |scale: i64| Value::Int(tick * scale);
+        let mut points = vec![
+            ("web-0", "n1", Metric::Known(MEMORY), value(1)),
+            ("web-1", "n2", Metric::Known(MEMORY), value(10)),
+            ("db-0", "n1", Metric::Known(CPU), value(1_000_000)),
+        ];
+        if tick % 3 == 1 {
+            points.remove(1);
+        }
+        // The pod moves: the same pod on another node is another entity.
+        if tick >= 20 {
+            points[0].1 = "n3";
+        }
+        store.append(&feed.batch(now, &points), at(now)).unwrap();
+    }
+    // Half of it is a block, half is in memory.
+    store.maintain(at(DAY + 7200 + 900)).unwrap();
+    assert_eq!(store.summary().blocks.len(), 1);
+    store
+}
+
+fn pods(matchers: &[Matcher], from: i64, to: i64) -> Vec<String> {
+    let query = Query {
+        kind: EntityKind::Pod,
+        matchers,
+        columns: &["memory/usage"],
+        from: at(from),
+        to: at(to),
+        step: None,
+    };
+    let name = |slice: store::Slice| {
+        format!("{}@{}", slice.labels.get("pod").unwrap(), slice.labels.get("node").unwrap())
+    };
+    store().select(&query).unwrap().map(name).collect()
+}
+
+#[test]
+fn matchers_choose_entities() {
+    let (from, to) = (DAY, DAY + 9000);
+    let matches = |name: &str, pattern: &str| Matcher::matches(name, pattern).unwrap();
+    assert_eq!(pods(&[], from, to), ["web-0@n1", "web-1@n2", "web-0@n3"], "db-0 has no memory");
+    assert_eq!(pods(&[Matcher::equal("pod", "web-0")], from, to), ["web-0@n1", "web-0@n3"]);
+    assert_eq!(pods(&[Matcher::not_equal("pod", "web-0")], from, to), ["web-1@n2"]);
+    assert_eq!(pods(&[matches("node", "n[12]")], from, to), ["web-0@n1", "web-1@n2"]);
+    let not = Matcher::not_matches("node", "n[12]").unwrap();
+    assert_eq!(pods(&[not], from, to), ["web-0@n3"]);
+    assert_eq!(pods(&[Matcher::equal("namespace", "other")], from, to), Vec::<String>::new());
+    // Entities without a value in the range are left out.
+    assert_eq!(pods(&[], DAY + 7200 - 900, DAY + 7200 - 900), ["web-0@n1", "web-1@n2"]);
+}
+
+#[test]
+fn columns_come_with_gaps() {
+    let store = store();
+    let matcher = [Matcher::equal("pod", "web-1")];
+    let query = Query {
+        kind: EntityKind::Pod,
+        matchers: &matcher,
+        columns: &["memory/usage", "cpu/usage", "no/such"],
+        from: at(DAY + 7200 - 120),
+        to: at(DAY + 7200 + 120),
+        step: None,
+    };
+    let mut selection = store.select(&query).unwrap();
+    assert_eq!(selection.entities().len(), 1);
+    assert_eq!(selection.columns()[0].kind, Some(model::Kind::Gauge));
+    assert_eq!(selection.columns()[2].kind, None);
+    let times: Vec<i64> = selection.times().iter().map(|time| time / 1000 - DAY - 7200).collect();
+    assert_eq!(times, [-120, -60, 0, 60, 120]);
+    let slice = selection.next().unwrap();
+    assert_eq!(slice.start, 0);
+    let Values::Raw(values) = &slice.columns[0] else { panic!("raw") };
+    let shown: Vec<String> = values.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["NaN", "140", "150", "NaN", "170"]);
+    assert!(slice.columns[1].is_empty() && slice.columns[2].is_empty());
+    assert!(selection.next().is_none());
+    assert_eq!(selection.damage(), []);
+}
+
+#[test]
+fn labels_are_listed() {
+    let store = store();
+    let (from, to) = (at(DAY), at(DAY + 9000));
+    let strings =
+        |found: Vec<Arc<str>>| -> Vec<String> { found.iter().map(ToString::to_string).collect() };
+    let names = store.label_names(Some(EntityKind::Pod), from, to).unwrap();
+    assert_eq!(strings(names), ["namespace", "node", "pod"]);
+    let nodes = store.label_values(None, "node", &[Matcher::equal("pod", "web-0")], from, to);
+    assert_eq!(strings(nodes.unwrap()), ["n1", "n3"]);
+    let metrics = store.metric_names(EntityKind::Pod, from, to).unwrap();
+    assert_eq!(strings(metrics), ["cpu/usage", "memory/usage"]);
+    assert_eq!(store.metric_names(EntityKind::Node, from, to).unwrap().len(), 0);
+}
+
+#[test]
+fn last_values_are_the_newest() {
+    let store = store();
+    let columns = ["memory/usage", "cpu/usage"];
+    let found = store.last(EntityKind::Pod, &[], &columns, at(DAY + 7200 + 600)).unwrap();
+    let shown: Vec<(String, Option<i64>, Option<f64>)> = found
+        .iter()
+        .map(|last| {
+            let pod = last.labels.get("pod").unwrap().to_owned();
+            let (memory, cpu) = (last.values[0], last.values[1]);
+            (pod, memory.map(|(time, _)| time.secs() - DAY - 7200), cpu.map(|(_, value)| value))
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("db-0".to_owned(), None, Some(29_000_000.0)),
+            ("web-1".to_owned(), Some(840), None),
+            ("web-0".to_owned(), Some(840), None),
+        ]
+    );
+}
