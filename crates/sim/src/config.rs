@@ -72,14 +72,15 @@ pub struct Config {
     pub certificates: Certificates,
     /// What is broken from the beginning.
     pub faults: Faults,
-    /// Changes kept for watches; older resource versions answer 410 Gone.
-    pub history: usize,
+    /// Changes kept for watches and pages; older resource versions answer 410 Gone. `None` keeps
+    /// [`LEAST_HISTORY`] or three for every pod, whichever is more: some minutes' worth.
+    pub history: Option<usize>,
     /// How often a watch that allows bookmarks gets one.
     pub bookmark_every: Duration,
 }
 
-/// Changes kept for watches unless configured otherwise.
-pub const DEFAULT_HISTORY: usize = 20_000;
+/// Changes kept for watches in small clusters, see [`Config::history`].
+pub const LEAST_HISTORY: usize = 20_000;
 
 impl Config {
     /// `world` on free loopback ports.
@@ -96,7 +97,7 @@ impl Config {
             token,
             certificates: Certificates::Signed,
             faults: Faults::default(),
-            history: DEFAULT_HISTORY,
+            history: None,
             bookmark_every: Duration::from_mins(1),
         }
     }

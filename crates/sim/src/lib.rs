@@ -33,7 +33,7 @@ mod tls;
 mod usage;
 mod world;
 
-pub use config::{Certificates, Config, DEFAULT_HISTORY, Now, WorldConfig};
+pub use config::{Certificates, Config, LEAST_HISTORY, Now, WorldConfig};
 pub use error::Error;
 pub use faults::{DEFAULT_DELAY, DEFAULT_OVERSIZE, Fault, FaultError, Faults, Target};
 pub use server::{Control, Sim};

@@ -16,7 +16,7 @@ use model::Timestamp;
 use serde_json::{Map, Value, json};
 
 pub(crate) use batch::{Outcome, outcome, schedule};
-pub(crate) use event::{Event, Involved, render_new as render_new_event};
+pub(crate) use event::{Event, Involved, SCHEDULER, render_new as render_new_event};
 pub(crate) use plain::{API_SERVICE, cluster_address};
 pub(crate) use pod::{status_word, unschedulable};
 pub(crate) use spec::duration;

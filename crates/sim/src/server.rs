@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::apiserver::{Api, LARGEST_REQUEST, Request};
-use crate::config::Config;
+use crate::config::{Config, LEAST_HISTORY};
 use crate::error::Error;
 use crate::faults::{FaultError, Faults, Table};
 use crate::http::{Body, Cut};
@@ -98,7 +98,9 @@ impl Sim {
         let kubelet_port = listeners.addresses.kubelet_https.port();
         let cluster = Arc::new(Cluster { plan, kubelet_port });
         let faults = Arc::new(Table::new(&cluster.plan, config.faults)?);
-        let store = Arc::new(Store::new(Arc::clone(&cluster), config.history));
+        let usual = LEAST_HISTORY.max(cluster.plan.slots.len() * 3);
+        let store = Store::new(Arc::clone(&cluster), config.history.unwrap_or(usual));
+        let store = Arc::new(store);
         store.set_down(&faults.down(), (config.now)().secs());
         let shutdown = CancellationToken::new();
         let kubelets = Arc::new(Kubelets {

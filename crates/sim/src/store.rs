@@ -9,7 +9,7 @@ mod workloads;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -81,6 +81,16 @@ pub(crate) struct Snapshot {
     pub items: Vec<(Key, Version)>,
     /// Items after the last one returned.
     pub remaining: usize,
+}
+
+/// Changes of one kind, oldest first.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub entries: Vec<Entry>,
+    /// The version up to which these are all.
+    pub upto: u64,
+    /// Whether there may be more.
+    pub more: bool,
 }
 
 /// The asked version is older than the history, or newer than anything.
@@ -187,15 +197,19 @@ impl Store {
         self.read(|state| state.list(kind, extent))
     }
 
-    /// Changes of a kind after `version`, and the version up to which that is all.
+    /// The first `limit` changes of a kind after `version`.
     pub(crate) fn changes(
         &self,
         kind: Kind,
         version: u64,
-    ) -> Result<(Vec<Entry>, u64), Unavailable> {
+        limit: usize,
+    ) -> Result<Changes, Unavailable> {
         self.read(|state| {
-            let entries = state.since(version)?;
-            Ok((entries.filter(|entry| entry.kind == kind).cloned().collect(), state.version))
+            let wanted = state.since(version)?.filter(|entry| entry.kind == kind);
+            let entries: Vec<Entry> = wanted.take(limit).cloned().collect();
+            let full = entries.len() == limit;
+            let last = entries.last().filter(|_| full).map(|entry| entry.version.resource_version);
+            Ok(Changes { upto: last.unwrap_or(state.version), more: full, entries })
         })
     }
 
@@ -331,34 +345,44 @@ impl State {
             undone.insert(&entry.key, entry.previous.as_ref());
         }
         let (low, high) = bounds(extent);
+        let inside = (low.as_ref(), high.as_ref());
+        let then: Vec<(&Key, Option<&Version>)> =
+            undone.into_iter().filter(|(key, _)| contains(inside, key)).collect();
         let present = self.maps[kind as usize].range((low.clone(), high.clone()));
         let limit = extent.limit.unwrap_or(usize::MAX);
         let mut items = Vec::new();
         let mut remaining = 0;
-        let mut keep = |key: &Key, version: &Version| {
+        for (key, version) in merge(present, then) {
             if items.len() < limit {
                 items.push((key.clone(), version.clone()));
             } else {
                 remaining += 1;
             }
-        };
-        if undone.is_empty() {
-            present.for_each(|(key, version)| keep(key, version));
-        } else {
-            let mut all: BTreeMap<&Key, &Version> = present.collect();
-            let inside = |key: &Key| (low.as_ref(), high.as_ref()).contains_key(key);
-            for (key, version) in undone.into_iter().filter(|(key, _)| inside(key)) {
-                match version {
-                    Some(version) => all.insert(key, version),
-                    None => all.remove(key),
-                };
-            }
-            for (key, version) in all {
-                keep(key, version);
-            }
         }
         Ok(Snapshot { resource_version, items, remaining })
     }
+}
+
+/// What is there now, replaced by what was there then where that differs; both in order of key.
+fn merge<'a>(
+    now: impl Iterator<Item = (&'a Key, &'a Version)>,
+    then: Vec<(&'a Key, Option<&'a Version>)>,
+) -> impl Iterator<Item = (&'a Key, &'a Version)> {
+    let mut now = now.peekable();
+    let mut then = then.into_iter().peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let Some((key, version)) = then.peek().copied() else { return now.next() };
+            if now.peek().is_some_and(|(present, _)| *present < key) {
+                return now.next();
+            }
+            then.next();
+            now.next_if(|(present, _)| *present == key);
+            if let Some(version) = version {
+                return Some((key, version));
+            }
+        }
+    })
 }
 
 fn bounds(extent: &Extent) -> (Bound<Key>, Bound<Key>) {
@@ -375,12 +399,6 @@ fn bounds(extent: &Extent) -> (Bound<Key>, Bound<Key>) {
     (low, high)
 }
 
-trait ContainsKey {
-    fn contains_key(&self, key: &Key) -> bool;
-}
-
-impl ContainsKey for (Bound<&Key>, Bound<&Key>) {
-    fn contains_key(&self, key: &Key) -> bool {
-        std::ops::RangeBounds::<Key>::contains(self, key)
-    }
+fn contains(bounds: (Bound<&Key>, Bound<&Key>), key: &Key) -> bool {
+    RangeBounds::<Key>::contains(&bounds, key)
 }

@@ -1,5 +1,11 @@
 //! The simulation as its clients see it: real sockets, raw HTTP, and the real kubectl.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics, in its helpers too"
+)]
+
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/kubectl.rs"]

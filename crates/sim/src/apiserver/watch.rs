@@ -145,17 +145,22 @@ impl Watch {
             let bookmark = self.bookmark(true);
             self.lines.push_back(bookmark);
         }
-        match self.api.store.changes(self.kind, self.position) {
-            Ok((entries, upto)) => {
-                for entry in &entries {
-                    self.follow(entry);
+        loop {
+            let changes = match self.api.store.changes(self.kind, self.position, BATCH) {
+                Ok(changes) => changes,
+                Err(why) => {
+                    let status = Status::unavailable(self.position, why);
+                    self.lines.push_back(json!({ "type": "ERROR", "object": status.json() }));
+                    self.ended = true;
+                    return;
                 }
-                self.position = upto;
+            };
+            for entry in &changes.entries {
+                self.follow(entry);
             }
-            Err(why) => {
-                let status = Status::unavailable(self.position, why);
-                self.lines.push_back(json!({ "type": "ERROR", "object": status.json() }));
-                self.ended = true;
+            self.position = changes.upto;
+            if !changes.more || !self.lines.is_empty() {
+                return;
             }
         }
     }

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{Metadata, time};
 use crate::plan::{Plan, Sec};
 
+/// The component whose events have the newer form.
+pub(crate) const SCHEDULER: &str = "default-scheduler";
+
 /// The object an event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Involved {
@@ -76,6 +79,9 @@ fn source(event: &Event) -> Value {
 
 /// Everything but `metadata`, core/v1.
 pub(super) fn body(_plan: &Plan, event: &Event) -> Value {
+    if event.component == SCHEDULER {
+        return scheduler_body(event);
+    }
     json!({
         "involvedObject": involved(event),
         "reason": event.reason,
@@ -89,6 +95,29 @@ pub(super) fn body(_plan: &Plan, event: &Event) -> Value {
         "reportingComponent": event.component,
         "reportingInstance": event.host.as_deref().unwrap_or(""),
     })
+}
+
+/// The scheduler uses the newer events API, which leaves the older fields empty.
+fn scheduler_body(event: &Event) -> Value {
+    let micros = |t: Sec| format!("{}.000000Z", time(t).trim_end_matches('Z'));
+    let mut json = json!({
+        "involvedObject": involved(event),
+        "reason": event.reason,
+        "message": event.message,
+        "source": {},
+        "firstTimestamp": null,
+        "lastTimestamp": null,
+        "type": event.kind(),
+        "eventTime": micros(event.first),
+        "action": if event.warning { "Scheduling" } else { "Binding" },
+        "reportingComponent": SCHEDULER,
+        "reportingInstance": "default-scheduler-sim",
+    });
+    if event.count > 1 {
+        let last = micros(event.last);
+        json["series"] = json!({ "count": event.count, "lastObservedTime": last });
+    }
+    json
 }
 
 /// The whole object as events.k8s.io/v1, made of its core/v1 form.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Key, Kind, State};
 use crate::life::Pod;
-use crate::objects::{Event, Involved, Object};
+use crate::objects::{Event, Involved, Object, SCHEDULER};
 use crate::plan::{Controller, Sec, Workload};
 use crate::seed::{mix, text};
 use crate::telemetry;
@@ -67,7 +67,7 @@ impl State {
             uid: plan.pod_uid(pod),
             field_path: container.map(|name| format!("spec.containers{{{name}}}")),
         };
-        let component = if scheduler { "default-scheduler" } else { "kubelet" };
+        let component = if scheduler { SCHEDULER } else { "kubelet" };
         let namespace = workload.namespace;
         self.tell(Telling { involved, namespace, reason, message, warning, component, host }, at);
     }

@@ -29,7 +29,7 @@ async fn pages_make_up_the_whole_even_while_things_change() {
 
 #[tokio::test]
 async fn a_page_token_that_is_too_old_is_gone() {
-    let cluster = Cluster::with(|config| config.history = 5).await;
+    let cluster = Cluster::with(|config| config.history = Some(5)).await;
     let page = cluster.get("/api/v1/pods?limit=3").await.json();
     let token = page["metadata"]["continue"].as_str().unwrap();
     cluster.at(900);

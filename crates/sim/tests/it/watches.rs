@@ -94,7 +94,7 @@ async fn bookmarks_come_to_those_who_allow_them() {
 
 #[tokio::test]
 async fn a_version_that_is_forgotten_is_gone() {
-    let cluster = Cluster::with(|config| config.history = 5).await;
+    let cluster = Cluster::with(|config| config.history = Some(5)).await;
     let list = cluster.get("/api/v1/pods").await.json();
     let version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     cluster.at(600);
