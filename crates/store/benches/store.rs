@@ -1,3 +1,323 @@
-//! Nothing measured yet.
+//! What the store costs: one table of samples per second, bytes per sample, query times, memory.
+//!
+//! `cargo bench -p store` runs everything; `-- quick` a tenth of it. One thread, the real disk.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a benchmark that prints a table of rounded numbers"
+)]
 
-fn main() {}
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{EntityKind, Timestamp};
+use store::{Matcher, Options, Query, Store};
+
+#[path = "store/counting.rs"]
+mod counting;
+#[path = "store/kubelet.rs"]
+mod kubelet;
+
+use counting::Counting;
+use kubelet::Cluster;
+
+/// 2026-11-23T00:00:00Z
+const BEGIN: i64 = 1_795_392_000;
+const STEP: i64 = 60;
+const DAY: i64 = 86_400;
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+fn row(what: &str, value: impl std::fmt::Display, target: &str) {
+    println!("{what:<80} {:>18}   {target}", value.to_string());
+}
+
+fn resident_bytes() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0.0);
+    pages * 4096.0
+}
+
+struct Run {
+    store: Store,
+    disk: Counting,
+    samples: f64,
+    /// Time within `append` and, apart, within `maintain`.
+    appending: Duration,
+    maintaining: Duration,
+}
+
+fn open(disk: &Counting, dir: &Path, now: i64) -> Store {
+    Store::open(Arc::new(disk.clone()), dir, Options::default(), at(now)).unwrap()
+}
+
+/// Feeds `ticks` batches, with maintenance after each.
+fn feed(dir: &Path, cluster: &mut Cluster, ticks: i64) -> Run {
+    let disk = Counting::default();
+    let store = open(&disk, dir, BEGIN);
+    let zero = Duration::ZERO;
+    let mut run = Run { store, disk, samples: 0.0, appending: zero, maintaining: zero };
+    for tick in 0..ticks {
+        let now = BEGIN + tick * STEP;
+        let batch = cluster.tick(at(now));
+        let begun = Instant::now();
+        let appended = run.store.append(&batch, at(now)).unwrap();
+        run.appending += begun.elapsed();
+        run.samples += appended.samples as f64;
+        let begun = Instant::now();
+        run.store.maintain(at(now)).unwrap();
+        run.maintaining += begun.elapsed();
+    }
+    run
+}
+
+/// The best of five, in milliseconds, and how many values one run read.
+fn time(store: &Store, query: &Query<'_>) -> (f64, usize) {
+    let mut best = f64::INFINITY;
+    let mut values = 0;
+    for _ in 0..5 {
+        let begun = Instant::now();
+        values = 0;
+        for slice in store.select(query).unwrap() {
+            for column in &slice.columns {
+                values += match column {
+                    store::Values::Raw(values) => values.len(),
+                    store::Values::Buckets(buckets) => buckets.count.len(),
+                };
+            }
+        }
+        best = best.min(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    (best, values)
+}
+
+fn hour<'a>(columns: &'a [&'a str], end: i64) -> Query<'a> {
+    Query {
+        kind: EntityKind::Container,
+        matchers: &[],
+        columns,
+        from: at(end - 3600),
+        to: at(end),
+        step: None,
+    }
+}
+
+fn report_disk(run: &Run, what: &str) {
+    let summary = run.store.summary();
+    let kept: u64 = summary.blocks.iter().map(|block| block.bytes).sum();
+    let raw: u64 = summary
+        .blocks
+        .iter()
+        .filter(|block| block.resolution.is_none())
+        .map(|block| block.bytes)
+        .sum();
+    let written = run.disk.written() as f64;
+    row(
+        &format!("{what}: bytes per sample, index and rollups included"),
+        format!("{:.3}", kept as f64 / run.samples),
+        "<= 0.8",
+    );
+    row(
+        &format!("{what}: of these, rollups"),
+        format!("{:.3}", (kept - raw) as f64 / run.samples),
+        "",
+    );
+    row(
+        &format!("{what}: bytes written per sample (log, windows, days)"),
+        format!("{:.2}", written / run.samples),
+        "",
+    );
+    row(&format!("{what}: write amplification"), format!("{:.2}", written / kept as f64), "<= 5");
+}
+
+/// 1,000 containers over a day and a bit.
+fn wide(scale: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::synthetic(1000);
+    let day = DAY / STEP / scale;
+    let run = feed(folder.path(), &mut cluster, day + 90);
+    row(
+        "ingest through log and window, million samples/s, 1 core",
+        format!("{:.2}", run.samples / run.appending.as_secs_f64() / 1e6),
+        ">= 1",
+    );
+    row(
+        "  the same with blocks and compaction counted in",
+        format!("{:.2}", run.samples / (run.appending + run.maintaining).as_secs_f64() / 1e6),
+        "",
+    );
+    let now = BEGIN + (day + 90) * STEP;
+    let memory = ["memory/working_set"];
+    let (ms, values) = time(&run.store, &hour(&memory, now));
+    row("1,000 entities x 1 h from memory, ms", format!("{ms:.2} ({values})"), "<= 10");
+    run.store.flush(at(now)).unwrap();
+    let (ms, values) = time(&run.store, &hour(&memory, now));
+    row("1,000 entities x 1 h from a window's block, ms", format!("{ms:.2} ({values})"), "<= 10");
+    run.store.compact(at(now + DAY)).unwrap();
+    for columns in [&["memory/working_set"][..], &["cpu/usage"]] {
+        let (ms, values) = time(&run.store, &hour(columns, BEGIN + day * STEP / 2));
+        let what = format!("1,000 entities x 1 h of {} from a day, ms", columns[0]);
+        row(&what, format!("{ms:.2} ({values})"), "<= 10");
+    }
+    report_disk(&run, "synthetic, 1,000 containers x 1 day");
+}
+
+/// Recorded values with variation over two days.
+fn recorded(scale: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::recorded(40);
+    let ticks = 2 * DAY / STEP / scale;
+    let run = feed(folder.path(), &mut cluster, ticks);
+    let now = BEGIN + ticks * STEP + DAY;
+    run.store.flush(at(now)).unwrap();
+    run.store.compact(at(now)).unwrap();
+    report_disk(&run, "recorded, 40 nodes x 2 days");
+}
+
+/// A month of a few containers.
+fn month(scale: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::synthetic(60);
+    let ticks = 30 * DAY / STEP / scale;
+    let run = feed(folder.path(), &mut cluster, ticks);
+    let end = BEGIN + ticks * STEP;
+    let matcher = [Matcher::equal("pod", "pod-7")];
+    let query = |columns, step| Query {
+        kind: EntityKind::Container,
+        matchers: &matcher,
+        columns,
+        from: at(BEGIN),
+        to: at(end),
+        step,
+    };
+    let cold = open(&Counting::default(), &copy(folder.path()), end);
+    let begun = Instant::now();
+    let values: usize = cold.select(&query(&["cpu/usage"], None)).unwrap().count();
+    let first = begun.elapsed().as_secs_f64() * 1e3;
+    row(
+        "one entity x 30 d, cpu/usage, just opened, ms",
+        format!("{first:.2} ({values})"),
+        "<= 100",
+    );
+    for (what, columns) in [("cpu/usage", &["cpu/usage"][..]), ("all metrics", &[])] {
+        let (ms, values) = time(&run.store, &query(columns, None));
+        row(&format!("one entity x 30 d, {what}, ms"), format!("{ms:.2} ({values})"), "<= 20");
+    }
+    let (ms, values) = time(&run.store, &query(&[], Some(Duration::from_hours(1))));
+    row("one entity x 30 d, all metrics, hourly rollup, ms", format!("{ms:.2} ({values})"), "");
+    report_disk(&run, "synthetic, 60 containers x 30 days");
+}
+
+/// A copy that can be opened beside the original.
+fn copy(dir: &Path) -> std::path::PathBuf {
+    let to = dir.join("copy");
+    for part in ["wal", "blocks", "events"] {
+        std::fs::create_dir_all(to.join(part)).unwrap();
+        for entry in std::fs::read_dir(dir.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    to
+}
+
+/// A million series: memory, and the time to be back after the process is killed.
+fn million(scale: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let containers = 1_000_000 / kubelet::SYNTHETIC_METRICS / usize::try_from(scale).unwrap();
+    let mut cluster = Cluster::synthetic(containers);
+    let disk = Counting::default();
+    let store = open(&disk, folder.path(), BEGIN);
+    // The cluster itself is known before memory is measured.
+    drop(cluster.tick(at(BEGIN - STEP)));
+    let before = resident_bytes();
+    let mut peak = 0.0_f64;
+    let mut tick = 0;
+    // As much as a window holds, less one batch.
+    let most = Options::default().window_samples - 1_100_000;
+    let mut appending = Duration::ZERO;
+    let mut samples = 0;
+    while samples < most && tick < 119 {
+        let now = BEGIN + tick * STEP;
+        let batch = cluster.tick(at(now));
+        let begun = Instant::now();
+        samples += store.append(&batch, at(now)).unwrap().samples;
+        appending += begun.elapsed();
+        drop(batch);
+        peak = peak.max(resident_bytes() - before);
+        tick += 1;
+    }
+    let summary = store.summary();
+    let series = summary.head_series as f64;
+    row(
+        "series in memory, samples of each",
+        format!("{series} x {:.0}", summary.head_samples as f64 / series),
+        "",
+    );
+    row(
+        "  million samples/s through log and window",
+        format!("{:.2}", summary.head_samples as f64 / appending.as_secs_f64() / 1e6),
+        ">= 1",
+    );
+    row(
+        "  bytes of memory per series, by RSS (peak)",
+        format!("{:.0} ({:.0})", (resident_bytes() - before) / series, peak / series),
+        "<= 1024",
+    );
+    row(
+        "  bytes of memory per series, counted, labels not",
+        format!("{:.0}", summary.head_bytes as f64 / series),
+        "",
+    );
+    row(
+        "  log bytes per sample",
+        format!("{:.2}", summary.wal_bytes as f64 / summary.head_samples as f64),
+        "",
+    );
+    let steady = resident_bytes() - before;
+    let now = BEGIN + tick * STEP;
+    // Neither flushed nor closed: what a kill leaves behind.
+    drop(store);
+    let arguments = ["reopen".to_owned(), now.to_string(), steady.to_string()];
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(arguments)
+        .arg(folder.path())
+        .status();
+    assert!(child.unwrap().success());
+}
+
+/// In a process of its own: opens what [`million`] left, and turns it into a block.
+fn reopen(now: i64, steady: f64, dir: &Path) {
+    let before = resident_bytes();
+    let begun = Instant::now();
+    let store = open(&Counting::default(), dir, now);
+    let took = begun.elapsed().as_secs_f64();
+    row("restart after a kill, s", format!("{took:.2}"), "<= 2");
+    let ratio = (resident_bytes() - before) / steady;
+    row("  memory after it, of memory before", format!("{ratio:.2}"), "<= 1.2");
+    let begun = Instant::now();
+    store.flush(at(now)).unwrap();
+    let flushed = begun.elapsed().as_secs_f64();
+    row("turning that window into a block, s", format!("{flushed:.2}"), "");
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, verb, now, steady, dir] = &arguments[..]
+        && verb == "reopen"
+    {
+        return reopen(now.parse().unwrap(), steady.parse().unwrap(), Path::new(dir));
+    }
+    let quick = arguments.iter().any(|argument| argument == "quick");
+    let scale = if quick { 10 } else { 1 };
+    row("what", "measured", "target");
+    wide(if quick { 2 } else { 1 });
+    recorded(if quick { 4 } else { 1 });
+    month(scale);
+    million(scale);
+}

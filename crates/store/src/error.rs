@@ -100,7 +100,7 @@ impl Error {
 /// A place in a file that does not hold what it should; what was there reads as a gap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The file, relative to the store's folder.
+    /// The file.
     pub file: PathBuf,
     /// Where in it.
     pub offset: u64,

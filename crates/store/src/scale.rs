@@ -1,6 +1,6 @@
 //! How a metric's values become the integers that are kept: one scale per unit.
 //!
-//! Integers keep every digit except CPU time, which is kept in microseconds. Computed floats are
+//! Integers keep every digit except CPU time (microseconds) and uptime (seconds). Computed floats are
 //! kept with the digits that a graph can show; the floats of custom metrics keep all but the last
 //! bit. Source of the choice: docs/decisions/0011.
 
@@ -122,7 +122,9 @@ impl Coding {
         };
         let row = descriptor(*id);
         match (row.value, row.unit) {
-            (ValueType::Int, Unit::Nanoseconds) => Self::Scaled { times: 1000, per: 1 },
+            (ValueType::Int, Unit::Nanoseconds | Unit::Milliseconds) => {
+                Self::Scaled { times: 1000, per: 1 }
+            }
             (ValueType::Int, _) | (ValueType::Float, Unit::Bytes | Unit::BytesPerSecond) => {
                 Self::WHOLE
             }
@@ -186,6 +188,7 @@ mod tests {
     fn units_have_scales() {
         let known = Metric::Known;
         check(&known(metric::CPU_USAGE), Value::Int(1_234_567_890), 1_234_567_000.0);
+        check(&known(metric::UPTIME), Value::Int(61_234), 61_000.0);
         check(&known(metric::MEMORY_USAGE), Value::Int(4096), 4096.0);
         check(&known(metric::CPU_NODE_UTILIZATION), Value::Float(0.123_456_78), 0.123_457);
         check(&known(metric::NETWORK_RX_RATE), Value::Float(12.6), 13.0);

@@ -162,9 +162,20 @@ fn open_blocks(
         .filter(|block| block.meta.compacted && block.meta.resolution == 0)
         .flat_map(|block| block.meta.windows.iter().copied())
         .collect();
+    let waiting: BTreeSet<u64> = blocks
+        .iter()
+        .filter(|block| !block.meta.compacted)
+        .flat_map(|block| block.meta.windows.iter().copied())
+        .filter(|window| !compacted.contains(window))
+        .collect();
+    // A rollup whose day was set aside stays: it is all that is left of it.
     let superseded = |block: &Block| {
-        let replaced = block.meta.windows.iter().all(|window| compacted.contains(window));
-        if block.meta.resolution == 0 { !block.meta.compacted && replaced } else { !replaced }
+        let windows = &block.meta.windows;
+        if block.meta.resolution > 0 {
+            windows.iter().any(|window| waiting.contains(window))
+        } else {
+            !block.meta.compacted && windows.iter().all(|window| compacted.contains(window))
+        }
     };
     for block in blocks.iter().filter(|block| superseded(block)) {
         remove(&block.name)?;

@@ -161,3 +161,27 @@ fn windows_are_bounded_by_samples_too() {
     assert!(store.summary().head_samples < 40, "appends make room by themselves");
     assert_eq!(memory_of(&store).len(), 95);
 }
+
+#[test]
+fn a_rollup_outlives_its_day() {
+    let disk = Simulated::new(6);
+    let store = open(&disk, settings(), DAY).unwrap();
+    fill(&store, 1);
+    let end = DAY + 86_400 + 3600;
+    store.flush(at(end)).unwrap();
+    store.compact(at(end)).unwrap();
+    drop(store);
+    let name = format!("/data/blocks/d{:06}.blk", DAY / 86_400);
+    let (path, mut bytes) =
+        disk.files().into_iter().find(|(path, _)| *path == *std::path::Path::new(&name)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    disk.put(&path, bytes);
+    let store = open(&disk, settings(), end).unwrap();
+    assert_eq!(store.summary().damage[0].file, path);
+    assert_eq!(content(&store).len(), 0, "raw values are set aside");
+    let columns = ["memory/usage"];
+    let slices: Vec<_> = store.select(&hourly(&columns, DAY, DAY + 86_400)).unwrap().collect();
+    let Values::Buckets(buckets) = &slices[0].columns[0] else { panic!("buckets were asked") };
+    assert!(buckets.count.iter().sum::<f64>() > 200.0);
+}
