@@ -49,6 +49,11 @@ impl Batch {
         self.tables.iter().map(Table::len).sum()
     }
 
+    /// Heap bytes held, those of entities and inventory records left out: they are shared.
+    pub fn heap_bytes(&self) -> usize {
+        self.tables.iter().map(Table::heap_bytes).sum()
+    }
+
     /// Rows of the parts (volumes, filesystems, disks, accelerators) that belong to `owner`:
     /// what Heapster shows as the owner's labeled metrics. Scans the part tables.
     pub fn parts_of<'a>(

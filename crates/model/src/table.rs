@@ -19,6 +19,9 @@ pub struct Context {
     pub namespace: Option<Arc<Namespace>>,
 }
 
+/// The context of a row that has none.
+static NO_CONTEXT: Context = Context { node: None, pod: None, namespace: None };
+
 /// No column of this metric.
 const NO_SLOT: u8 = u8::MAX;
 
@@ -28,11 +31,12 @@ pub struct Table {
     kind: EntityKind,
     entities: Vec<Arc<Entity>>,
     index: HashTable<u32>,
+    /// Times by row; each only as long as its last row that has one.
     scraped: Vec<Timestamp>,
-    /// Rows whose CPU and memory were measured at another time than `scraped`; else never.
     computed: Vec<Timestamp>,
     started: Vec<Timestamp>,
     created: Vec<Timestamp>,
+    /// Only as long as the last row that has one: parts need none.
     contexts: Vec<Context>,
     columns: Vec<Column>,
     /// Catalog position → position in `columns`.
@@ -85,31 +89,29 @@ impl Table {
 
     /// When the source measured `row`; [`Timestamp::NEVER`] for computed rows.
     pub fn scraped(&self, row: usize) -> Timestamp {
-        self.scraped[row]
+        time(&self.scraped, row)
     }
 
     /// When CPU and memory of `row` were measured: a kubelet reads them and the network at times
     /// of their own.
     pub fn compute_time(&self, row: usize) -> Timestamp {
-        match self.computed.get(row) {
-            Some(time) if !time.is_never() => *time,
-            _ => self.scraped(row),
-        }
+        let own = time(&self.computed, row);
+        if own.is_never() { self.scraped(row) } else { own }
     }
 
     /// When the counters of `row` began (Heapster: `CollectionStartTime`).
     pub fn started(&self, row: usize) -> Timestamp {
-        self.started[row]
+        time(&self.started, row)
     }
 
     /// When the entity of `row` was created (Heapster: `EntityCreateTime`).
     pub fn created(&self, row: usize) -> Timestamp {
-        self.created[row]
+        time(&self.created, row)
     }
 
     /// What the inventory knows of `row`.
     pub fn context(&self, row: usize) -> &Context {
-        &self.contexts[row]
+        self.contexts.get(row).unwrap_or(&NO_CONTEXT)
     }
 
     /// Every column.
@@ -143,38 +145,34 @@ impl Table {
         entities.push(Arc::clone(entity));
         let row32 = u32::try_from(row).unwrap_or(u32::MAX);
         self.index.insert_unique(entity.hash64(), row32, |row| entities[*row as usize].hash64());
-        self.scraped.push(Timestamp::NEVER);
-        self.started.push(Timestamp::NEVER);
-        self.created.push(Timestamp::NEVER);
-        self.contexts.push(Context::default());
         row
     }
 
     /// Sets when the source measured `row`.
     pub fn set_scraped(&mut self, row: usize, time: Timestamp) {
-        self.scraped[row] = time;
+        set_time(&mut self.scraped, row, time);
     }
 
     /// Sets when CPU and memory of `row` were measured, where that is not its scrape time.
     pub fn set_compute_time(&mut self, row: usize, time: Timestamp) {
-        if self.computed.len() <= row {
-            self.computed.resize(row + 1, Timestamp::NEVER);
-        }
-        self.computed[row] = time;
+        set_time(&mut self.computed, row, time);
     }
 
     /// Sets when the counters of `row` began.
     pub fn set_started(&mut self, row: usize, time: Timestamp) {
-        self.started[row] = time;
+        set_time(&mut self.started, row, time);
     }
 
     /// Sets when the entity of `row` was created.
     pub fn set_created(&mut self, row: usize, time: Timestamp) {
-        self.created[row] = time;
+        set_time(&mut self.created, row, time);
     }
 
     /// What the inventory knows of `row`, to fill in.
     pub fn context_mut(&mut self, row: usize) -> &mut Context {
+        if self.contexts.len() <= row {
+            self.contexts.resize_with(row + 1, Context::default);
+        }
         &mut self.contexts[row]
     }
 
@@ -215,6 +213,16 @@ impl Table {
         self.column_mut(metric).set(row, Value::Float(value));
     }
 
+    /// Heap bytes held, those of entities and inventory records left out.
+    pub fn heap_bytes(&self) -> usize {
+        let times = [&self.scraped, &self.computed, &self.started, &self.created];
+        self.entities.capacity() * size_of::<Arc<Entity>>()
+            + self.index.allocation_size()
+            + times.iter().map(|times| times.capacity() * size_of::<Timestamp>()).sum::<usize>()
+            + self.contexts.capacity() * size_of::<Context>()
+            + self.columns.iter().map(Column::heap_bytes).sum::<usize>()
+    }
+
     pub(crate) fn shrink(&mut self) {
         self.entities.shrink_to_fit();
         self.scraped.shrink_to_fit();
@@ -224,4 +232,15 @@ impl Table {
         self.contexts.shrink_to_fit();
         self.columns.iter_mut().for_each(Column::shrink);
     }
+}
+
+fn time(times: &[Timestamp], row: usize) -> Timestamp {
+    times.get(row).copied().unwrap_or(Timestamp::NEVER)
+}
+
+fn set_time(times: &mut Vec<Timestamp>, row: usize, time: Timestamp) {
+    if times.len() <= row {
+        times.resize(row + 1, Timestamp::NEVER);
+    }
+    times[row] = time;
 }

@@ -16,6 +16,8 @@ pub(crate) const SCRAPES_ABANDONED: &str = "taffrail_scrapes_abandoned_total";
 pub(crate) const TICK_DURATION: &str = "taffrail_tick_duration_milliseconds";
 /// Gauge, by `kind`: rows of the last batch.
 pub(crate) const BATCH_ROWS: &str = "taffrail_batch_rows";
+/// Gauge: bytes that the last batch's columns hold.
+pub(crate) const BATCH_BYTES: &str = "taffrail_batch_bytes";
 /// Counter, by `sink`: batches that were dropped because its queue was full.
 pub(crate) const SINK_DROPPED: &str = "taffrail_sink_dropped_batches_total";
 /// Counter, by `sink`: exports that failed or ran out of time.

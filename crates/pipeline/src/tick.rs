@@ -292,6 +292,8 @@ impl Ticker {
             #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
             gauge!(telemetry::BATCH_ROWS, "kind" => table.kind().name()).set(table.len() as f64);
         }
+        #[expect(clippy::cast_precision_loss, reason = "a batch is far below 2^53 bytes")]
+        gauge!(telemetry::BATCH_BYTES).set(batch.heap_bytes() as f64);
         let delivered = self.clock.now();
         self.status.send_modify(|status| {
             *status = TickStatus {

@@ -22,6 +22,8 @@ pub struct WindowOptions {
     pub min_batches: usize,
     /// How many whole batches are kept at most.
     pub max_batches: usize,
+    /// What whole batches beyond `min_batches` must fit into.
+    pub batch_bytes: usize,
     /// How long history is kept whatever its size. Heapster: 15 min.
     pub min_history: Duration,
     /// How long history is kept while it fits `history_bytes`.
@@ -40,6 +42,7 @@ impl Default for WindowOptions {
             batch_horizon: Duration::from_secs(140),
             min_batches: 3,
             max_batches: 32,
+            batch_bytes: 64 << 20,
             min_history: Duration::from_mins(15),
             max_history: Duration::from_hours(1),
             max_ticks: 720,
@@ -200,6 +203,7 @@ impl State {
         let keep_from = newest.minus(options.batch_horizon);
         while self.batches.len() > options.min_batches.max(1)
             && (self.batches.len() > options.max_batches
+                || self.batch_bytes() > options.batch_bytes
                 || self.batches.front().is_some_and(|batch| batch.timestamp() <= keep_from))
         {
             self.batches.pop_front();
@@ -207,6 +211,10 @@ impl State {
         while self.history.len() > self.batches.len() && self.oldest_tick_goes(options, newest) {
             self.history.pop();
         }
+    }
+
+    fn batch_bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.heap_bytes()).sum()
     }
 
     fn oldest_tick_goes(&self, options: &WindowOptions, newest: Timestamp) -> bool {

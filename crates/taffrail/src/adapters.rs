@@ -45,7 +45,7 @@ impl pipeline::Sink for QueuedSink {
     }
 }
 
-fn failed(reason: impl ToString) -> SinkError {
+fn failed(reason: impl std::fmt::Display) -> SinkError {
     SinkError { reason: reason.to_string() }
 }
 

@@ -175,7 +175,7 @@ fn fill_accelerator(
 ) {
     let variant = format!("{}/{}", accelerator.make, accelerator.model);
     let part = rows.draft.registry.accelerator(entity, &variant, &accelerator.id);
-    let row = rows.insert(&part);
+    let row = rows.draft.insert(&part);
     rows.draft.table_mut(EntityKind::Accelerator).set_scraped(row.row, scraped);
     rows.set(row, metric::ACCELERATOR_MEMORY_TOTAL, accelerator.memory_total.0);
     rows.set(row, metric::ACCELERATOR_MEMORY_USED, accelerator.memory_used.0);

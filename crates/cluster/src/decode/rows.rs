@@ -56,10 +56,13 @@ impl Rows<'_> {
         started: Timestamp,
     ) -> Row {
         let entity = self.draft.registry.part(kind, owner, id);
-        let row = self.insert(&entity);
-        let table = self.draft.table_mut(kind);
-        table.set_scraped(row.row, scraped);
-        table.set_started(row.row, started);
+        let row = self.draft.insert(&entity);
+        // Only disks have counters; the others' times and node are their owner's.
+        if kind == EntityKind::Disk {
+            let table = self.draft.table_mut(kind);
+            table.set_scraped(row.row, scraped);
+            table.set_started(row.row, started);
+        }
         row
     }
 }

@@ -45,7 +45,12 @@ fn dump(draft: &Draft) -> String {
                 }
                 .unwrap();
             }
-            assert!(table.context(row).node.is_some(), "{entity} has no node");
+            let own_node = table.context(row).node.is_some();
+            assert_ne!(
+                own_node,
+                entity.kind().is_labeled_part(),
+                "{entity}: the node of its owner"
+            );
             lines.push(line);
         }
     }

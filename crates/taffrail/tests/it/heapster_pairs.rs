@@ -82,7 +82,7 @@ fn lines(batch: &str) -> BTreeSet<String> {
         if line.starts_with("         ") {
             found.insert(format!("{set} | {labeled} {}", line.trim()));
         } else {
-            labeled = line.trim().to_owned();
+            line.trim().clone_into(&mut labeled);
             found.insert(format!("{set} | {line}"));
         }
     }
