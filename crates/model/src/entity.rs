@@ -104,12 +104,10 @@ impl EntityKind {
 #[derive(Debug)]
 pub struct Entity {
     kind: EntityKind,
-    /// Namespace of a namespaced entity, the workload's and pod's own; empty otherwise.
-    namespace: Box<str>,
-    /// The workload's kind (`Deployment`), the accelerator's `make/model`; empty otherwise.
-    variant: Box<str>,
-    name: Box<str>,
-    uid: Box<str>,
+    /// Namespace, variant, name and uid, one behind the other: one allocation, not four.
+    text: Box<str>,
+    /// Where namespace, variant and name end in `text`.
+    ends: [u32; 3],
     parent: Option<Arc<Entity>>,
     hash: u64,
 }
@@ -137,9 +135,9 @@ impl Identity<'_> {
 
     pub(crate) fn matches(&self, entity: &Entity) -> bool {
         self.kind == entity.kind
-            && *self.name == *entity.name
-            && *self.namespace == *entity.namespace
-            && *self.variant == *entity.variant
+            && self.name == entity.name()
+            && self.namespace == entity.part(0)
+            && self.variant == entity.variant()
             && match (self.parent, &entity.parent) {
                 (None, None) => true,
                 (Some(left), Some(right)) => left == right,
@@ -148,15 +146,16 @@ impl Identity<'_> {
     }
 
     pub(crate) fn to_entity(self, uid: &str) -> Entity {
-        Entity {
-            kind: self.kind,
-            namespace: self.namespace.into(),
-            variant: self.variant.into(),
-            name: self.name.into(),
-            uid: uid.into(),
-            parent: self.parent.map(Arc::clone),
-            hash: self.hash(),
-        }
+        let mut text = String::with_capacity(
+            self.namespace.len() + self.variant.len() + self.name.len() + uid.len(),
+        );
+        let ends = [self.namespace, self.variant, self.name].map(|part| {
+            text.push_str(part);
+            u32::try_from(text.len()).unwrap_or(u32::MAX)
+        });
+        text.push_str(uid);
+        let parent = self.parent.map(Arc::clone);
+        Entity { kind: self.kind, text: text.into(), ends, parent, hash: self.hash() }
     }
 }
 
@@ -169,17 +168,17 @@ impl Entity {
     /// Its own name: the pod's, the node's, the container's, `cluster`, or the `resource_id` of
     /// a volume, filesystem, disk or accelerator.
     pub fn name(&self) -> &str {
-        &self.name
+        self.part(2)
     }
 
     /// The workload's kind (`Deployment`), the accelerator's `make/model`; empty otherwise.
     pub fn variant(&self) -> &str {
-        &self.variant
+        self.part(1)
     }
 
     /// The object's uid as the kubelet gave it; empty when unknown.
     pub fn uid(&self) -> &str {
-        &self.uid
+        self.part(3)
     }
 
     /// The pod of a container or volume, the node of a system container, the owner of a part.
@@ -190,32 +189,39 @@ impl Entity {
     /// The namespace it lives in (or is), through its parents; `None` outside namespaces.
     pub fn namespace(&self) -> Option<&str> {
         match self.kind {
-            EntityKind::Namespace => Some(&self.name),
-            EntityKind::Pod | EntityKind::Workload => Some(&self.namespace),
+            EntityKind::Namespace => Some(self.name()),
+            EntityKind::Pod | EntityKind::Workload => Some(self.part(0)),
             _ => self.parent.as_ref().and_then(|parent| parent.namespace()),
         }
     }
 
     /// The pod's name, for a pod and what is inside one.
     pub fn pod(&self) -> Option<&str> {
-        self.ancestor(EntityKind::Pod).map(|pod| &*pod.name)
+        self.ancestor(EntityKind::Pod).map(Self::name)
     }
 
     /// The container's name, for a (system) container and what is inside one.
     pub fn container(&self) -> Option<&str> {
         self.ancestor(EntityKind::Container)
             .or_else(|| self.ancestor(EntityKind::SystemContainer))
-            .map(|container| &*container.name)
+            .map(Self::name)
     }
 
     /// The node's name, for a node and what is identified by one (not for pods: those move).
     pub fn node(&self) -> Option<&str> {
-        self.ancestor(EntityKind::Node).map(|node| &*node.name)
+        self.ancestor(EntityKind::Node).map(Self::name)
     }
 
     /// The identity's hash, stable within a process.
     pub fn hash64(&self) -> u64 {
         self.hash
+    }
+
+    /// Namespace, variant, name or uid, by position.
+    fn part(&self, at: usize) -> &str {
+        let end = |at: usize| self.ends.get(at).map_or(self.text.len(), |end| *end as usize);
+        let start = if at == 0 { 0 } else { end(at - 1) };
+        self.text.get(start..end(at)).unwrap_or_default()
     }
 
     fn ancestor(&self, kind: EntityKind) -> Option<&Self> {
@@ -231,9 +237,7 @@ impl PartialEq for Entity {
         std::ptr::eq(self, other)
             || (self.hash == other.hash
                 && self.kind == other.kind
-                && self.name == other.name
-                && self.namespace == other.namespace
-                && self.variant == other.variant
+                && (0..3).all(|at| self.part(at) == other.part(at))
                 && self.parent == other.parent)
     }
 }
@@ -250,14 +254,14 @@ impl Hash for Entity {
 /// Kinds that Heapster lacks follow the same pattern.
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
+        let name = self.name();
         match self.kind {
             EntityKind::Cluster => f.write_str("cluster"),
             EntityKind::Namespace => write!(f, "namespace:{name}"),
             EntityKind::Node => write!(f, "node:{name}"),
-            EntityKind::Pod => write!(f, "namespace:{}/pod:{name}", self.namespace),
+            EntityKind::Pod => write!(f, "namespace:{}/pod:{name}", self.part(0)),
             EntityKind::Workload => {
-                write!(f, "namespace:{}/workload:{}/{name}", self.namespace, self.variant)
+                write!(f, "namespace:{}/workload:{}/{name}", self.part(0), self.variant())
             }
             kind => {
                 if let Some(parent) = &self.parent {
