@@ -478,4 +478,29 @@ mod tests {
         let float = |tick: u32| Coding::Bits.encode(model::Value::Float(f64::from(tick) / 7.0));
         check(&[points(0..50, float), points(0..50, |_| 4)], 0, 50, Coding::Bits);
     }
+
+    #[test]
+    fn changed_bytes_never_panic() {
+        let noise = |tick: u32| i64::from(tick.wrapping_mul(2_654_435_761) >> 12);
+        let float = |tick: u32| Coding::Bits.encode(model::Value::Float(f64::from(tick).sqrt()));
+        for (ticks, value, coding) in [
+            (300, &noise as &dyn Fn(u32) -> i64, Coding::WHOLE),
+            (100, &noise, Coding::WHOLE),
+            (100, &float, Coding::Bits),
+        ] {
+            let series: Vec<Points> =
+                (0..4).map(|one| points(one..ticks, |tick| value(tick + one * 7))).collect();
+            let mut bytes = Vec::new();
+            put(&series, (0, ticks), coding, 8, &mut bytes);
+            bytes.truncate(bytes.len() - 4);
+            for at in 0..bytes.len().min(600) {
+                for change in [1, 0x80, 0xFF] {
+                    bytes[at] ^= change;
+                    fuzz(&bytes);
+                    bytes[at] ^= change;
+                }
+                fuzz(&bytes[..at]);
+            }
+        }
+    }
 }

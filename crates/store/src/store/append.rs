@@ -19,9 +19,9 @@ use crate::{Labels, telemetry};
 /// Every so many frames the log holds values instead of differences, so that damage loses no
 /// more than these.
 const KEY_EVERY: u32 = 16;
-/// Full windows that may wait to become blocks before appends wait for them.
+/// Full windows that may wait to become blocks before an append makes some itself.
 const MAX_SEALED: usize = 3;
-/// Full windows that may wait at all.
+/// Full windows that may wait at all: an append waits for maintenance then.
 const MAX_BEHIND: usize = 8;
 /// Most metrics in one window.
 const MAX_METRICS: usize = 1 << 15;
@@ -206,20 +206,17 @@ impl Store {
         Ok(due)
     }
 
-    /// Turns full windows into blocks when too many wait and nobody else does it.
+    /// Turns full windows into blocks when too many wait: at once when nobody maintains the store
+    /// now, after them when far too many wait.
     fn relieve(&self) -> Result<(), Error> {
         let waiting = self.shared().sealed.len();
-        if waiting < MAX_SEALED {
-            return Ok(());
-        }
-        if let Ok(guard) = self.maintenance.try_lock() {
-            let flushed = self.flush_sealed(&guard);
-            if waiting >= MAX_BEHIND {
-                flushed?;
-            }
-        } else if waiting >= MAX_BEHIND {
-            let reason = "too many windows wait to become blocks".to_owned();
-            return Err(Error::Poisoned { reason });
+        if waiting >= MAX_BEHIND {
+            self.flush_sealed(&self.maintenance())?;
+        } else if waiting >= MAX_SEALED
+            && let Ok(guard) = self.maintenance.try_lock()
+            && let Err(error) = self.flush_sealed(&guard)
+        {
+            tracing::warn!(%error, waiting, "windows wait to become blocks");
         }
         Ok(())
     }

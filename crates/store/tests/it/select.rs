@@ -129,3 +129,48 @@ fn last_values_are_the_newest() {
         ]
     );
 }
+
+/// Appends, queries and maintenance on threads of their own: nothing waits for ever, and every
+/// query sees a prefix of what was appended.
+#[test]
+fn threads_share_a_store() {
+    let disk = Simulated::new(2);
+    let options = store::Options { window_samples: 40, ..options() };
+    let store = open(&disk, options, DAY).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    // Ends the others also when the appending thread fails.
+    struct Finish<'a>(&'a std::sync::atomic::AtomicBool);
+    impl Drop for Finish<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let order = std::sync::atomic::Ordering::SeqCst;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _finish = Finish(&done);
+            let mut feed = Feed::default();
+            for tick in 0..1500 {
+                let now = DAY + tick * 120;
+                store.append(&feed.memory(now, tick), at(now)).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            let mut now = DAY;
+            while !done.load(order) {
+                now += 3600;
+                store.maintain(at(now.min(DAY + 1500 * 120))).unwrap();
+                store.label_values(None, "pod", &[], at(DAY), at(now)).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            while !done.load(order) {
+                let found = crate::support::memory_of(&store);
+                let values = found.iter().map(|(time, _)| *time);
+                assert!(values.eq((DAY..).step_by(120).take(found.len())));
+            }
+        });
+    });
+    assert_eq!(crate::support::memory_of(&store).len(), 1500);
+    assert_eq!(store.summary().damage, []);
+}
