@@ -19,6 +19,7 @@ use kube::{Api, Client, Config};
 use serde::Deserialize;
 
 use crate::SourceOptions;
+use crate::failure::Cause;
 use crate::wire::object;
 
 /// Where the connection's settings came from.
@@ -127,7 +128,7 @@ impl Connection {
         Ok(version)
     }
 
-    async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         asked: impl Future<Output = Result<T, kube::Error>>,
         resource: Option<&str>,
@@ -141,6 +142,16 @@ impl Connection {
                     .to_owned(),
             })),
         }
+    }
+
+    /// A failed way to the API server, explained.
+    pub(crate) fn explain_cause(&self, cause: Cause, detail: &str) -> ConnectError {
+        advice::transport((cause, detail.to_owned()), &self.url(), &self.origin)
+    }
+
+    /// A status that the API server refused `resource` with, explained.
+    pub(crate) fn explain_status(&self, code: u16, message: &str, resource: &str) -> ConnectError {
+        advice::refused(code, message, &advice::who(&self.url(), &self.origin), Some(resource))
     }
 
     /// A failed request to the API server, explained.

@@ -4,25 +4,27 @@
 mod advice;
 mod credentials;
 
+pub(crate) use credentials::Credentials;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use model::Hop;
+use model::{Hop, Timestamp};
+use rustls::ClientConfig;
 
 use crate::connect::{ConnectError, Connection};
 use crate::failure::{Cause, Failure, classify};
 use crate::tls::{NodeNames, Verified};
 use advice::Asked;
-use credentials::Credentials;
 
 /// Largest answer that is read; a larger one fails the scrape.
 pub const MAX_BODY_BYTES: usize = 64 << 20;
@@ -52,6 +54,14 @@ pub(crate) struct Ask {
     pub(crate) post: Option<Bytes>,
 }
 
+/// What a kubelet answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    /// The `Date` header: what the answering machine's clock showed.
+    pub(crate) date: Option<Timestamp>,
+}
+
 /// Why there is no body.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -70,6 +80,7 @@ impl From<Failure> for Refusal {
 pub(crate) struct KubeletClient {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     https: bool,
+    tls: Arc<ClientConfig>,
     credentials: Credentials,
     api: kube::Client,
     api_url: String,
@@ -90,9 +101,10 @@ impl KubeletClient {
             .pool_max_idle_per_host(1)
             .pool_timer(TokioTimer::new())
             .http1_read_buf_exact_size(READ_BUFFER_BYTES)
-            .build(HttpsConnector::from((tcp, tls)));
+            .build(HttpsConnector::from((tcp, Arc::clone(&tls))));
         Ok(Self {
             http,
+            tls,
             https: connection.options.kubelet_https,
             credentials: Credentials::new(connection)?,
             api: connection.client(),
@@ -139,20 +151,34 @@ impl KubeletClient {
         }
     }
 
+    /// TLS as it is spoken to kubelets.
+    pub(crate) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
+    }
+
+    /// What a failed connection to a kubelet means.
+    pub(crate) fn explain(
+        &self,
+        route: &Route,
+        path: &'static str,
+        cause: (Cause, String),
+    ) -> Failure {
+        self.asked(route, path, false, true).transport(cause)
+    }
+
+    fn asked(&self, route: &Route, path: &'static str, is_post: bool, token: bool) -> Asked {
+        let port = if let Route::Direct { port, .. } = route { Some(*port) } else { None };
+        Asked { path, post: is_post, https: self.https, token, port }
+    }
+
     /// Asks once. The caller sets the deadline.
     pub(crate) async fn fetch(
         &self,
         route: &Route,
         ask: &Ask,
         authorization: Option<&HeaderValue>,
-    ) -> Result<Bytes, Refusal> {
-        let asked = Asked {
-            path: ask.path,
-            post: ask.post.is_some(),
-            https: self.https,
-            token: authorization.is_some(),
-            port: if let Route::Direct { port, .. } = route { Some(*port) } else { None },
-        };
+    ) -> Result<Answer, Refusal> {
+        let asked = self.asked(route, ask.path, ask.post.is_some(), authorization.is_some());
         match route {
             Route::Direct { .. } => {
                 let request = self.request(&self.url(route, ask.path), ask, authorization)?;
@@ -206,7 +232,7 @@ fn proxy_path(route: &Route, path: &str) -> String {
     }
 }
 
-async fn read<B>(response: Response<B>, asked: &Asked) -> Result<Bytes, Refusal>
+async fn read<B>(response: Response<B>, asked: &Asked) -> Result<Answer, Refusal>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -217,9 +243,10 @@ where
     if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(too_large().into());
     }
+    let date = response.headers().get(DATE).and_then(|date| http_date(date.to_str().ok()?));
     let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
     match body {
-        Ok(body) if status == StatusCode::OK => Ok(body.to_bytes()),
+        Ok(body) if status == StatusCode::OK => Ok(Answer { body: body.to_bytes(), date }),
         Ok(body) => Err(Refusal {
             failure: asked.refused(status, &shown(&body.to_bytes())),
             status: Some(status),
@@ -246,4 +273,28 @@ fn too_large() -> Failure {
 fn shown(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     text.lines().next().unwrap_or_default().trim().chars().take(SHOWN_BODY_CHARS).collect()
+}
+
+/// The time in a `Date` header (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110).
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, text) = text.split_once(", ")?;
+    let mut parts = text.strip_suffix(" GMT")?.split(' ');
+    let (day, month, year, time) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    Timestamp::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_as_http_writes_them() {
+        let date = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(date.to_string(), "1994-11-06T08:49:37Z");
+        assert_eq!(http_date("Sunday, 06-Nov-94 08:49:37 GMT"), None);
+        assert_eq!(http_date(""), None);
+    }
 }

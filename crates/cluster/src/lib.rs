@@ -25,8 +25,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod certificate;
 pub mod connect;
 pub mod decode;
+pub mod diagnose;
 mod failure;
 mod fuzz;
 pub mod inventory;

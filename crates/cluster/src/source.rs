@@ -27,6 +27,7 @@ use discovery::{Discovered, spread};
 use fetch::{Fetched, Format, Job};
 use history::{History, Outcome};
 
+pub(crate) use discovery::target;
 pub use discovery::{phase, scrape_address};
 
 /// Measures a Kubernetes cluster by asking its kubelets.

@@ -173,7 +173,12 @@ impl Watch {
         metrics::counter!(crate::telemetry::WATCH_ERRORS, "kind" => kind).increment(1);
         let Some(explained) = self.explain(error, kind) else { return };
         let failure = explained.to_failure();
-        if self.board.failed(kind, failure, self.clock.now()) {
+        if !self.board.failed(kind, failure, self.clock.now()) {
+            return;
+        }
+        if explained.concerns_everything() {
+            tracing::debug!(kind, error = %explained, "watch failed, will be tried again");
+        } else {
             tracing::warn!(kind, error = %explained, "watch failed, will be tried again");
         }
     }

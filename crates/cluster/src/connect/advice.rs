@@ -37,16 +37,16 @@ pub(super) fn api_failure(
             advice: "check that the URL is an API server's and not a proxy's or dashboard's"
                 .to_owned(),
         }),
-        other => transport(other, url, origin),
+        other => transport(classify(other), url, origin),
     }
 }
 
 /// "https://… (context x of /…)".
-fn who(url: &str, origin: &Origin) -> String {
+pub(super) fn who(url: &str, origin: &Origin) -> String {
     format!("{url} ({origin})")
 }
 
-fn refused(code: u16, message: &str, who: &str, resource: Option<&str>) -> ConnectError {
+pub(super) fn refused(code: u16, message: &str, who: &str, resource: Option<&str>) -> ConnectError {
     match StatusCode::from_u16(code) {
         Ok(StatusCode::UNAUTHORIZED) => ConnectError::Authentication(Trouble {
             reason: format!("{who} does not accept our credentials (401)"),
@@ -78,8 +78,12 @@ fn rule(resource: &str) -> String {
     )
 }
 
-fn transport(error: &kube::Error, url: &str, origin: &Origin) -> ConnectError {
-    let (cause, detail) = classify(error);
+/// No whole answer came.
+pub(super) fn transport(
+    (cause, detail): (Cause, String),
+    url: &str,
+    origin: &Origin,
+) -> ConnectError {
     let trouble = |advice: String| Trouble { reason: format!("{url}: {detail}"), advice };
     match cause {
         Cause::Unresolved => ConnectError::Dns(trouble(format!(

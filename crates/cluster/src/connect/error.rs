@@ -72,6 +72,12 @@ impl ConnectError {
         }
     }
 
+    /// Whether it stops every request to the API server alike: whoever checks the connection
+    /// tells it once, so that nobody else needs to.
+    pub fn concerns_everything(&self) -> bool {
+        !matches!(self, Self::Authorization(_) | Self::Answer(_))
+    }
+
     pub(crate) fn to_failure(&self) -> Failure {
         let Trouble { reason, advice } = self.trouble().clone();
         Failure { hop: self.hop(), reason, advice }

@@ -20,12 +20,12 @@ type HeaderService =
 
 /// Makes the `Authorization` header from whatever the connection has: a token, a token file, a
 /// login command.
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     service: Option<HeaderService>,
 }
 
 impl Credentials {
-    pub(super) fn new(connection: &Connection) -> Result<Self, ConnectError> {
+    pub(crate) fn new(connection: &Connection) -> Result<Self, ConnectError> {
         let layer =
             connection.config.auth_layer().map_err(|error| connection.explain(&error, "nodes"))?;
         // kube renews credentials inside its middleware only, so a request is led through it and
@@ -37,7 +37,7 @@ impl Credentials {
         Ok(Self { service })
     }
 
-    pub(super) async fn header(&self) -> Result<Option<HeaderValue>, String> {
+    pub(crate) async fn header(&self) -> Result<Option<HeaderValue>, String> {
         let Some(service) = self.service.clone() else { return Ok(None) };
         let response = service.oneshot(Request::new(Empty::new())).await;
         response.map(Response::into_body).map_err(|error| error.to_string())

@@ -18,14 +18,19 @@ impl Discovered {
     /// Heapster's rules: a node that says it is not ready is skipped, as is one without an
     /// address; a cordoned one is not.
     pub(super) fn new(node: Arc<Node>, options: &SourceOptions) -> Self {
-        let stated = Some(node.kubelet_port).filter(|port| *port != 0);
-        let port = options.kubelet_port.or(stated).unwrap_or(KUBELET_PORT);
-        let target = match scrape_address(&node) {
-            _ if node.ready == Ready::No => Err("the node is not ready"),
-            None => Err("the node has no valid hostname and/or IP address"),
-            Some(address) => Ok((address, port)),
-        };
+        let target = target(&node, options);
         Self { node, target }
+    }
+}
+
+/// Where the kubelet of `node` is, or why it is not asked.
+pub(crate) fn target(node: &Node, options: &SourceOptions) -> Result<(IpAddr, u16), &'static str> {
+    let stated = Some(node.kubelet_port).filter(|port| *port != 0);
+    let port = options.kubelet_port.or(stated).unwrap_or(KUBELET_PORT);
+    match scrape_address(node) {
+        _ if node.ready == Ready::No => Err("the node is not ready"),
+        None => Err("the node has no valid hostname and/or IP address"),
+        Some(address) => Ok((address, port)),
     }
 }
 

@@ -187,13 +187,13 @@ impl KubernetesSource {
             }
         };
         let refusal = match self.kubelets.fetch(route, &ask, authorization).await {
-            Ok(body) => return Ok((format, body)),
+            Ok(answer) => return Ok((format, answer.body)),
             Err(refusal) => refusal,
         };
         match fallback {
             Some((other, ask)) if is_missing(format, refusal.status) => {
                 let answer = self.kubelets.fetch(route, &ask, authorization).await;
-                answer.map(|body| (other, body)).map_err(|refusal| refusal.failure)
+                answer.map(|answer| (other, answer.body)).map_err(|refusal| refusal.failure)
             }
             _ => Err(refusal.failure),
         }

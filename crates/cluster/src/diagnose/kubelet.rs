@@ -1,0 +1,256 @@
+//! The hops to one node's kubelet, up to a summary that can be read, and the node's clock.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::StatusCode;
+use model::{Draft, EntityKind, Hop, Node, Registry, Timestamp};
+use pipeline::Clock;
+use rustls::pki_types::ServerName;
+use tokio::time::timeout;
+
+use super::trail::Trail;
+use super::{Check, clock, probe};
+use crate::connect::{Connection, Origin};
+use crate::decode::Decoder;
+use crate::failure::{Cause, Failure};
+use crate::kubelet::{Answer, Ask, KubeletClient, Refusal, Route};
+use crate::options::{Endpoint, SourceOptions, Via};
+use crate::source::target;
+use crate::tls::Verified;
+
+const SUMMARY: &str = "/stats/summary";
+const RESOURCE: &str = "/metrics/resource";
+
+/// What all kubelets are tried with.
+pub(super) struct Walk<'a> {
+    kubelets: &'a KubeletClient,
+    options: &'a SourceOptions,
+    authorization: Result<Option<HeaderValue>, Failure>,
+    /// Whether the API server's proxy may stand in.
+    detour: bool,
+    now: Clock,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) async fn new(
+        connection: &'a Connection,
+        kubelets: &'a KubeletClient,
+        now: Clock,
+    ) -> Self {
+        let options = connection.options();
+        let detour = options.via == Via::Auto && *connection.origin() != Origin::InCluster;
+        Self { kubelets, options, authorization: kubelets.authorization().await, detour, now }
+    }
+
+    /// Tries every hop to `node`.
+    pub(super) async fn node(&self, node: Arc<Node>) -> Vec<Check> {
+        let mut trail = Trail::new(node.name.to_string());
+        let (address, port) = match target(&node, self.options) {
+            Ok(target) => target,
+            Err(reason) => {
+                let change = format!("`kubectl describe node {}` says why", node.name);
+                trail.warn("address", format!("it is not asked: {reason}"), change);
+                return trail.checks();
+            }
+        };
+        self.kubelets.names.put(address, &node.name);
+        let direct = Route::Direct { address, port };
+        let proxied = Route::Proxy { node: node.name.clone() };
+        if self.options.via == Via::Proxy {
+            trail.skip("connect", "kubeletVia=proxy: the API server connects".to_owned());
+            self.ask(&mut trail, &proxied, &node).await;
+            return trail.checks();
+        }
+        trail.pass("address", format!("{address}, port {port}"));
+        self.connect(&mut trail, &direct, SocketAddr::new(address, port)).await;
+        if !trail.is_open() && self.detour && self.try_ask(&proxied, SUMMARY).await.is_ok() {
+            trail.detour();
+            trail.pass("proxy", "the API server's node proxy reaches it instead".to_owned());
+            self.ask(&mut trail, &proxied, &node).await;
+        } else {
+            self.ask(&mut trail, &direct, &node).await;
+        }
+        trail.checks()
+    }
+
+    /// TCP and TLS.
+    async fn connect(&self, trail: &mut Trail, route: &Route, address: SocketAddr) {
+        let limit = probe::STEP_TIMEOUT.min(self.options.kubelet_timeout);
+        match probe::connect(&[address], limit).await {
+            Ok((_, took)) => trail.pass("connect", format!("took {} ms", took.as_millis())),
+            Err(cause) => {
+                let Failure { reason, advice, .. } = self.kubelets.explain(route, SUMMARY, cause);
+                trail.fail("connect", format!("{address}: {reason}"), advice);
+            }
+        }
+        if !trail.reaches("tls") {
+            return;
+        }
+        if !self.options.kubelet_https {
+            return trail.skip("tls", "kubeletHttps=false: nothing is encrypted".to_owned());
+        }
+        let name = ServerName::IpAddress(address.ip().into());
+        match probe::handshake(address, &name, self.kubelets.tls()).await {
+            Ok(certificate) => {
+                let shown = certificate.as_ref().map_or_else(String::new, ToString::to_string);
+                let soon = certificate.filter(|shown| shown.ends_soon(self.now.now()));
+                match (self.kubelets.verified(address.ip()), soon) {
+                    (Some(Verified::Nothing), _) => trail.warn(
+                        "tls",
+                        format!("not verified; {shown}"),
+                        "name the authority of kubelets' certificates with kubeletCA=FILE, and \
+                         leave out kubeletInsecure=true"
+                            .to_owned(),
+                    ),
+                    (_, Some(certificate)) => {
+                        let end = certificate.not_after.to_rfc3339_seconds();
+                        let change = format!(
+                            "renew the kubelet's certificate before {end} (rotateCertificates: \
+                             true, and `kubectl get csr`)"
+                        );
+                        trail.warn("tls", shown, change);
+                    }
+                    (Some(Verified::NodeName), None) => {
+                        trail.pass("tls", format!("{shown}; verified by the node's name"));
+                    }
+                    (_, None) => trail.pass("tls", format!("{shown}; verified by the address")),
+                }
+            }
+            Err(untrusted) => {
+                let cause = (untrusted.cause, untrusted.reason);
+                let Failure { reason, advice, .. } = self.kubelets.explain(route, SUMMARY, cause);
+                let shown = untrusted.certificate.map(|shown| format!("; it shows {shown}"));
+                trail.fail("tls", format!("{reason}{}", shown.unwrap_or_default()), advice);
+            }
+        }
+    }
+
+    /// Asks for measurements and tells apart what a refusal means.
+    async fn ask(&self, trail: &mut Trail, route: &Route, node: &Arc<Node>) {
+        if !trail.is_open() {
+            for name in ["authentication", "authorization", "summary", "clock"] {
+                trail.reaches(name);
+            }
+            return;
+        }
+        let path = if self.options.endpoint == Endpoint::Resource { RESOURCE } else { SUMMARY };
+        let mut asked = (path, None, self.try_ask(route, path).await);
+        if self.options.endpoint == Endpoint::Auto
+            && let Err(Refusal { status: Some(StatusCode::NOT_FOUND), .. }) = asked.2
+        {
+            let remark = "there is no /stats/summary, so that networks and filesystems are missing";
+            asked = (RESOURCE, Some(remark), self.try_ask(route, RESOURCE).await);
+        }
+        match asked {
+            (path, remark, Ok(answer)) => {
+                trail.pass("authentication", self.shown_to_kubelets(route));
+                trail.pass("authorization", format!("{path} is given to us"));
+                self.read(trail, route, node, &answer, (path, remark));
+            }
+            (path, _, Err(refusal)) => Self::refused(trail, path, refusal),
+        }
+    }
+
+    async fn try_ask(&self, route: &Route, path: &'static str) -> Result<Answer, Refusal> {
+        let authorization = self.authorization.as_ref().map_err(Clone::clone)?;
+        let ask = Ask { path, post: None };
+        let asked = self.kubelets.fetch(route, &ask, authorization.as_ref());
+        if let Ok(answer) = timeout(self.options.kubelet_timeout, asked).await {
+            return answer;
+        }
+        let limit = self.options.kubelet_timeout;
+        let waited = (Cause::TimedOut, format!("no whole answer within {limit:?}"));
+        let mut failure = self.kubelets.explain(route, path, waited);
+        "look at the node's load and the kubelet's log; a slow kubelet may need a longer \
+         kubeletTimeout"
+            .clone_into(&mut failure.advice);
+        Err(failure.into())
+    }
+
+    fn refused(trail: &mut Trail, path: &str, refusal: Refusal) {
+        const HOPS: [&str; 4] = ["authentication", "authorization", "summary", "clock"];
+        let Refusal { failure: Failure { hop, reason, advice }, status } = refusal;
+        let failing = match hop {
+            Hop::Authentication => 0,
+            Hop::Authorization => 1,
+            _ => 2,
+        };
+        for name in &HOPS[..failing] {
+            match status {
+                Some(_) => trail.pass(name, format!("{path} is not refused to us")),
+                None => trail.skip(name, "there was no answer to tell".to_owned()),
+            }
+        }
+        trail.fail(HOPS[failing], format!("{path}: {reason}"), advice);
+        for name in &HOPS[failing + 1..] {
+            trail.reaches(name);
+        }
+    }
+
+    fn read(
+        &self,
+        trail: &mut Trail,
+        route: &Route,
+        node: &Arc<Node>,
+        answer: &Answer,
+        (path, remark): (&str, Option<&str>),
+    ) {
+        let now = self.now.now();
+        let read = read(answer, node, now, path == RESOURCE);
+        match read {
+            Ok(Seen { pods, .. }) => {
+                let size = answer.body.len().div_ceil(1024);
+                let remark = remark.map(|remark| format!("; {remark}")).unwrap_or_default();
+                let evidence = format!("{path}: {pods} pods in {size} KiB{remark}");
+                if remark.is_empty() {
+                    trail.pass("summary", evidence);
+                } else {
+                    let change = "update the kubelet, or give kubeletEndpoint=resource";
+                    trail.warn("summary", evidence, change.to_owned());
+                }
+            }
+            Err(ref reason) => {
+                let url = self.kubelets.url(route, path);
+                let change = format!("check what answers at {url}: a kubelet's answer reads else");
+                trail.fail("summary", format!("{path} cannot be read: {reason}"), change);
+            }
+        }
+        if trail.reaches("clock") {
+            let sampled = read.map_or(Timestamp::NEVER, |seen| seen.sampled);
+            // The API server dates a proxied answer itself.
+            let date = answer.date.filter(|_| matches!(route, Route::Direct { .. }));
+            clock::note_node(trail, date, sampled, now, &node.name);
+        }
+    }
+
+    fn shown_to_kubelets(&self, route: &Route) -> String {
+        let token = matches!(self.authorization, Ok(Some(_)));
+        match route {
+            Route::Proxy { .. } => "the API server is known to the kubelet".to_owned(),
+            Route::Direct { .. } if token => "the kubelet accepts our token".to_owned(),
+            Route::Direct { .. } => "the kubelet asks for no token of ours".to_owned(),
+        }
+    }
+}
+
+/// What an answer held.
+struct Seen {
+    pods: usize,
+    sampled: Timestamp,
+}
+
+fn read(answer: &Answer, node: &Arc<Node>, now: Timestamp, resource: bool) -> Result<Seen, String> {
+    let mut draft = Draft::new(now, Registry::default());
+    let mut decoder = Decoder::default();
+    let read = if resource {
+        decoder.resource(&answer.body, node, now, &mut draft)
+    } else {
+        decoder.summary(&answer.body, node, now, &mut draft)
+    };
+    read.map_err(|error| error.to_string())?;
+    let nodes = draft.table(EntityKind::Node);
+    let sampled = if nodes.is_empty() { Timestamp::NEVER } else { nodes.compute_time(0) };
+    Ok(Seen { pods: draft.table(EntityKind::Pod).len(), sampled })
+}
