@@ -130,6 +130,15 @@ fn last_values_are_the_newest() {
     );
 }
 
+/// Ends the other threads also when the appending one fails.
+struct Finish<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 /// Appends, queries and maintenance on threads of their own: nothing waits for ever, and every
 /// query sees a prefix of what was appended.
 #[test]
@@ -138,13 +147,6 @@ fn threads_share_a_store() {
     let options = store::Options { window_samples: 40, ..options() };
     let store = open(&disk, options, DAY).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
-    // Ends the others also when the appending thread fails.
-    struct Finish<'a>(&'a std::sync::atomic::AtomicBool);
-    impl Drop for Finish<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
-        }
-    }
     let order = std::sync::atomic::Ordering::SeqCst;
     std::thread::scope(|scope| {
         scope.spawn(|| {
