@@ -4,6 +4,9 @@
 #[path = "it/connection.rs"]
 mod connection;
 #[cfg(test)]
+#[path = "it/diagnose.rs"]
+mod diagnose;
+#[cfg(test)]
 #[path = "it/kubelet.rs"]
 mod kubelet;
 #[cfg(test)]

@@ -87,7 +87,7 @@ fn note(trail: &mut Trail, outcome: Outcome, evidence: String, whose: &str) {
          wrong one"
     );
     match outcome {
-        Outcome::Fail => trail.fail("clock", evidence, change),
+        Outcome::Fail => trail.fault("clock", evidence, change),
         Outcome::Warn => trail.warn("clock", evidence, change),
         _ => trail.pass("clock", evidence),
     }

@@ -65,12 +65,12 @@ impl<'a> Walk<'a> {
         }
         trail.pass("address", format!("{address}, port {port}"));
         self.connect(&mut trail, &direct, SocketAddr::new(address, port)).await;
-        if !trail.is_open() && self.detour && self.try_ask(&proxied, SUMMARY).await.is_ok() {
+        self.ask(&mut trail, &direct, &node).await;
+        let on_the_way = matches!(trail.broken(), Some("connect" | "tls" | "authentication"));
+        if on_the_way && self.detour && self.try_ask(&proxied, SUMMARY).await.is_ok() {
             trail.detour();
             trail.pass("proxy", "the API server's node proxy reaches it instead".to_owned());
             self.ask(&mut trail, &proxied, &node).await;
-        } else {
-            self.ask(&mut trail, &direct, &node).await;
         }
         trail.checks()
     }

@@ -54,16 +54,16 @@ pub(super) async fn connect(
     limit: Duration,
 ) -> Result<(SocketAddr, Duration), (Cause, String)> {
     let begin = Instant::now();
-    let stream = match timeout(limit, TcpStream::connect(addresses)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(classify(&error)),
-        Err(_) => return Err((Cause::TimedOut, format!("no connection within {limit:?}"))),
-    };
-    let took = begin.elapsed();
-    match stream.peer_addr() {
-        Ok(address) => Ok((address, took)),
-        Err(error) => Err(classify(&error)),
+    let mut failed = (Cause::Unresolved, "there is no address".to_owned());
+    for address in addresses {
+        let left = limit.saturating_sub(begin.elapsed());
+        match timeout(left, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok((*address, begin.elapsed())),
+            Ok(Err(error)) => failed = classify(&error),
+            Err(_) => return Err((Cause::TimedOut, format!("no connection within {limit:?}"))),
+        }
     }
+    Err(failed)
 }
 
 /// A handshake as `config` wants it. When it fails, another one that verifies nothing shows what

@@ -73,7 +73,10 @@ async fn reach(
         }
     };
     let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    trail.pass("address", format!("{whose}{} is {}", probe::bare(host), shown.join(", ")));
+    let (name, shown) = (probe::bare(host), shown.join(", "));
+    let evidence =
+        if name == shown { format!("{whose}{name}") } else { format!("{whose}{name} is {shown}") };
+    trail.pass("address", evidence);
     match probe::connect(&addresses, probe::STEP_TIMEOUT).await {
         Ok((address, took)) => {
             trail.pass("connect", format!("{address} took {} ms", took.as_millis()));

@@ -20,6 +20,11 @@ impl Trail {
         self.broken.is_none()
     }
 
+    /// The hop at which the way ended.
+    pub(super) fn broken(&self) -> Option<&'static str> {
+        self.broken
+    }
+
     /// Whether hop `name` is to be tried; when the way has ended, it is noted as skipped.
     pub(super) fn reaches(&mut self, name: &'static str) -> bool {
         let Some(broken) = self.broken else { return true };
@@ -45,8 +50,14 @@ impl Trail {
         self.broken = Some(name);
     }
 
+    /// Something is wrong here, but the way goes on.
+    pub(super) fn fault(&mut self, name: &'static str, evidence: String, change: String) {
+        self.note(name, Outcome::Fail, evidence, change);
+    }
+
     /// Says that the way that ended is not needed: another one, found meanwhile, works.
     pub(super) fn detour(&mut self) {
+        self.checks.retain(|check| check.outcome != Outcome::Skip);
         for check in &mut self.checks {
             if check.outcome == Outcome::Fail {
                 check.outcome = Outcome::Warn;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http::{Request, Response, StatusCode};
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -31,6 +31,7 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) body: String,
 }
 
 /// A running server; it ends when dropped.
@@ -103,16 +104,22 @@ where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let header = request.headers().get("authorization");
-        let seen = Seen {
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-            query: request.uri().query().unwrap_or_default().to_owned(),
-            authorization: header.map(|value| value.to_str().unwrap().to_owned()),
-        };
-        let response = answer(&seen);
-        noted.lock().unwrap().push(seen);
-        async move { Ok::<_, Infallible>(response) }
+        let (answer, noted) = (Arc::clone(&answer), Arc::clone(&noted));
+        async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+            let header = head.headers.get("authorization");
+            let seen = Seen {
+                method: head.method.to_string(),
+                path: head.uri.path().to_owned(),
+                query: head.uri.query().unwrap_or_default().to_owned(),
+                authorization: header.map(|value| value.to_str().unwrap().to_owned()),
+                body: String::from_utf8_lossy(&body.unwrap_or_default()).into_owned(),
+            };
+            let response = answer(&seen);
+            noted.lock().unwrap().push(seen);
+            Ok::<_, Infallible>(response)
+        }
     });
     // A client that goes away is no failure of the server.
     drop(hyper::server::conn::http1::Builder::new().serve_connection(io, service).await);
