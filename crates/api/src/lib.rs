@@ -27,7 +27,8 @@ pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
 pub use server::{Listener, Tls, TlsError, fuzz_request_head, serve};
 pub use state::{
-    ApiOptions, ApiParts, ApiState, Arrival, Clock, ClusterFacts, Facts, Problem, Status,
+    ApiOptions, ApiParts, ApiState, Arrival, Check, Clock, ClusterFacts, Diagnosis, Facts, Problem,
+    Status,
 };
 
 use observe::named;
@@ -70,6 +71,8 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/namespaces", v1("v1Namespaces", get(v1::namespaces)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
         .route("/query", v1("v1Query", post(v1::query)))
+        .route("/diagnosis", v1("v1Diagnosis", get(v1::diagnosis)))
+        .route("/why", v1("v1Why", get(v1::why)))
         .route("/stream", v1("v1Stream", get(v1::stream)))
         .fallback(v1::not_found)
 }

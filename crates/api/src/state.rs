@@ -1,6 +1,7 @@
 //! What the handlers share: the window, the inventory, facts about the process, the clock.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
 use query::Window;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::Dashboard;
@@ -64,6 +66,61 @@ pub struct ClusterFacts {
 pub trait Status: Send + Sync {
     /// The facts as they are now.
     fn facts(&self) -> Facts;
+
+    /// Tries every hop between the process and what it measures, in order. `failing` are nodes
+    /// that did not answer lately. The API asks again only when the answer before is old, and
+    /// never twice at once.
+    fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
+        drop(failing);
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+/// One hop, tried.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Check {
+    /// The hop (`connect`, `tls`, `rights`, …).
+    pub name: &'static str,
+    /// What it was tried on.
+    pub about: String,
+    /// `pass`, `warn`, `fail` or `skip`.
+    pub outcome: &'static str,
+    /// What was seen, in one line.
+    pub evidence: String,
+    /// The change to make, which may have lines; empty where none is needed or known.
+    pub change: String,
+}
+
+/// The checks of one run, as the API answers and the command line prints them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnosis {
+    /// When the run began, in milliseconds since the epoch.
+    pub timestamp: i64,
+    /// How long it took.
+    pub took_ms: u128,
+    /// The worst outcome: `fail`, else `warn`, else `pass`; `skip` when nothing was tried.
+    pub outcome: &'static str,
+    /// What to do first: the change of the first check that failed; `None` when none did.
+    pub first_change: Option<String>,
+    /// Every check in its order.
+    pub checks: Vec<Check>,
+}
+
+impl Diagnosis {
+    /// A run of `checks`.
+    pub fn new(timestamp: Timestamp, took: Duration, checks: Vec<Check>) -> Self {
+        let has = |outcome: &str| checks.iter().any(|check| check.outcome == outcome);
+        let worst = ["fail", "warn", "pass"].into_iter().find(|outcome| has(outcome));
+        let first = checks.iter().find(|check| check.outcome == "fail");
+        Self {
+            timestamp: timestamp.millis(),
+            took_ms: took.as_millis(),
+            outcome: worst.unwrap_or("skip"),
+            first_change: first.map(|check| check.change.clone()),
+            checks,
+        }
+    }
 }
 
 /// Settings of the HTTP side.
@@ -109,6 +166,15 @@ pub struct ApiState {
     pub(crate) stopping: CancellationToken,
     /// Open `/stream` connections.
     pub(crate) streams: Arc<AtomicUsize>,
+    /// The last diagnosis; locked while one runs.
+    pub(crate) diagnosis: Mutex<Option<LastDiagnosis>>,
+}
+
+/// A diagnosis that was made, and when by the runtime's time.
+#[derive(Debug)]
+pub(crate) struct LastDiagnosis {
+    pub(crate) made: Instant,
+    pub(crate) diagnosis: Arc<Diagnosis>,
 }
 
 /// A batch that just arrived, in short.
@@ -151,6 +217,7 @@ impl ApiState {
             arrivals: watch::Sender::new(None),
             stopping: CancellationToken::new(),
             streams: Arc::default(),
+            diagnosis: Mutex::default(),
         })
     }
 

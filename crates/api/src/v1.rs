@@ -1,6 +1,7 @@
 //! Taffrail's own API, version 1: what the dashboard asks. Contract: `docs/API.md`.
 
 mod cell;
+mod diagnosis;
 mod list;
 mod namespaces;
 mod nodes;
@@ -10,6 +11,7 @@ mod series;
 mod status;
 mod stream;
 mod targets;
+mod why;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +20,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::observe::Handler;
 
+pub(crate) use diagnosis::diagnosis;
 pub(crate) use namespaces::namespaces;
 pub(crate) use nodes::nodes;
 pub(crate) use overview::overview;
@@ -26,6 +29,7 @@ pub(crate) use series::query;
 pub(crate) use status::status;
 pub(crate) use stream::stream;
 pub(crate) use targets::targets;
+pub(crate) use why::why;
 
 /// Any other path below the prefix.
 pub(crate) async fn not_found() -> Response {
