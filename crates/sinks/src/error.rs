@@ -1,5 +1,7 @@
 //! What can go wrong with a sink.
 
+use std::path::PathBuf;
+
 /// Why a sink could not be made, or did not take a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,7 +23,7 @@ pub enum Error {
         /// Every setting, joined by commas.
         known: String,
     },
-    /// The setting cannot have that value.
+    /// The setting cannot have that value. Never made of a secret.
     #[error("sink {sink}: {name}={value:?} is not one of {known}")]
     BadSetting {
         /// The sink's key.
@@ -33,7 +35,39 @@ pub enum Error {
         /// What it may be.
         known: &'static str,
     },
+    /// A file that a setting names cannot be used.
+    #[error("sink {sink}: {name}={}: {reason}", path.display())]
+    BadFile {
+        /// The sink's key.
+        sink: &'static str,
+        /// The setting.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The output did not take the bytes.
     #[error("write to the output: {0}")]
     Write(#[from] std::io::Error),
+    /// The queue's folder cannot be used.
+    #[error("queue {}: {source}", path.display())]
+    Queue {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Another process, or another sink, uses the queue's folder.
+    #[error("queue {} is in use by another process or sink", path.display())]
+    QueueInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A sink with a queue sends from a task of its own.
+    #[error("sink {sink} needs a runtime to send from")]
+    NoRuntime {
+        /// The sink's key.
+        sink: &'static str,
+    },
 }

@@ -1,28 +1,43 @@
-//! Sinks: what turns a batch into somebody else's format, one file each, listed in [`ALL`].
+//! Sinks: what turns a batch into somebody else's format and delivers it, one file for each
+//! format, listed in [`ALL`], and one engine that delivers for all of them.
 //!
-//! Knows nothing of the tick, queues or timeouts: the binary puts a sink behind those.
+//! Knows nothing of the tick that makes batches.
 #![forbid(unsafe_code)]
 
+mod address;
+pub mod bench;
+mod chunks;
+mod deliver;
 mod error;
+mod labels;
+mod plan;
+mod queue;
+mod select;
+mod settings;
+pub mod telemetry;
+mod text;
+mod transport;
+
+mod graphite;
+mod influxdb;
 mod log;
+mod opentsdb;
+mod statsd;
 
 use std::io::Write;
 
-use model::{Batch, LabelOptions};
+use model::LabelOptions;
 
+pub use deliver::Sink;
 pub use error::Error;
+pub use settings::{COMMON, redact};
+
+use plan::Plan;
+use select::Selection;
+use settings::Settings;
 
 /// Every sink there is.
-pub const ALL: &[Kind] = &[log::KIND];
-
-/// Takes batches. Exporting may block; the caller sees to it that nothing else waits for it.
-pub trait Sink: Send {
-    /// Heapster's name of it: the value of `exporter` in self-metrics.
-    fn name(&self) -> &'static str;
-
-    /// Hands over one batch.
-    fn export(&mut self, batch: &Batch) -> Result<(), Error>;
-}
+pub const ALL: &[Kind] = &[log::KIND, influxdb::KIND, graphite::KIND, statsd::KIND, opentsdb::KIND];
 
 /// One row of [`ALL`].
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +46,11 @@ pub struct Kind {
     pub key: &'static str,
     /// Heapster's name of it.
     pub name: &'static str,
-    /// Its settings as (name, one sentence).
+    /// Its settings besides [`COMMON`], as (name, one sentence).
     pub settings: &'static [(&'static str, &'static str)],
     /// One `--sink` value as an example.
     pub example: &'static str,
-    build: fn(Setup) -> Result<Box<dyn Sink>, Error>,
+    plan: fn(&Settings, Selection) -> Result<Plan, Error>,
 }
 
 /// What a sink is made from.
@@ -49,18 +64,31 @@ pub struct Setup {
 }
 
 impl Kind {
-    /// A sink of this kind. A setting that it does not have is an error.
-    pub fn build(&self, setup: Setup) -> Result<Box<dyn Sink>, Error> {
-        for (name, _) in &setup.settings {
-            if !self.settings.iter().any(|(known, _)| known == name) {
+    /// A sink of this kind, which begins to send what its queue holds from before. A setting that
+    /// it does not have is an error. Must be called inside a runtime, but for a sink that prints.
+    pub fn build(&self, setup: Setup) -> Result<Sink, Error> {
+        let (plan, settings) = self.plan(setup.settings, setup.labels)?;
+        Sink::new(self, plan, &settings, setup.output)
+    }
+
+    pub(crate) fn plan(
+        &self,
+        pairs: Vec<(String, String)>,
+        labels: LabelOptions,
+    ) -> Result<(Plan, Settings), Error> {
+        let known = || COMMON.iter().chain(self.settings).map(|(name, _)| *name);
+        for (name, _) in &pairs {
+            if !known().any(|known| known == name) {
                 return Err(Error::UnknownSetting {
                     sink: self.key,
                     name: name.clone(),
-                    known: list(self.settings.iter().map(|(known, _)| *known)),
+                    known: list(known()),
                 });
             }
         }
-        (self.build)(setup)
+        let settings = Settings { sink: self.key, pairs };
+        let selection = Selection::new(&settings, labels)?;
+        Ok(((self.plan)(&settings, selection)?, settings))
     }
 }
 
@@ -92,20 +120,50 @@ mod tests {
     #[test]
     fn mistakes_name_what_is_known() {
         let error = find("logg").unwrap_err().to_string();
-        assert_eq!(error, "sink not recognized: \"logg\" (known: log)");
+        assert!(
+            error.starts_with("sink not recognized: \"logg\" (known: log, influxdb"),
+            "{error}"
+        );
         for kind in ALL {
             let error = kind.build(setup(&[("bogus", "1")])).err().unwrap().to_string();
             assert!(error.contains("has no setting \"bogus\""), "{error}");
         }
-        let error = log::KIND.build(setup(&[("metrics", "some")])).err().unwrap().to_string();
-        assert_eq!(error, "sink log: metrics=\"some\" is not one of heapster, all");
+        let check = |kind: Kind, name, value, expected| {
+            let error = kind.build(setup(&[(name, value)])).err().unwrap().to_string();
+            assert_eq!(error, expected);
+        };
+        check(
+            log::KIND,
+            "metrics",
+            "some",
+            "sink log: metrics=\"some\" is not one of heapster, all",
+        );
+        check(
+            statsd::KIND,
+            "protocolType",
+            "dog",
+            "sink statsd: protocolType=\"dog\" is not one of etsystatsd, influxstatsd",
+        );
+        check(
+            influxdb::KIND,
+            "retention",
+            "7d; DROP",
+            "sink influxdb: retention=\"7d; DROP\" is not one of InfluxDB durations like 36h, 7d, \
+             4w, INF, 0",
+        );
     }
 
-    #[test]
-    fn every_kind_is_found_and_built() {
+    #[tokio::test]
+    async fn every_kind_is_found_and_built() {
         for kind in ALL {
             let sink = find(kind.key).unwrap().build(setup(&[])).unwrap();
             assert_eq!(sink.name(), kind.name);
         }
+    }
+
+    #[test]
+    fn a_sink_that_sends_needs_a_runtime() {
+        let error = influxdb::KIND.build(setup(&[])).err().unwrap();
+        assert!(matches!(error, Error::NoRuntime { sink: "influxdb" }), "{error}");
     }
 }

@@ -4,65 +4,54 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::io::{BufWriter, Write};
 
 use model::{
-    Batch, Column, Entity, EntityKind, LabelOptions, Metric, Table, Timestamp, Value, descriptor,
-    for_each_label,
+    Batch, Column, Entity, EntityKind, LabelOptions, Table, Timestamp, Value, for_each_label,
 };
 
-use crate::{Error, Kind, Setup, Sink};
+use crate::chunks::{Chunks, Framing};
+use crate::plan::{Encode, Plan, Transport};
+use crate::select::Selection;
+use crate::settings::Settings;
+use crate::{Error, Kind};
 
-pub(crate) const KIND: Kind = Kind {
-    key: "log",
-    name: "Log Sink",
-    settings: &[("metrics", "heapster (default): what Heapster had; all: ours too")],
-    example: "log:?metrics=all",
-    build,
-};
+pub(crate) const KIND: Kind =
+    Kind { key: "log", name: "Log Sink", settings: &[], example: "log:?metrics=all", plan };
 
 /// What Go's `UnixNano` gives for the zero time.
 const ZERO_TIME_NANOS: i64 = -6_795_364_578_871_345_152;
+/// Most metric sets and bytes that are written at once.
+const SETS: u32 = 4096;
+const BYTES: usize = 64 * 1024;
 
-fn build(setup: Setup) -> Result<Box<dyn Sink>, Error> {
-    let mut everything = false;
-    for (name, value) in setup.settings {
-        everything = match (&*name, &*value) {
-            ("metrics", "all") => true,
-            ("metrics", "heapster") => false,
-            _ => {
-                let known = "heapster, all";
-                return Err(Error::BadSetting { sink: KIND.key, name: "metrics", value, known });
-            }
-        };
-    }
-    let output = BufWriter::new(setup.output);
-    Ok(Box::new(Log { everything, labels: setup.labels, output }))
+#[expect(clippy::unnecessary_wraps, reason = "every kind has the same door")]
+fn plan(_: &Settings, selection: Selection) -> Result<Plan, Error> {
+    Ok(Plan {
+        encode: Box::new(Log { selection, text: String::new() }),
+        framing: Framing::lines(SETS, BYTES),
+        transport: Transport::Output,
+        concurrency: 1,
+    })
 }
 
 struct Log {
-    everything: bool,
-    labels: LabelOptions,
-    output: BufWriter<Box<dyn Write + Send>>,
+    selection: Selection,
+    /// The text of one set; reused.
+    text: String,
 }
 
-impl Sink for Log {
-    fn name(&self) -> &'static str {
-        KIND.name
-    }
-
-    fn export(&mut self, batch: &Batch) -> Result<(), Error> {
-        let printer = Printer::new(batch, &self.labels, self.everything);
-        let mut text = String::new();
+impl Encode for Log {
+    fn encode(&mut self, batch: &Batch, out: &mut Chunks<'_>) {
+        let Self { selection, text } = self;
+        let printer = Printer::new(batch, selection);
+        text.clear();
         write!(text, "DataBatch     Timestamp: {}\n\n", GoTime(batch.timestamp())).ok();
+        out.point(|bytes| bytes.extend_from_slice(text.as_bytes()));
         for (key, kind, row) in printer.sorted_rows(batch) {
-            printer.print(&mut text, &key, batch.table(kind), row);
-            self.output.write_all(text.as_bytes())?;
             text.clear();
+            printer.print(text, &key, batch.table(kind), row);
+            out.point(|bytes| bytes.extend_from_slice(text.as_bytes()));
         }
-        self.output.write_all(text.as_bytes())?;
-        self.output.flush()?;
-        Ok(())
     }
 }
 
@@ -71,20 +60,19 @@ type Parts<'a> = Vec<(&'a Table, usize)>;
 
 /// A batch, arranged for printing.
 struct Printer<'a> {
-    options: &'a LabelOptions,
-    everything: bool,
+    selection: &'a Selection,
     /// By kind: the columns that are printed, sorted by name.
     columns: Vec<Vec<&'a Column>>,
     parts: HashMap<&'a Entity, Parts<'a>>,
 }
 
 impl<'a> Printer<'a> {
-    fn new(batch: &'a Batch, options: &'a LabelOptions, everything: bool) -> Self {
+    fn new(batch: &'a Batch, selection: &'a Selection) -> Self {
         let columns = EntityKind::ALL
             .into_iter()
-            .map(|kind| printed_columns(batch.table(kind), everything))
+            .map(|kind| printed_columns(batch.table(kind), selection))
             .collect();
-        Self { options, everything, columns, parts: parts(batch) }
+        Self { selection, columns, parts: parts(batch, selection) }
     }
 
     /// The rows that are metric sets of their own, by key.
@@ -92,10 +80,13 @@ impl<'a> Printer<'a> {
         let mut rows = Vec::with_capacity(batch.rows());
         for table in batch.tables() {
             let kind = table.kind();
-            let ours = self.everything && !kind.is_labeled_part();
-            if kind.heapster_type().is_some() || ours {
-                let keys = table.entities().iter().map(ToString::to_string);
-                rows.extend(keys.enumerate().map(|(row, key)| (key, kind, row)));
+            if !kind.is_labeled_part() && self.selection.keeps_kind(kind) {
+                let kept = table
+                    .entities()
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, entity)| self.selection.keeps_entity(entity));
+                rows.extend(kept.map(|(row, entity)| (entity.to_string(), kind, row)));
             }
         }
         rows.sort_unstable();
@@ -109,7 +100,7 @@ impl<'a> Printer<'a> {
         print_time(text, "Scrape", table.scraped(row));
         print_time(text, "Create", table.started(row));
         text.push_str("   Labels:\n");
-        for (key, value) in sorted_labels(table, row, self.options) {
+        for (key, value) in sorted_labels(table, row, &self.selection.labels) {
             push_line(text, "      ", &key, &value);
         }
         text.push_str("   Metrics:\n");
@@ -126,12 +117,13 @@ impl<'a> Printer<'a> {
     }
 
     fn print_part(&self, text: &mut String, table: &Table, row: usize) {
-        let labels = sorted_labels(table, row, self.options);
-        let metrics = model::CATALOG
-            .iter()
-            .filter(|metric| self.everything || metric.heapster.contains(table.kind()));
-        for metric in metrics {
-            if let Some(value) = table.get(row, metric.id) {
+        let labels = sorted_labels(table, row, &self.selection.labels);
+        // In the catalog's order, not by name.
+        for metric in model::CATALOG {
+            let Some(column) = table.column(metric.id) else { continue };
+            if let Some(value) = column.get(row)
+                && self.selection.keeps(table, column)
+            {
                 push_value(text, metric.name, value);
                 for (key, value) in &labels {
                     push_line(text, "         ", key, value);
@@ -141,25 +133,19 @@ impl<'a> Printer<'a> {
     }
 }
 
-fn printed_columns(table: &Table, everything: bool) -> Vec<&Column> {
-    let mut columns: Vec<_> = table
-        .columns()
-        .iter()
-        .filter(|column| match column.metric() {
-            Metric::Known(id) => everything || descriptor(*id).heapster.contains(table.kind()),
-            Metric::Custom { .. } => true,
-        })
-        .collect();
+fn printed_columns<'a>(table: &'a Table, selection: &Selection) -> Vec<&'a Column> {
+    let mut columns: Vec<_> =
+        table.columns().iter().filter(|column| selection.keeps(table, column)).collect();
     columns.sort_by(|left, right| left.metric().name().cmp(right.metric().name()));
     columns
 }
 
 /// Accelerators first, then disks, filesystems and volumes; each in the order of its rows.
-fn parts(batch: &Batch) -> HashMap<&Entity, Parts<'_>> {
+fn parts<'a>(batch: &'a Batch, selection: &Selection) -> HashMap<&'a Entity, Parts<'a>> {
     let mut parts: HashMap<_, Parts<'_>> = HashMap::new();
-    for kind in
-        [EntityKind::Accelerator, EntityKind::Disk, EntityKind::Filesystem, EntityKind::Volume]
-    {
+    let kinds =
+        [EntityKind::Accelerator, EntityKind::Disk, EntityKind::Filesystem, EntityKind::Volume];
+    for kind in kinds.into_iter().filter(|kind| selection.keeps_kind(*kind)) {
         let table = batch.table(kind);
         for (row, entity) in table.entities().iter().enumerate() {
             if let Some(owner) = entity.parent() {

@@ -1,5 +1,13 @@
 //! The crate's integration tests.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
+#[path = "it/batches.rs"]
+mod batches;
+#[path = "it/delivery.rs"]
+mod delivery;
+#[path = "it/golden.rs"]
+mod golden;
 #[path = "it/log.rs"]
 mod log;
+#[path = "it/servers.rs"]
+mod servers;

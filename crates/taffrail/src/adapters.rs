@@ -1,22 +1,28 @@
 //! Where crates meet that do not know each other: newtypes of a few lines, and nothing else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::Batch;
 use pipeline::{BoxFuture, SinkError};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
-/// A sink of the `sinks` crate behind the pipeline's queue. Its export may block, so it runs on
-/// a thread of its own.
+/// How long an export waits for what it queued to be sent: long enough that a batch that meets a
+/// destination in good health has arrived when its export ends, short enough for any resolution.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// A sink of the `sinks` crate behind the pipeline's queue. Encoding may block, so it runs on a
+/// thread of its own.
 pub(crate) struct QueuedSink {
     name: &'static str,
     /// `None` while a batch is on its way, and for ever after a panic.
-    sink: Option<Box<dyn sinks::Sink>>,
+    sink: Option<sinks::Sink>,
 }
 
 impl QueuedSink {
-    pub(crate) fn new(sink: Box<dyn sinks::Sink>) -> Self {
+    pub(crate) fn new(sink: sinks::Sink) -> Self {
         Self { name: sink.name(), sink: Some(sink) }
     }
 
@@ -30,7 +36,10 @@ impl QueuedSink {
         })
         .await
         .map_err(failed)?;
+        let settled = sink.settled();
         self.sink = Some(sink);
+        // What is not sent by then stays in the sink's own queue.
+        timeout(SETTLE, settled).await.ok();
         outcome.map_err(failed)
     }
 }

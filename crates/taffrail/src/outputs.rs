@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use cluster::uri::ComponentUri;
-use sinks::{Setup, Sink};
+use cluster::uri::{ComponentUri, UriError};
+use sinks::{Setup, Sink, redact};
 
 use crate::config::{Config, Dialect};
 use crate::exit::Failure;
@@ -14,7 +14,7 @@ const METRIC: &str = "metric";
 
 /// The sinks that the configuration names. One that cannot be made is logged and left out, as
 /// Heapster does; when none is left, that is a failure.
-pub(crate) fn build(config: &Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
+pub(crate) fn build(config: &Config) -> Result<Vec<Sink>, Failure> {
     let mut built = Vec::new();
     let mut mistakes = Vec::new();
     let mut wanted = 0;
@@ -26,8 +26,9 @@ pub(crate) fn build(config: &Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
             }
             Err(mistake) => {
                 wanted += 1;
-                tracing::error!(sink = text, reason = mistake, "sink left out");
-                mistakes.push(format!("--sink={text}: {mistake}"));
+                let shown = redact(text);
+                tracing::error!(sink = shown, reason = mistake, "sink left out");
+                mistakes.push(format!("--sink={shown}: {mistake}"));
             }
         }
     }
@@ -37,18 +38,36 @@ pub(crate) fn build(config: &Config) -> Result<Vec<Box<dyn Sink>>, Failure> {
     Ok(built)
 }
 
-fn one(text: &str, config: &Config) -> Result<Option<Box<dyn Sink>>, String> {
-    let uri = ComponentUri::parse(text, &environment).map_err(|error| error.to_string())?;
+fn one(text: &str, config: &Config) -> Result<Option<Sink>, String> {
+    let uri = ComponentUri::parse(text, &environment).map_err(|error| match error {
+        // Its text would show what an environment variable holds.
+        UriError::Malformed { reason, .. } => format!("malformed uri: {reason}"),
+        other => other.to_string(),
+    })?;
     if uri.key == METRIC {
         return Ok(None);
     }
     let kind = sinks::find(&uri.key).map_err(|error| error.to_string())?;
     let setup = Setup {
-        settings: uri.options().to_vec(),
+        settings: settings(&uri),
         labels: config.labels.clone(),
         output: output(config.dialect),
     };
     kind.build(setup).map(Some).map_err(|error| error.to_string())
+}
+
+/// The URI's options, and before them the address that it names, if any.
+fn settings(uri: &ComponentUri) -> Vec<(String, String)> {
+    let url = &uri.url;
+    let address = match (&*url.host, &*url.opaque) {
+        ("", "") if url.path.is_empty() => None,
+        ("", "") => Some(url.path.clone()),
+        // `wavefront:proxy:2878`: Go takes the host for a scheme.
+        ("", port) => Some(format!("{}:{port}", url.scheme)),
+        (host, _) => Some(format!("{}://{host}{}", url.scheme, url.path)),
+    };
+    let address = address.map(|address| ("address".to_owned(), address));
+    address.into_iter().chain(uri.options().iter().cloned()).collect()
 }
 
 /// Where a sink that prints prints to. Heapster logs to standard error.
@@ -56,5 +75,25 @@ fn output(dialect: Dialect) -> Box<dyn Write + Send> {
     match dialect {
         Dialect::Taffrail => Box::new(io::stdout()),
         Dialect::Heapster => Box::new(io::stderr()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_uri_becomes_the_setting_address() {
+        let check = |text, expected: &[(&str, &str)]| {
+            let uri = ComponentUri::parse(text, &|_| None).unwrap();
+            let read = settings(&uri);
+            let read: Vec<_> = read.iter().map(|(name, value)| (&**name, &**value)).collect();
+            assert_eq!(read, expected, "{text}");
+        };
+        check("log", &[]);
+        check("log:?metrics=all", &[("metrics", "all")]);
+        check("influxdb:http://h:8086/?db=x", &[("address", "http://h:8086/"), ("db", "x")]);
+        check("statsd:udp://h:1", &[("address", "udp://h:1")]);
+        check("wavefront:proxy:2878", &[("address", "proxy:2878")]);
     }
 }

@@ -1,0 +1,209 @@
+//! Delivery, once for all sinks: batches are encoded into a queue, which a task of its own empties
+//! towards the destination, in order, as often as it takes.
+//!
+//! At least once: a chunk leaves the queue when the destination has taken it. Its id survives
+//! restarts. Knows no format.
+
+mod circuit;
+mod lane;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use model::Batch;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::chunks::{Chunk, Chunks, Framing};
+use crate::plan::{Encode, Plan};
+use crate::queue::{Caps, DiskQueue, Entry, MemoryQueue, Queue};
+use crate::settings::Settings;
+use crate::transport::{Outcome, Sender};
+use crate::{Error, Kind};
+use circuit::Circuit;
+use lane::Lane;
+
+/// Bytes that may wait on disk where nobody says otherwise.
+const DISK_BYTES: u64 = 1 << 30;
+/// Bytes that may wait in memory where nobody says otherwise.
+const MEMORY_BYTES: u64 = 64 << 20;
+/// The smallest queue that can be asked for.
+const LEAST_BYTES: u64 = 1 << 16;
+/// How old what waits may get where nobody says otherwise.
+const AGE: Duration = Duration::from_hours(7 * 24);
+/// How long an attempt may take where nobody says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A configured sink.
+pub struct Sink {
+    name: &'static str,
+    encode: Box<dyn Encode>,
+    framing: Framing,
+    outlet: Outlet,
+}
+
+enum Outlet {
+    Output(BufWriter<Box<dyn Write + Send>>),
+    Queue { lane: Arc<Lane>, task: JoinHandle<()> },
+}
+
+impl Sink {
+    pub(crate) fn new(
+        kind: &Kind,
+        plan: Plan,
+        settings: &Settings,
+        output: Box<dyn Write + Send>,
+    ) -> Result<Self, Error> {
+        let Plan { encode, framing, transport, concurrency } = plan;
+        let limit = settings.duration("timeout", TIMEOUT)?;
+        let to = transport.destination();
+        let outlet = match Sender::new(transport, limit, settings)? {
+            None => Outlet::Output(BufWriter::new(output)),
+            Some(sender) => {
+                let runtime =
+                    Handle::try_current().map_err(|_| Error::NoRuntime { sink: kind.key })?;
+                let queue = queue(kind.key, &to, settings)?;
+                let lane = Arc::new(Lane::new(kind.name, to, queue));
+                let circuit = Circuit::new(RandomState::new().hash_one(kind.key));
+                let task =
+                    runtime.spawn(run(Arc::clone(&lane), sender, concurrency.max(1), circuit));
+                Outlet::Queue { lane, task }
+            }
+        };
+        Ok(Self { name: kind.name, encode, framing, outlet })
+    }
+
+    /// Heapster's name of it: the value of `exporter` in self-metrics.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Encodes one batch and puts it into the queue, or writes it to the output. May block for
+    /// as long as the disk or the output takes, never for the destination.
+    pub fn export(&mut self, batch: &Batch) -> Result<(), Error> {
+        match &mut self.outlet {
+            Outlet::Output(output) => {
+                let mut outcome = Ok(());
+                let mut write = |chunk: Chunk| {
+                    if outcome.is_ok() {
+                        outcome = output.write_all(&chunk.bytes);
+                    }
+                };
+                let mut chunks = Chunks::new(&self.framing, &mut write);
+                self.encode.encode(batch, &mut chunks);
+                chunks.finish();
+                outcome?;
+                output.flush()?;
+                Ok(())
+            }
+            Outlet::Queue { lane, .. } => {
+                let mut push = |chunk| lane.push(batch.timestamp(), chunk);
+                let mut chunks = Chunks::new(&self.framing, &mut push);
+                self.encode.encode(batch, &mut chunks);
+                chunks.finish();
+                Ok(lane.sync()?)
+            }
+        }
+    }
+
+    /// Waits until everything that was exported has been sent, or an attempt to send failed.
+    pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        let lane = match &self.outlet {
+            Outlet::Output(_) => None,
+            Outlet::Queue { lane, .. } => Some(Arc::clone(lane)),
+        };
+        async move {
+            if let Some(lane) = lane {
+                lane.settled().await;
+            }
+        }
+    }
+
+    /// Stops sending and lets go of the queue's folder.
+    pub async fn stop(mut self) {
+        if let Outlet::Queue { task, .. } = &mut self.outlet {
+            task.abort();
+            // It ends because it was told to; that it was is no news.
+            task.await.ok();
+        }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if let Outlet::Queue { lane, task } = &self.outlet {
+            task.abort();
+            lane.stop();
+        }
+    }
+}
+
+/// The queue that the settings ask for. On disk it is in a folder of its own, named after the
+/// sink and its destination, so that sinks can share the setting.
+fn queue(key: &str, to: &str, settings: &Settings) -> Result<Queue, Error> {
+    let folder = settings.path("queue");
+    let default = if folder.is_some() { DISK_BYTES } else { MEMORY_BYTES };
+    let caps = Caps {
+        bytes: settings.number("queue_bytes", default, &LEAST_BYTES)?,
+        age: settings.duration("queue_age", AGE)?,
+    };
+    let Some(folder) = folder else { return Ok(Queue::Memory(MemoryQueue::new(caps))) };
+    let name = format!("{key}-{:08x}", crc32c::crc32c(to.as_bytes()));
+    DiskQueue::open(&folder.join(Path::new(&name)), caps).map(Queue::Disk)
+}
+
+/// Sends for ever.
+async fn run(lane: Arc<Lane>, sender: Sender, concurrency: usize, mut circuit: Circuit) {
+    loop {
+        let entries = lane.next(circuit.begin(concurrency)).await;
+        lane.circuit(circuit.state());
+        match attempt(&lane, &sender, &entries).await {
+            Ok(()) => circuit.succeeded(),
+            Err(Failure { reason, retry_after }) => {
+                lane.failed(&reason);
+                let wait = circuit.failed(retry_after);
+                lane.circuit(circuit.state());
+                tracing::debug!(reason, ?wait, failures = circuit.failures(), "attempt failed");
+                tokio::time::sleep(wait).await;
+            }
+        }
+        lane.circuit(circuit.state());
+    }
+}
+
+struct Failure {
+    reason: String,
+    retry_after: Option<Duration>,
+}
+
+/// Sends `entries` at once. The longest run of them from the oldest on that is done for leaves
+/// the queue; what follows a failure is sent again.
+async fn attempt(lane: &Lane, sender: &Sender, entries: &[Entry]) -> Result<(), Failure> {
+    match sender.prepare().await {
+        Outcome::Delivered => {}
+        Outcome::Refused(reason) => return Err(Failure { reason, retry_after: None }),
+        Outcome::Failed { reason, retry_after } => return Err(Failure { reason, retry_after }),
+    }
+    let outcomes = join_all(entries.iter().map(|entry| sender.send(entry.bytes.clone()))).await;
+    let mut done = None;
+    let mut failure = None;
+    for (entry, outcome) in entries.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Delivered => lane.sent(entry),
+            Outcome::Refused(reason) => lane.refused(entry, &reason),
+            Outcome::Failed { reason, retry_after } => {
+                failure = Some(Failure { reason, retry_after });
+                break;
+            }
+        }
+        done = Some(entry.id);
+    }
+    if let Some(id) = done {
+        lane.done_through(id);
+    }
+    failure.map_or(Ok(()), Err)
+}

@@ -1,0 +1,176 @@
+//! One sink's queue between who fills it and the task that empties it, with its self-metrics.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::{counter, gauge};
+use model::Timestamp;
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+
+use crate::chunks::Chunk;
+use crate::deliver::circuit::State;
+use crate::queue::{Entry, Loss, Queue, Reason};
+use crate::telemetry;
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    sink: &'static str,
+    to: String,
+    on_disk: bool,
+    queue: Mutex<Queue>,
+    pushed: Notify,
+    settled: Notify,
+    failing: AtomicBool,
+}
+
+impl Lane {
+    pub(crate) fn new(sink: &'static str, to: String, queue: Queue) -> Self {
+        let lane = Self {
+            sink,
+            to,
+            on_disk: matches!(queue, Queue::Disk(_)),
+            queue: Mutex::new(queue),
+            pushed: Notify::new(),
+            settled: Notify::new(),
+            failing: AtomicBool::new(false),
+        };
+        lane.circuit(State::Closed);
+        lane.tell(&mut lane.lock());
+        lane
+    }
+
+    /// Appends a chunk of the batch of `time`.
+    pub(crate) fn push(&self, time: Timestamp, chunk: Chunk) {
+        counter!(telemetry::QUEUED, &self.labels()).increment(chunk.points.into());
+        let mut queue = self.lock();
+        queue.push(time, chunk);
+        self.tell(&mut queue);
+        drop(queue);
+        self.pushed.notify_one();
+    }
+
+    /// Makes what was pushed survive a loss of power, as far as the disk keeps its promises.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        let written = match &*self.lock() {
+            Queue::Disk(queue) => queue.written(),
+            Queue::Memory(_) => None,
+        };
+        written.map_or(Ok(()), |file| file.sync_data())
+    }
+
+    /// The oldest entries, at most `most`, as soon as there are any.
+    pub(crate) async fn next(self: &Arc<Self>, most: usize) -> Vec<Entry> {
+        loop {
+            let entries = if self.on_disk {
+                let lane = Arc::clone(self);
+                // Only a panic or the runtime's end makes this fail, and both end the task.
+                spawn_blocking(move || lane.peek(most)).await.unwrap_or_default()
+            } else {
+                self.peek(most)
+            };
+            if !entries.is_empty() {
+                return entries;
+            }
+            self.settled.notify_waiters();
+            self.pushed.notified().await;
+        }
+    }
+
+    fn peek(&self, most: usize) -> Vec<Entry> {
+        let mut queue = self.lock();
+        let entries = queue.peek(most);
+        self.tell(&mut queue);
+        entries
+    }
+
+    /// Everything up to `id` has arrived or never will.
+    pub(crate) fn done_through(&self, id: u64) {
+        let mut queue = self.lock();
+        queue.remove_through(id);
+        self.tell(&mut queue);
+    }
+
+    pub(crate) fn sent(&self, entry: &Entry) {
+        counter!(telemetry::SENT, &self.labels()).increment(entry.points.into());
+        if self.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!(sink = self.sink, to = self.to, "sink works again");
+        }
+    }
+
+    pub(crate) fn refused(&self, entry: &Entry, reason: &str) {
+        tracing::warn!(sink = self.sink, to = self.to, points = entry.points, reason, "refused");
+        let points = u64::from(entry.points);
+        self.count(Loss { reason: Reason::Refused, chunks: 1, points });
+    }
+
+    /// An attempt failed; logged once until one succeeds.
+    pub(crate) fn failed(&self, reason: &str) {
+        counter!(telemetry::RETRIED, &self.labels()).increment(1);
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(sink = self.sink, to = self.to, reason, "sink does not work");
+        }
+        self.settled.notify_waiters();
+    }
+
+    pub(crate) fn circuit(&self, state: State) {
+        let value = match state {
+            State::Closed => 0.0,
+            State::Open => 1.0,
+            State::HalfOpen => 2.0,
+        };
+        gauge!(telemetry::CIRCUIT, &self.labels()).set(value);
+    }
+
+    /// Waits until everything was sent, or an attempt failed.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let settled = self.settled.notified();
+            let mut settled = std::pin::pin!(settled);
+            // From here on no notification is missed.
+            settled.as_mut().enable();
+            if self.failing.load(Ordering::Relaxed) || self.lock().waiting().chunks == 0 {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// Counts what a queue in memory takes along when the process ends.
+    pub(crate) fn stop(&self) {
+        let waiting = self.lock().waiting();
+        if waiting.chunks > 0 && !self.on_disk {
+            let points = waiting.points;
+            tracing::warn!(sink = self.sink, to = self.to, points, "stopped before all was sent");
+            self.count(Loss { reason: Reason::Stopped, chunks: waiting.chunks as u64, points });
+        }
+    }
+
+    /// Counts losses and shows how much waits.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+    fn tell(&self, queue: &mut Queue) {
+        for loss in queue.take_losses() {
+            let (reason, points) = (loss.reason.name(), loss.points);
+            tracing::warn!(sink = self.sink, to = self.to, reason, points, "dropped");
+            self.count(loss);
+        }
+        let waiting = queue.waiting();
+        gauge!(telemetry::WAITING, &self.labels()).set(waiting.points as f64);
+        gauge!(telemetry::WAITING_BYTES, &self.labels()).set(waiting.bytes as f64);
+    }
+
+    fn count(&self, loss: Loss) {
+        let [sink, to] = self.labels();
+        let labels = [sink, to, ("reason", loss.reason.name().to_owned())];
+        counter!(telemetry::DROPPED, &labels).increment(loss.points);
+        counter!(telemetry::DROPPED_CHUNKS, &labels).increment(loss.chunks);
+    }
+
+    fn labels(&self) -> [(&'static str, String); 2] {
+        [("sink", self.sink.to_owned()), ("to", self.to.clone())]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,46 @@
+//! What a kind of sink makes of its settings: how to encode, how to cut, how to send.
+
+use model::Batch;
+
+use crate::chunks::{Chunks, Framing};
+use crate::transport::HttpPlan;
+
+/// Turns a batch into points of somebody else's format. Pure: no I/O, no clock.
+pub(crate) trait Encode: Send {
+    /// Writes every point of `batch`.
+    fn encode(&mut self, batch: &Batch, out: &mut Chunks<'_>);
+}
+
+/// How chunks reach their destination.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// Written at once to the output that the caller gave; no queue.
+    Output,
+    /// A connection to `host:port` for each chunk, done when the other side closes it.
+    Tcp(String),
+    /// Datagrams to `host:port`: nobody says whether they arrive.
+    Udp(String),
+    /// A request for each chunk.
+    Http(Box<HttpPlan>),
+}
+
+impl Transport {
+    /// The destination, for people and for the queue's folder. Without secrets.
+    pub(crate) fn destination(&self) -> String {
+        match self {
+            Self::Output => "output".to_owned(),
+            Self::Tcp(address) => format!("tcp://{address}"),
+            Self::Udp(address) => format!("udp://{address}"),
+            Self::Http(http) => format!("{}{}", http.base, http.destination),
+        }
+    }
+}
+
+/// Everything that is particular to one configured sink.
+pub(crate) struct Plan {
+    pub(crate) encode: Box<dyn Encode>,
+    pub(crate) framing: Framing,
+    pub(crate) transport: Transport,
+    /// How many chunks may be under way at once; 1 keeps their order.
+    pub(crate) concurrency: usize,
+}

@@ -1,0 +1,75 @@
+//! Numbers and names as several formats write them, without allocation.
+
+use std::io::Write as _;
+
+use model::Value;
+
+/// A value as Go prints it without an exponent: integers as they are, floats as short as exact.
+pub(crate) fn push_value(out: &mut Vec<u8>, value: Value) {
+    match value {
+        Value::Int(value) => push_int(out, value),
+        Value::Float(value) => push_float(out, value),
+    }
+}
+
+pub(crate) fn push_int(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Floats beyond this are not taken for integers when printed.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+#[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as just seen")]
+pub(crate) fn push_float(out: &mut Vec<u8>, value: f64) {
+    if value.fract() == 0.0 && value.abs() < EXACT && !(value == 0.0 && value.is_sign_negative()) {
+        return push_int(out, value as i64);
+    }
+    // Writing to a vector cannot fail.
+    write!(out, "{value}").ok();
+}
+
+/// Integers as Go's `%d`, floats as its `%f`.
+pub(crate) fn push_fixed(out: &mut Vec<u8>, value: Value) {
+    match value {
+        Value::Int(value) => push_int(out, value),
+        Value::Float(value) => {
+            write!(out, "{value:.6}").ok();
+        }
+    }
+}
+
+/// `text` with every character that `allowed` refuses replaced by an underscore.
+pub(crate) fn push_clean(out: &mut Vec<u8>, text: &str, allowed: impl Fn(char) -> bool) {
+    for letter in text.chars() {
+        if allowed(letter) {
+            out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        } else {
+            out.push(b'_');
+        }
+    }
+}
+
+/// `text` as a JSON string, quotes included.
+pub(crate) fn push_json(out: &mut Vec<u8>, text: &str) {
+    // A string can always be written to a vector.
+    serde_json::to_writer(out, text).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_gos() {
+        let check = |value, expected| {
+            let mut out = Vec::new();
+            push_float(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        };
+        check(4000.0, "4000");
+        check(0.37, "0.37");
+        check(-12.9, "-12.9");
+        check(1e20, "100000000000000000000");
+        check(-0.0, "-0");
+    }
+}

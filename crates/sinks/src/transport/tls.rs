@@ -1,0 +1,98 @@
+//! TLS as a client: the system's CAs, one from a file, or none at all when asked for.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::Error;
+use crate::settings::Settings;
+
+/// The settings `cacert` and `insecuressl` as a configuration; without any CA where TLS is not
+/// `spoken`.
+pub(super) fn config(settings: &Settings, spoken: bool) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad_ca(settings, error))?;
+    if settings.flag("insecuressl", false)? && spoken {
+        tracing::warn!(sink = settings.sink, "the server's certificate is not verified");
+        let anything = Arc::new(Anything(provider));
+        return Ok(builder
+            .dangerous()
+            .with_custom_certificate_verifier(anything)
+            .with_no_client_auth());
+    }
+    let roots = if spoken { roots(settings)? } else { RootCertStore::empty() };
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn roots(settings: &Settings) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = settings.path("cacert") {
+        let text = settings.read("cacert", &path)?;
+        for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
+            let certificate = certificate.map_err(|error| bad_ca(settings, error))?;
+            roots.add(certificate).map_err(|error| bad_ca(settings, error))?;
+        }
+        if roots.is_empty() {
+            return Err(bad_ca(settings, "no certificate in it"));
+        }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    Ok(roots)
+}
+
+fn bad_ca(settings: &Settings, reason: impl std::fmt::Display) -> Error {
+    Error::BadFile {
+        sink: settings.sink,
+        name: "cacert",
+        path: settings.path("cacert").unwrap_or_default(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Takes any certificate; signatures are still verified.
+#[derive(Debug)]
+struct Anything(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,126 @@
+//! Every encoder against the bytes that Heapster sent for one batch (golden/wire.txt is that batch
+//! as its log sink printed it). Heapster's order is that of a Go map: lines are compared sorted.
+//!
+//! Deliberate differences stand here as pairs of what Heapster sent and what we send.
+
+use std::path::Path;
+
+use model::Batch;
+use sinks::bench::Encoder;
+
+use crate::batches::read;
+
+fn golden(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn encode(batch: &Batch, kind: &str, settings: &[(&str, &str)]) -> Vec<String> {
+    let mut encoder = Encoder::new(sinks::find(kind).unwrap(), settings).unwrap();
+    let mut sent = Vec::new();
+    encoder.encode(batch, |bytes| sent.push(String::from_utf8(bytes.to_vec()).unwrap()));
+    sent
+}
+
+fn sorted<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// `differences` are (theirs, ours); an empty one of theirs is a line that only we send.
+fn check_lines(ours: &[String], file: &str, differences: &[(&str, &str)]) {
+    let theirs = golden(file);
+    let added = differences.iter().filter(|(theirs, _)| theirs.is_empty()).map(|(_, ours)| *ours);
+    let expected = theirs.lines().map(|line| {
+        differences.iter().find(|(theirs, _)| *theirs == line).map_or(line, |(_, ours)| ours)
+    });
+    assert_eq!(sorted(ours.iter().flat_map(|text| text.lines())), sorted(expected.chain(added)));
+}
+
+#[test]
+fn influxdb_writes_what_heapster_wrote() {
+    let batch = read(&golden("wire.txt"));
+    check_lines(&encode(&batch, "influxdb", &[]), "influxdb/plain.txt", &[]);
+    let settings =
+        [("withfields", "true"), ("cluster_name", "c1"), ("disable_counter_metrics", "true")];
+    check_lines(&encode(&batch, "influxdb", &settings), "influxdb/fields.txt", &[]);
+}
+
+#[test]
+fn graphite_writes_what_heapster_wrote_but_keeps_volumes_apart() {
+    let batch = read(&golden("wire.txt"));
+    let differences = [
+        (
+            "kubernetes.nodes.h1.filesystem.usage 42 1577934240",
+            "kubernetes.nodes.h1.filesystem._.usage 42 1577934240",
+        ),
+        (
+            "kubernetes.nodes.h1.pods.ns.p.filesystem.usage 7 1577934240",
+            "kubernetes.nodes.h1.pods.ns.p.filesystem.Volume:data.usage 7 1577934240",
+        ),
+    ];
+    check_lines(&encode(&batch, "graphite", &[]), "graphite/tcp.txt", &differences);
+    let packets = encode(&batch, "graphite", &[("address", "udp://carbon")]);
+    assert_eq!(packets.len(), 15, "one packet per metric");
+}
+
+#[test]
+fn statsd_writes_what_heapster_wrote_but_no_colon_in_names() {
+    let batch = read(&golden("wire.txt"));
+    let differences = [(
+        "px.node.h1.namespace.ns.pod.p.app.web.filesystem/usage.Volume:data:7|g",
+        "px.node.h1.namespace.ns.pod.p.app.web.filesystem/usage.Volume_data:7|g",
+    )];
+    let etsy = encode(&batch, "statsd", &[("prefix", "px")]);
+    check_lines(&etsy, "statsd/etsy.txt", &differences);
+    assert_eq!(etsy.iter().map(|packet| packet.lines().count()).collect::<Vec<_>>(), [5, 5, 5]);
+    let settings = [
+        ("protocolType", "influxstatsd"),
+        ("prefix", "px."),
+        ("labelStyle", "lowerCamelCase"),
+        ("renameLabels", "type:k8s_type"),
+        ("numMetricsPerMsg", "2"),
+    ];
+    let influx = encode(&batch, "statsd", &settings);
+    check_lines(&influx, "statsd/influx.txt", &[]);
+    assert_eq!(influx.len(), 8);
+}
+
+#[test]
+fn opentsdb_writes_what_heapster_wrote_and_labeled_metrics_too() {
+    let batch = read(&golden("wire.txt"));
+    let sent = encode(&batch, "opentsdb", &[]);
+    assert_eq!(sent.len(), 1);
+    let points = sent[0].strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap();
+    let points = [points.replace("}},{", "}}\n{")];
+    let node = r#"{"metric":"filesystem_usage_gauge","timestamp":1577934240,"value":42,"tags":{"cluster":"k8s-cluster","hostname":"h1","labels":"a_b_c_d","nodename":"n1","resource_id":"/","type":"node"}}"#;
+    let pod = r#"{"metric":"filesystem_usage_gauge","timestamp":1577934240,"value":7,"tags":{"cluster":"k8s-cluster","hostname":"h1","labels":"app_web","namespace_id":"nsuid","namespace_name":"ns","nodename":"n1","pod_id":"uid","pod_name":"p","resource_id":"Volume_data","type":"pod"}}"#;
+    check_lines(&points, "opentsdb/points.txt", &[("", node), ("", pod)]);
+}
+
+#[test]
+fn every_sink_sends_only_what_its_filters_let_through() {
+    let batch = read(&golden("wire.txt"));
+    let check = |settings: &[(&str, &str)], expected: &[&str]| {
+        let sent = encode(&batch, "graphite", settings);
+        let paths = sent
+            .iter()
+            .flat_map(|text| text.lines())
+            .map(|line| line.split(' ').next().unwrap().strip_prefix("kubernetes.").unwrap());
+        assert_eq!(sorted(paths), expected, "{settings:?}");
+    };
+    check(
+        &[("include", "cpu/usage_rate"), ("exclude_kind", "container")],
+        &["cluster.cpu.usage_rate", "nodes.h1.cpu.usage_rate", "nodes.h1.pods.ns.p.cpu.usage_rate"],
+    );
+    check(
+        &[("include", "cpu/*"), ("exclude", "cpu/node_*"), ("exclude_namespace", "n*")],
+        &["cluster.cpu.usage_rate", "nodes.h1.cpu.usage", "nodes.h1.cpu.usage_rate"],
+    );
+    check(
+        &[("include_kind", "volume"), ("include_namespace", "ns")],
+        &["nodes.h1.pods.ns.p.filesystem.Volume:data.usage"],
+    );
+    check(&[("include_namespace", "other"), ("include_kind", "pod")], &[]);
+}
