@@ -94,9 +94,14 @@ pub struct Column {
 impl Column {
     /// An empty column of `metric`.
     pub fn new(metric: Metric) -> Self {
+        Self::expecting(metric, 0)
+    }
+
+    /// An empty column of `metric` with room for so many rows.
+    pub(crate) fn expecting(metric: Metric, rows: usize) -> Self {
         let values = match metric.value_type() {
-            ValueType::Int => Values::Int(Vec::new()),
-            ValueType::Float => Values::Float(Vec::new()),
+            ValueType::Int => Values::Int(Vec::with_capacity(rows)),
+            ValueType::Float => Values::Float(Vec::with_capacity(rows)),
         };
         Self { metric, values }
     }
@@ -171,9 +176,17 @@ impl Column {
 
     pub(crate) fn shrink(&mut self) {
         match &mut self.values {
-            Values::Int(values) => values.shrink_to_fit(),
-            Values::Float(values) => values.shrink_to_fit(),
+            Values::Int(values) => trim(values),
+            Values::Float(values) => trim(values),
         }
+    }
+}
+
+/// Gives memory back where much of it is unused; moving everything to save a little is not worth
+/// it.
+pub(crate) fn trim<T>(values: &mut Vec<T>) {
+    if values.capacity() - values.len() > values.len() / 8 {
+        values.shrink_to_fit();
     }
 }
 

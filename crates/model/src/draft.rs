@@ -27,7 +27,8 @@ pub struct Draft {
 impl Draft {
     /// An empty draft for the window that ends at `timestamp`.
     pub fn new(timestamp: Timestamp, registry: Registry) -> Self {
-        let tables = EntityKind::ALL.into_iter().map(Table::new).collect();
+        let expecting = |kind| Table::expecting(kind, registry.expected_rows(kind));
+        let tables = EntityKind::ALL.into_iter().map(expecting).collect();
         Self { timestamp, tables, targets: Vec::new(), registry }
     }
 
@@ -78,7 +79,7 @@ impl Draft {
     /// back for the next draft.
     pub fn freeze(mut self) -> (Arc<Batch>, Registry) {
         self.tables.iter_mut().for_each(Table::shrink);
-        self.registry.end_tick();
+        self.registry.end_tick(&self.tables);
         (Arc::new(Batch::new(self.timestamp, self.tables, self.targets)), self.registry)
     }
 }

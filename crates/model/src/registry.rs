@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::entity::Identity;
-use crate::{Entity, EntityKind};
+use crate::{Entity, EntityKind, Table};
 
 /// How many ticks an entity may go unseen before it is forgotten.
 const KEEP_TICKS: u32 = 30;
@@ -15,6 +15,8 @@ const KEEP_TICKS: u32 = 30;
 pub struct Registry {
     table: HashTable<Slot>,
     tick: u32,
+    /// Rows of each kind in the last tick.
+    rows: [usize; EntityKind::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -81,8 +83,17 @@ impl Registry {
         self.intern(&identity, "")
     }
 
-    /// Ends a tick: forgets what was not asked for during the last 30 ticks.
-    pub fn end_tick(&mut self) {
+    /// How many rows of `kind` the next tick will have, if little changes.
+    pub(crate) fn expected_rows(&self, kind: EntityKind) -> usize {
+        let last = self.rows[kind.index()];
+        last + last / 32
+    }
+
+    /// Ends a tick that filled `tables`: forgets what was not asked for during the last 30 ticks.
+    pub(crate) fn end_tick(&mut self, tables: &[Table]) {
+        for table in tables {
+            self.rows[table.kind().index()] = table.len();
+        }
         self.tick = self.tick.wrapping_add(1);
         let tick = self.tick;
         self.table.retain(|slot| tick.wrapping_sub(slot.last_seen) <= KEEP_TICKS);
@@ -133,7 +144,7 @@ mod tests {
         assert_eq!(recreated.uid(), "u2");
         assert_ne!(first, registry.pod("other", "web", "u1"));
         for _ in 0..=KEEP_TICKS {
-            registry.end_tick();
+            registry.end_tick(&[]);
         }
         assert!(registry.is_empty());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use crate::column::trim;
 use crate::{
     CATALOG, Column, Entity, EntityKind, Metric, MetricId, Namespace, Node, Pod, Timestamp, Value,
 };
@@ -29,6 +30,8 @@ const NO_SLOT: u8 = u8::MAX;
 #[derive(Debug, Clone)]
 pub struct Table {
     kind: EntityKind,
+    /// How many rows are expected: what a new column makes room for.
+    expected: usize,
     entities: Vec<Arc<Entity>>,
     index: HashTable<u32>,
     /// Times by row; each only as long as its last row that has one.
@@ -46,10 +49,16 @@ pub struct Table {
 impl Table {
     /// An empty table.
     pub fn new(kind: EntityKind) -> Self {
+        Self::expecting(kind, 0)
+    }
+
+    /// An empty table with room for so many rows.
+    pub(crate) fn expecting(kind: EntityKind, expected: usize) -> Self {
         Self {
             kind,
-            entities: Vec::new(),
-            index: HashTable::new(),
+            expected,
+            entities: Vec::with_capacity(expected),
+            index: HashTable::with_capacity(expected),
             scraped: Vec::new(),
             computed: Vec::new(),
             started: Vec::new(),
@@ -181,7 +190,7 @@ impl Table {
         let mut slot = usize::from(self.slots[metric.index()]);
         if slot >= self.columns.len() {
             slot = self.columns.len();
-            self.columns.push(Column::new(Metric::Known(metric)));
+            self.columns.push(Column::expecting(Metric::Known(metric), self.expected));
             self.slots[metric.index()] = u8::try_from(slot).unwrap_or(NO_SLOT);
         }
         &mut self.columns[slot]
@@ -199,6 +208,7 @@ impl Table {
         if self.columns.len() + CATALOG.len() >= usize::from(NO_SLOT) {
             return None;
         }
+        // Few rows have it, so it grows as it must.
         self.columns.push(Column::new(metric.clone()));
         self.columns.last_mut()
     }
@@ -224,12 +234,11 @@ impl Table {
     }
 
     pub(crate) fn shrink(&mut self) {
-        self.entities.shrink_to_fit();
-        self.scraped.shrink_to_fit();
-        self.computed.shrink_to_fit();
-        self.started.shrink_to_fit();
-        self.created.shrink_to_fit();
-        self.contexts.shrink_to_fit();
+        trim(&mut self.entities);
+        trim(&mut self.contexts);
+        for times in [&mut self.scraped, &mut self.computed, &mut self.started, &mut self.created] {
+            trim(times);
+        }
         self.columns.iter_mut().for_each(Column::shrink);
     }
 }
