@@ -170,6 +170,7 @@ impl KubernetesSource {
         let spread = spread(nodes.len());
         let begin = Instant::now();
         let now = self.clock.now();
+        let own_series = nodes.len() <= telemetry::MAX_NODE_SERIES;
         let mut jobs = Vec::with_capacity(nodes.len());
         for discovered in nodes {
             let name: Arc<str> = match state.history.get_key_value(&*discovered.node.name) {
@@ -183,6 +184,7 @@ impl KubernetesSource {
                 }
                 Ok(target) => jobs.push(Job {
                     node: Arc::clone(&discovered.node),
+                    own_series,
                     address: target.0,
                     port: target.1,
                     begin: begin + phase(&name, spread),
@@ -224,7 +226,11 @@ impl KubernetesSource {
         } else {
             "kubelet_summary"
         };
-        let source = format!("{kind}:{}:{}", job.address, job.port);
+        let source = if job.own_series {
+            format!("{kind}:{}:{}", job.address, job.port)
+        } else {
+            format!("{kind}:{}", telemetry::ALL_NODES)
+        };
         let seconds = Value::Int(now.secs()).as_f64();
         metrics::gauge!(telemetry::SCRAPER_LAST_TIME, "source" => source.clone()).set(seconds);
         let took_ms = fetched.took.as_secs_f64() * 1e3;

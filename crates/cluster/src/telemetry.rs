@@ -8,6 +8,11 @@ pub const BODIES_REFUSED: &str = "taffrail_kubelet_bodies_refused_total";
 pub const REQUESTS_FAILED: &str = "taffrail_kubelet_requests_failed_total";
 /// Counter: times that a request waited because the bound on concurrent ones was reached.
 pub const REQUESTS_QUEUED: &str = "taffrail_kubelet_requests_queued_total";
+/// How many nodes get durations of their own; each costs about 90 KiB. In a larger cluster all
+/// nodes share the series `all`.
+pub const MAX_NODE_SERIES: usize = 100;
+/// Label value of the series that all nodes of a large cluster share.
+pub const ALL_NODES: &str = "all";
 /// Histogram by `node`: Heapster's name for how long a summary takes to fetch.
 pub const SUMMARY_DURATION: &str = "heapster_kubelet_summary_request_duration_milliseconds";
 /// Histogram by `node`: Heapster's name for how long a `/stats/container` takes to fetch.

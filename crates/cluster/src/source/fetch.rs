@@ -24,6 +24,8 @@ const CONTAINER: &str = "/stats/container/";
 pub(super) struct Job {
     pub(super) node: Arc<Node>,
     pub(super) name: Arc<str>,
+    /// Whether the node's durations get series of their own.
+    pub(super) own_series: bool,
     pub(super) address: IpAddr,
     pub(super) port: u16,
     /// When to ask.
@@ -163,7 +165,8 @@ impl KubernetesSource {
             Ok((Format::Container, _)) => telemetry::CADVISOR_DURATION,
             _ => telemetry::SUMMARY_DURATION,
         };
-        metrics::histogram!(name, "node" => Arc::clone(&job.name)).record(took_ms);
+        let node = if job.own_series { Arc::clone(&job.name) } else { telemetry::ALL_NODES.into() };
+        metrics::histogram!(name, "node" => node).record(took_ms);
         answer
     }
 
