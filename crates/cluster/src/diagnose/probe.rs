@@ -1,5 +1,6 @@
 //! Single steps of a connection: resolving a name, TCP, TLS. Sends nothing above TLS.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,10 @@ pub(super) async fn connect(
         let left = limit.saturating_sub(begin.elapsed());
         match timeout(left, TcpStream::connect(address)).await {
             Ok(Ok(_)) => return Ok((*address, begin.elapsed())),
+            // Only a connection that was made can be reset: what follows will show it.
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                return Ok((*address, begin.elapsed()));
+            }
             Ok(Err(error)) => failed = classify(&error),
             Err(_) => return Err((Cause::TimedOut, format!("no connection within {limit:?}"))),
         }
