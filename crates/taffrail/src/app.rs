@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::adapters::{EmbeddedDashboard, QueuedSink};
 use crate::config::{Config, Dialect, HEAPSTER_SCRAPE_OFFSET, TlsFiles};
+use crate::diagnosis::Subject;
 use crate::exit::Failure;
 use crate::facts::{ProcessFacts, cluster_facts};
 use crate::input::Input;
@@ -48,6 +49,21 @@ struct Measured {
     cluster: Option<(Watches, Connection)>,
 }
 
+impl Measured {
+    /// What a diagnosis of this process tries.
+    fn subject(&self, config: &Config, clock: Clock) -> Subject {
+        let cluster = self.cluster.as_ref();
+        // Only the kind: the rest of a sink's text may hold a password.
+        let kind = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
+        Subject {
+            connection: cluster.map(|(_, connection)| connection.clone()),
+            watches: cluster.map(|(watches, _)| watches.board.clone()),
+            sinks: config.sinks.iter().map(kind).collect(),
+            clock,
+        }
+    }
+}
+
 impl App {
     /// Builds everything and binds the port; runs nothing but the watches.
     pub(crate) async fn build(
@@ -70,7 +86,7 @@ impl App {
                 resolution,
                 problems: Vec::new(),
             },
-            measured.cluster.as_ref().map(|(watches, _)| watches.board.clone()),
+            measured.subject(config, clock),
         );
         let window = Arc::new(Window::new(WindowOptions::default()));
         let state = ApiState::new(ApiParts {

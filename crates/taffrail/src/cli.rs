@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Show a simulated cluster: no cluster, no account, moving graphs.
     Demo(DemoArgs),
+    /// Try every step between here and the measurements, and say what to change.
+    Doctor(DoctorArgs),
     /// Run a simulated cluster that kubectl and other collectors believe.
     Simulate(SimulateArgs),
     /// Print a completion script for a shell.
@@ -179,6 +181,31 @@ pub(crate) struct DemoArgs {
     /// Also write a kubeconfig for the simulated cluster.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig_out: Option<PathBuf>,
+}
+
+/// `taffrail doctor`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Exit codes: 0 all well, 1 something failed, 78 no usable configuration, \
+    69 no connection can be prepared.")]
+pub(crate) struct DoctorArgs {
+    /// What would be measured, as for `taffrail serve`.
+    #[arg(long, value_name = "URI")]
+    pub(crate) source: Option<String>,
+    /// Try every node's kubelet instead of a sample of five.
+    #[arg(long)]
+    pub(crate) all_nodes: bool,
+    /// How the result looks.
+    #[arg(long, value_enum, default_value_t = DoctorOutput::Text)]
+    pub(crate) output: DoctorOutput,
+}
+
+/// How a diagnosis looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorOutput {
+    /// For people.
+    Text,
+    /// As `GET /api/taffrail/v1/diagnosis` answers.
+    Json,
 }
 
 /// `taffrail simulate`.

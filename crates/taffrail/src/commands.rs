@@ -1,5 +1,6 @@
 //! What each subcommand does, a file each.
 
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod serve;
 pub(crate) mod simulate;

@@ -1,12 +1,15 @@
 //! What the process knows of itself: kept here while it runs, read by the API.
 
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{ClusterFacts, Facts, Problem};
-use cluster::{Connection, WatchBoard};
+use api::{Check, ClusterFacts, Facts, Problem};
+use cluster::Connection;
 use model::Timestamp;
 use pipeline::Clock;
+
+use crate::diagnosis::Subject;
 
 /// How long to wait before an API server that could not be used is asked again.
 const RETRY: Duration = Duration::from_secs(15);
@@ -17,13 +20,13 @@ const REFRESH: Duration = Duration::from_mins(5);
 #[derive(Clone)]
 pub(crate) struct ProcessFacts {
     facts: Arc<RwLock<Facts>>,
-    watches: Option<WatchBoard>,
+    subject: Subject,
 }
 
 impl ProcessFacts {
     /// Facts that are known from the start.
-    pub(crate) fn new(facts: Facts, watches: Option<WatchBoard>) -> Self {
-        Self { facts: Arc::new(RwLock::new(facts)), watches }
+    pub(crate) fn new(facts: Facts, subject: Subject) -> Self {
+        Self { facts: Arc::new(RwLock::new(facts)), subject }
     }
 
     /// Asks the API server again and again; its version, or what is wrong, becomes a fact. A
@@ -85,7 +88,7 @@ impl api::Status for ProcessFacts {
     fn facts(&self) -> Facts {
         let mut facts = self.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
         // While the API server as a whole is away, that each watch fails too is no news.
-        if let (true, Some(board)) = (facts.problems.is_empty(), &self.watches) {
+        if let (true, Some(board)) = (facts.problems.is_empty(), &self.subject.watches) {
             let failing = board.statuses().into_iter().filter_map(|status| {
                 let failure = status.failure?;
                 Some(Problem {
@@ -99,6 +102,10 @@ impl api::Status for ProcessFacts {
             facts.problems.extend(failing);
         }
         facts
+    }
+
+    fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
+        Box::pin(self.subject.clone().diagnose(failing))
     }
 }
 

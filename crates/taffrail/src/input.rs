@@ -19,17 +19,43 @@ pub(crate) enum Input {
     Host,
 }
 
+/// Why there is nothing to measure.
+#[derive(Debug)]
+pub(crate) enum Unresolved {
+    /// The text of `--source`.
+    Source(Failure),
+    /// What it leads to.
+    Connection(ConnectError),
+}
+
 impl Input {
     /// Decides by the configuration. Must run inside a runtime.
     pub(crate) async fn resolve(config: &Config) -> Result<Self, Failure> {
-        let defaults = match config.dialect {
+        let source = config.source.as_deref();
+        Self::find(config.dialect, source).await.map_err(|unresolved| match unresolved {
+            Unresolved::Source(failure) => failure,
+            Unresolved::Connection(error) => no_connection(&error, source.is_none()),
+        })
+    }
+
+    /// Decides by `--source`'s text. Must run inside a runtime.
+    pub(crate) async fn find(dialect: Dialect, source: Option<&str>) -> Result<Self, Unresolved> {
+        let options = Self::options(dialect, source).map_err(Unresolved::Source)?;
+        let Some(options) = options else { return Ok(Self::Host) };
+        let connection = Connection::resolve(&options, &environment).await;
+        Ok(Self::Cluster(Box::new(connection.map_err(Unresolved::Connection)?)))
+    }
+
+    /// The cluster's options; `None` for this machine.
+    fn options(dialect: Dialect, source: Option<&str>) -> Result<Option<SourceOptions>, Failure> {
+        let defaults = match dialect {
             Dialect::Taffrail => Defaults::taffrail(),
             Dialect::Heapster => Defaults::heapster(),
         };
-        let options = match config.source.as_deref() {
+        let options = match source {
             None => SourceOptions::new(defaults),
             Some(text) => match cluster::parse_key(text) {
-                Ok(HOST) => return host(text),
+                Ok(HOST) => return host(text).map(|()| None),
                 _ => SourceOptions::parse(text, &environment, defaults).map_err(|error| {
                     let also = match error {
                         cluster::uri::UriError::UnknownKey { .. } => ", and host (this machine)",
@@ -39,10 +65,7 @@ impl Input {
                 })?,
             },
         };
-        match Connection::resolve(&options, &environment).await {
-            Ok(connection) => Ok(Self::Cluster(Box::new(connection))),
-            Err(error) => Err(no_connection(&error, config.source.is_none())),
-        }
+        Ok(Some(options))
     }
 
     /// Time between ticks where nobody says otherwise.
@@ -54,9 +77,9 @@ impl Input {
     }
 }
 
-fn host(text: &str) -> Result<Input, Failure> {
+fn host(text: &str) -> Result<(), Failure> {
     match text.strip_prefix(HOST) {
-        Some("" | ":") => Ok(Input::Host),
+        Some("" | ":") => Ok(()),
         _ => Err(Failure::config(format!("--source={text}: the source host has no options"))),
     }
 }

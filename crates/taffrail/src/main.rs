@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod compat;
 mod config;
+mod diagnosis;
 mod exit;
 mod facts;
 mod input;
@@ -79,6 +80,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
             runtime.block_on(commands::serve::run(config, self_metrics))
         }
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
+        Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
         Command::Completions { .. } => Ok(()),
     };

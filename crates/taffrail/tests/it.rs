@@ -3,5 +3,7 @@
 
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/doctor.rs"]
+mod doctor;
 #[path = "it/heapster_pairs.rs"]
 mod heapster_pairs;

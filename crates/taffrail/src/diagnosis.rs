@@ -1,0 +1,150 @@
+//! What is tried to find out why nothing, or not everything, is measured: a cluster's hops by the
+//! `cluster` crate, this machine's files here; the same for `taffrail doctor` and a running server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Check;
+use cluster::diagnose::{self, Nodes};
+use cluster::{Connection, WatchBoard};
+use host::HostSource;
+use model::{Draft, EntityKind, Registry, SharedInventory, TargetState, metric};
+use pipeline::{Clock, Source as _, Window};
+use tokio::time::Instant;
+
+use crate::input::Input;
+
+/// How long reading this machine may take.
+const HOST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Tries what `input` measures.
+pub(crate) async fn of_input(input: &Input, nodes: &Nodes, clock: Clock) -> Vec<Check> {
+    match input {
+        Input::Cluster(connection) => of_cluster(connection, nodes, clock).await,
+        Input::Host => of_host(clock).await,
+    }
+}
+
+/// Tries every hop to a cluster and its kubelets.
+pub(crate) async fn of_cluster(connection: &Connection, nodes: &Nodes, clock: Clock) -> Vec<Check> {
+    diagnose::diagnose(connection, nodes, clock).await.into_iter().map(shown).collect()
+}
+
+/// As the API and the command line show a check.
+pub(crate) fn shown(check: diagnose::Check) -> Check {
+    Check {
+        name: check.name,
+        about: check.about,
+        outcome: check.outcome.name(),
+        evidence: check.evidence,
+        change: check.change,
+    }
+}
+
+/// How the watches of a running server stand.
+pub(crate) fn of_watches(board: &WatchBoard) -> Vec<Check> {
+    let statuses = board.statuses();
+    let objects: usize = statuses.iter().map(|status| status.objects).sum();
+    let listed = statuses.iter().filter(|status| status.synced).count();
+    let mut checks: Vec<Check> = statuses
+        .iter()
+        .filter_map(|status| {
+            let failure = status.failure.clone()?;
+            let evidence = format!("{}: {}", failure.hop.name(), failure.reason);
+            Some(check("watch", status.kind, "fail", evidence, &failure.advice))
+        })
+        .collect();
+    if checks.is_empty() {
+        let evidence = format!("{listed} of {} kinds listed, {objects} objects", statuses.len());
+        let outcome = if listed == statuses.len() { "pass" } else { "warn" };
+        let change = if outcome == "pass" { "" } else { "wait: lists of large clusters take time" };
+        checks.push(check("watch", "watches", outcome, evidence, change));
+    }
+    checks
+}
+
+/// The sinks of a running server. What they took is counted, not known here.
+pub(crate) fn of_sinks(names: &[String]) -> impl Iterator<Item = Check> {
+    let evidence = "its deliveries and failures are counted in /metrics";
+    names.iter().map(move |name| check("sink", name, "skip", evidence.to_owned(), ""))
+}
+
+/// Reads this machine once and tells what could be read.
+pub(crate) async fn of_host(clock: Clock) -> Vec<Check> {
+    let source = HostSource::new(host::Options::default(), clock, SharedInventory::default());
+    let end = clock.now();
+    let window = Window { start: end, end, deadline: Instant::now() + HOST_TIMEOUT };
+    let draft = source.scrape(window, Draft::new(end, Registry::default()));
+    let Ok(draft) = tokio::time::timeout(HOST_TIMEOUT, draft).await else {
+        let evidence = format!("reading took longer than {HOST_TIMEOUT:?}");
+        let change = "look for a filesystem that hangs (a dead NFS mount): `stat -f` on each";
+        return vec![check("proc", "this machine", "fail", evidence, change)];
+    };
+    let Some(target) = draft.targets().first() else { return Vec::new() };
+    let about = target.node.to_string();
+    match &target.state {
+        TargetState::Up => {}
+        TargetState::Failed { reason, advice, .. } => {
+            return vec![check("proc", &about, "fail", reason.clone(), advice)];
+        }
+        TargetState::Skipped { reason } => {
+            return vec![check("proc", &about, "skip", reason.clone(), "")];
+        }
+    }
+    let took = target.took.as_millis();
+    let read = format!("{} read in {took} ms: CPU and memory", target.url);
+    let mut checks = vec![check("proc", &about, "pass", read, "")];
+    let count = |kind| draft.table(kind).len();
+    let mount = "mount the machine's /proc and /sys where taffrail runs";
+    let network = draft.table(EntityKind::Node).column(metric::NETWORK_RX);
+    let network = usize::from(network.is_some_and(|column| column.get(0).is_some()));
+    for (name, found, what) in [
+        ("cgroups", count(EntityKind::SystemContainer), "cgroups (services and containers)"),
+        ("network", network, "machine whose network is counted"),
+        ("filesystems", count(EntityKind::Filesystem), "filesystems"),
+        ("disks", count(EntityKind::Disk), "disks"),
+    ] {
+        let evidence = format!("{found} {what}");
+        checks.push(match found {
+            0 => check(name, &about, "warn", evidence, mount),
+            _ => check(name, &about, "pass", evidence, ""),
+        });
+    }
+    checks
+}
+
+fn check(
+    name: &'static str,
+    about: &str,
+    outcome: &'static str,
+    evidence: String,
+    change: &str,
+) -> Check {
+    Check { name, about: about.to_owned(), outcome, evidence, change: change.to_owned() }
+}
+
+/// What a running server is diagnosed by.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    /// Its cluster; this machine without.
+    pub(crate) connection: Option<Connection>,
+    pub(crate) watches: Option<WatchBoard>,
+    /// Kinds of its sinks.
+    pub(crate) sinks: Arc<[String]>,
+    pub(crate) clock: Clock,
+}
+
+impl Subject {
+    /// Tries everything; `failing` nodes first.
+    pub(crate) async fn diagnose(self, failing: Vec<String>) -> Vec<Check> {
+        let mut checks = match &self.connection {
+            Some(connection) => of_cluster(connection, &Nodes::Sample(failing), self.clock).await,
+            None => of_host(self.clock).await,
+        };
+        if let Some(board) = &self.watches {
+            checks.extend(of_watches(board));
+        }
+        checks.extend(of_sinks(&self.sinks));
+        checks
+    }
+}

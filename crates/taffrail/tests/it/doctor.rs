@@ -1,0 +1,220 @@
+//! `taffrail doctor` as a process, against simulated clusters over real sockets.
+
+use std::process::{Command, Output};
+
+use pipeline::Clock;
+use serde_json::Value;
+use sim::{Certificates, Config, Faults, Sim, WorldConfig};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// A simulated cluster that is served until the test drops it, and a kubeconfig for it.
+struct Cluster {
+    kubeconfig: tempfile::NamedTempFile,
+    text: String,
+    token: String,
+    url: String,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Cluster {
+    async fn with(faults: &str, certificates: Certificates) -> Self {
+        let clock = Clock::system();
+        let world = WorldConfig {
+            nodes: 3,
+            pods_per_node: 3,
+            start: clock.now(),
+            ..WorldConfig::default()
+        };
+        let mut config = Config::new(world, move || clock.now());
+        config.faults = Faults::parse(faults).unwrap();
+        config.certificates = certificates;
+        let sim = Sim::start(config).await.unwrap();
+        let (text, token, url) = (sim.kubeconfig(), sim.token().to_owned(), sim.api_url());
+        let kubeconfig = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(kubeconfig.path(), &text).unwrap();
+        let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
+        Self { kubeconfig, text, token, url, task }
+    }
+
+    async fn doctor(&self, options: &str, words: &[&str]) -> Output {
+        let path = self.kubeconfig.path().display();
+        let source = format!("--source=kubernetes.summary_api:?auth={path}&{options}");
+        let words = [&["doctor", &source], words].concat();
+        let output = doctor(words).await;
+        let said = [&*output.stdout, &*output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&said).contains(&self.token), "the token was shown");
+        output
+    }
+
+    /// The diagnosis and the exit code.
+    async fn json(&self, options: &str) -> (Value, Option<i32>) {
+        let output = self.doctor(options, &["--all-nodes", "--output=json"]).await;
+        (serde_json::from_slice(&output.stdout).unwrap(), output.status.code())
+    }
+}
+
+async fn doctor<T: AsRef<str>>(words: Vec<T>) -> Output {
+    let words: Vec<String> = words.iter().map(|word| word.as_ref().to_owned()).collect();
+    let run = move || {
+        Command::new(env!("CARGO_BIN_EXE_taffrail"))
+            .args(words)
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap()
+    };
+    spawn_blocking(run).await.unwrap()
+}
+
+/// `outcome: evidence -> change` of the check `name` on `about`.
+fn found(diagnosis: &Value, about: &str, name: &str) -> String {
+    let checks = diagnosis["checks"].as_array().unwrap();
+    let is = |check: &&Value| {
+        check["name"] == name && check["about"].as_str().unwrap().starts_with(about)
+    };
+    let check = checks.iter().find(is).ok_or_else(|| format!("{about} {name}: {diagnosis:#}"));
+    let check = check.unwrap();
+    let text = |field: &str| check[field].as_str().unwrap().to_owned();
+    format!("{}: {} -> {}", text("outcome"), text("evidence"), text("change"))
+}
+
+fn check(diagnosis: &Value, about: &str, name: &str, parts: &[&str]) {
+    let found = found(diagnosis, about, name);
+    for part in parts {
+        assert!(found.contains(part), "{about} {name} did not say `{part}`: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_healthy_cluster_passes_everywhere() {
+    let cluster = Cluster::with("", Certificates::Signed).await;
+    let (diagnosis, code) = cluster.json("").await;
+    assert_eq!((code, &diagnosis["outcome"]), (Some(0), &Value::from("pass")), "{diagnosis:#}");
+    assert_eq!(diagnosis["firstChange"], Value::Null);
+    let checks = diagnosis["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["outcome"] == "pass"), "{diagnosis:#}");
+    assert_eq!(checks.len(), 7 + 12 + 1 + 3 * 7);
+    check(&diagnosis, "API server", "authentication", &["a token", "sim-admin"]);
+    check(&diagnosis, "API server", "tls", &["issued by taffrail-sim-ca", "until 2099"]);
+    check(&diagnosis, "node-2", "tls", &["for node-2, 127.1.0.2", "verified by the address"]);
+    let text = cluster.doctor("", &[]).await;
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("  ✓ summary         /stats/summary: "), "{text}");
+    assert!(text.ends_with("0 failed, 0 warned, 41 passed, 0 skipped.\n"), "{text}");
+    assert!(!text.contains('\u{1b}'), "colour without a terminal: {text}");
+}
+
+#[tokio::test]
+async fn kubelet_certificates_are_judged_as_the_source_does() {
+    let cluster = Cluster::with("", Certificates::WithoutAddress).await;
+    let (diagnosis, code) = cluster.json("kubeletVia=direct").await;
+    assert_eq!(code, Some(0), "{diagnosis:#}");
+    check(&diagnosis, "node-1", "tls", &["pass: ", "verified by the node's name"]);
+    let cluster = Cluster::with("", Certificates::SelfSigned).await;
+    let (diagnosis, code) = cluster.json("kubeletVia=direct").await;
+    assert_eq!(code, Some(1));
+    let parts = [
+        "fail: ",
+        "not trusted",
+        "self-signed, valid until 2099",
+        "serverTLSBootstrap",
+        "kubeletCA",
+    ];
+    check(&diagnosis, "node-1", "tls", &parts);
+    check(&diagnosis, "node-1", "summary", &["skip: after tls failed"]);
+    let (diagnosis, code) = cluster.json("kubeletInsecure=true").await;
+    assert_eq!(code, Some(0));
+    check(&diagnosis, "node-1", "tls", &["warn: not verified", "kubeletCA=FILE"]);
+    // Outside the cluster the API server's proxy stands in.
+    let (diagnosis, code) = cluster.json("").await;
+    assert_eq!(code, Some(0), "{diagnosis:#}");
+    check(&diagnosis, "node-1", "tls", &["warn: ", "not trusted"]);
+    check(&diagnosis, "node-1", "proxy", &["pass: "]);
+    check(&diagnosis, "node-1", "summary", &["pass: "]);
+}
+
+#[tokio::test]
+async fn every_fault_is_told_by_its_hop() {
+    for (faults, expected) in [
+        (
+            "node-1=401,node-2=403,node-3=500",
+            [
+                ("authentication", "fail: /stats/summary: the kubelet does not know us (401"),
+                ("authorization", "verbs: [\"get\"]"),
+                ("summary", "fail: /stats/summary: the kubelet answers 500"),
+            ],
+        ),
+        (
+            "node-1=garbage,node-2=truncated,node-3=skew:-2h",
+            [
+                ("summary", "fail: /stats/summary cannot be read"),
+                ("summary", "fail: /stats/summary: the other end closed the connection"),
+                ("clock", "fail: the newest sample is 2 h behind our clock"),
+            ],
+        ),
+        (
+            "node-1=hang,node-2=down,node-3=slow:10ms",
+            [
+                ("summary", "fail: /stats/summary: no whole answer within 1s"),
+                ("tls", "the other end"),
+                ("summary", "pass: "),
+            ],
+        ),
+    ] {
+        let cluster = Cluster::with(faults, Certificates::Signed).await;
+        let (diagnosis, code) = cluster.json("kubeletVia=direct&kubeletTimeout=1s").await;
+        assert_eq!(code, Some(1), "{faults}");
+        for (node, (name, part)) in ["node-1", "node-2", "node-3"].iter().zip(expected) {
+            check(&diagnosis, node, name, &[part]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broken_way_to_the_api_server_ends_there() {
+    let cluster = Cluster::with("", Certificates::Signed).await;
+    let other = Cluster::with("", Certificates::Signed).await;
+    let write = |text: String| std::fs::write(cluster.kubeconfig.path(), text).unwrap();
+    write(cluster.text.replace(&cluster.token, "another"));
+    let (diagnosis, code) = cluster.json("").await;
+    assert_eq!(code, Some(1));
+    check(&diagnosis, "API server", "authentication", &["fail: ", "(401)", "kubectl create token"]);
+    check(&diagnosis, "kubelets", "connect", &["skip: "]);
+    // Its own authority's certificate is not the other's.
+    write(cluster.text.replace(&cluster.url, &other.url));
+    let (diagnosis, code) = cluster.json("").await;
+    assert_eq!(code, Some(1));
+    check(&diagnosis, "API server", "tls", &["fail: ", "not trusted; it shows kube-apiserver"]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    write(cluster.text.replace(&cluster.url, &format!("https://{free}")));
+    let output = cluster.doctor("", &[]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("✗ connect") && text.contains("connection refused"), "{text}");
+    assert!(text.contains("To do first, for API server"), "{text}");
+}
+
+#[tokio::test]
+async fn what_cannot_begin_ends_with_its_own_code() {
+    let nothing = doctor(vec!["doctor"]).await;
+    assert_eq!(nothing.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&nothing.stdout).into_owned();
+    assert!(text.contains("✗ configuration") && text.contains("KUBECONFIG"), "{text}");
+    let unknown = doctor(vec!["doctor", "--source=docker"]).await;
+    assert_eq!(unknown.status.code(), Some(78));
+    assert_eq!(doctor(vec!["doctor", "--output=xml"]).await.status.code(), Some(64));
+}
+
+#[tokio::test]
+async fn this_machine_can_be_diagnosed() {
+    let output = doctor(vec!["doctor", "--source=host", "--output=json"]).await;
+    let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+    check(&diagnosis, "", "proc", &["pass: /proc read in"]);
+    assert_eq!(output.status.code(), Some(0), "{diagnosis:#}");
+}
