@@ -1,4 +1,4 @@
-//! The live window and the questions asked of it: newest batch, ranges, rankings.
+//! The live window and the questions asked of it: newest batch, ranges, rankings, and PromQL.
 //!
 //! Pure: no clock, no files, no network, no async. Time comes from the batches and arguments.
 #![forbid(unsafe_code)]
@@ -6,6 +6,7 @@
 mod chunk;
 mod graphed;
 mod history;
+pub mod promql;
 mod range;
 mod rank;
 pub mod telemetry;

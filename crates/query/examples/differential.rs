@@ -1,0 +1,239 @@
+//! Compares this crate's PromQL with a real Prometheus on the same samples.
+//!
+//! Needs `prometheus` and `promtool` (Debian's package `prometheus`, 2.42). Run by hand:
+//! `cargo run -p query --example differential`. Prints every difference and the counts; fails
+//! if there is a difference.
+
+#[path = "differential/expressions.rs"]
+mod expressions;
+#[path = "differential/prometheus.rs"]
+mod prometheus;
+#[path = "differential/samples.rs"]
+mod samples;
+
+use std::process::ExitCode;
+
+use query::promql::{Answer, AnswerValue, Labels, Options, QueryError, parse};
+use serde_json::Value;
+
+/// How far two values may be apart, relative.
+const TOLERANCE: f64 = 1e-9;
+
+/// Where Prometheus 2.42 is not followed, and why: what an expression must contain, the reason.
+const DELIBERATE: [(&[&str], &str); 3] = [
+    (&["predict_linear(", "@"], "2.42 moves the window that @ fixes, at later steps of a range"),
+    (&["timestamp(", "@", "offset"], "2.42 forgets the offset in timestamp() of a selector with @"),
+    (&["tan(sinh("], "sinh differs in its last bit, and tan of 1e80 is only noise"),
+];
+
+/// An answer of either side: its kind, then labels and (time, value) pairs.
+#[derive(Debug, Clone, PartialEq)]
+struct Found {
+    kind: String,
+    series: Vec<(Labels, Vec<(f64, f64)>)>,
+}
+
+fn main() -> ExitCode {
+    match compare() {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare() -> Result<usize, String> {
+    let series = samples::series();
+    let server = prometheus::Server::start(&series)?;
+    let expressions = expressions::all();
+    let options = Options::default();
+    let go_on = || false;
+    let mut tally = Tally::default();
+    let (start, end) = (samples::START_MS, samples::START_MS + 3 * 3_600_000);
+    for text in &expressions {
+        let query = parse(text, &options.limits);
+        for at in [start + 3_000_000, start + 6_420_000, end + 200_000] {
+            let mine = query.clone().and_then(|query| query.instant(&series, at, &options, &go_on));
+            let theirs = server.instant(text, at)?;
+            let verdict = verdict(&mine, &theirs, text.starts_with("sort"));
+            tally.add(verdict, &theirs, text, &format!("instant at {at}"));
+        }
+        let (from, to, step) = (start + 600_000, end + 300_000, 137_000);
+        let mine = query.and_then(|query| query.range(&series, (from, to, step), &options, &go_on));
+        let theirs = server.range(text, (from, to, step))?;
+        let verdict = verdict(&mine, &theirs, false);
+        tally.add(verdict, &theirs, text, "range");
+    }
+    println!("{} expressions, {tally:?}", expressions.len());
+    Ok(tally.different)
+}
+
+/// How the evaluations compared.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Both answered the same …
+    equal: usize,
+    /// … of them without any series.
+    equal_and_empty: usize,
+    refused_by_both: usize,
+    /// Differences of [`DELIBERATE`].
+    deliberate: usize,
+    different: usize,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: Result<bool, String>, theirs: &Value, text: &str, how: &str) {
+        match verdict {
+            Ok(true) => {
+                self.equal += 1;
+                let result = theirs["data"]["result"].as_array();
+                self.equal_and_empty += usize::from(result.is_some_and(Vec::is_empty));
+            }
+            Ok(false) => self.refused_by_both += 1,
+            Err(difference) => {
+                let reason = DELIBERATE
+                    .iter()
+                    .find(|(parts, _)| parts.iter().all(|part| text.contains(part)));
+                match reason {
+                    Some((_, reason)) => {
+                        self.deliberate += 1;
+                        println!("{how}: {text}\n  deliberate: {reason}");
+                    }
+                    None => {
+                        self.different += 1;
+                        println!("{how}: {text}\n  {difference}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether both answer (true) or both refuse (false), or what differs.
+fn verdict(
+    mine: &Result<Answer, QueryError>,
+    theirs: &Value,
+    ordered: bool,
+) -> Result<bool, String> {
+    match (mine, theirs["status"].as_str() == Some("success")) {
+        (Err(_), false) => Ok(false),
+        (Err(error), true) => Err(format!("refused: {error}; they: {}", shortened(theirs))),
+        (Ok(answer), false) => Err(format!("they refuse: {}; we: {answer:?}", theirs["error"])),
+        (Ok(answer), true) => {
+            let (mut mine, mut theirs) = (ours(answer), read(theirs)?);
+            if !ordered {
+                mine.series.sort_by(|a, b| a.0.cmp(&b.0));
+                theirs.series.sort_by(|a, b| a.0.cmp(&b.0));
+            }
+            if same(&mine, &theirs) {
+                Ok(true)
+            } else {
+                Err(format!("{}\n  {}", difference(&mine, &theirs), mine.kind))
+            }
+        }
+    }
+}
+
+fn shortened(value: &Value) -> String {
+    value.to_string().chars().take(300).collect()
+}
+
+fn close(a: f64, b: f64) -> bool {
+    (a.is_nan() && b.is_nan())
+        || a.to_bits() == b.to_bits()
+        || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs())
+}
+
+fn same_series(a: &(Labels, Vec<(f64, f64)>), b: &(Labels, Vec<(f64, f64)>)) -> bool {
+    let same_sample = |(a, b): (&(f64, f64), &(f64, f64))| close(a.0, b.0) && close(a.1, b.1);
+    a.0 == b.0 && a.1.len() == b.1.len() && a.1.iter().zip(&b.1).all(same_sample)
+}
+
+fn same(a: &Found, b: &Found) -> bool {
+    a.kind == b.kind
+        && a.series.len() == b.series.len()
+        && a.series.iter().zip(&b.series).all(|(a, b)| same_series(a, b))
+}
+
+/// The first series that differs.
+fn difference(mine: &Found, theirs: &Found) -> String {
+    let counts = format!(
+        "{} {} series, they {} {}",
+        mine.kind,
+        mine.series.len(),
+        theirs.kind,
+        theirs.series.len()
+    );
+    let pair = mine.series.iter().zip(&theirs.series).find(|(a, b)| !same_series(a, b));
+    let Some((a, b)) = pair else { return counts };
+    let samples = a.1.iter().zip(&b.1).find(|(a, b)| !close(a.0, b.0) || !close(a.1, b.1));
+    format!(
+        "{counts}; {} with {} samples, they {} with {}; first {samples:?}",
+        a.0,
+        a.1.len(),
+        b.0,
+        b.1.len()
+    )
+}
+
+fn ours(answer: &Answer) -> Found {
+    let seconds = |ms: i64| ms as f64 / 1000.0;
+    let (kind, series) = match &answer.value {
+        AnswerValue::Scalar(at, value) => {
+            ("scalar", vec![(Labels::default(), vec![(seconds(*at), *value)])])
+        }
+        AnswerValue::Text(at, text) => {
+            ("string", vec![(Labels::new([("text", text.as_str())]), vec![(seconds(*at), 0.0)])])
+        }
+        AnswerValue::Vector(samples) => {
+            let pair = |s: &query::promql::InstantSample| {
+                (s.labels.clone(), vec![(seconds(s.timestamp), s.value)])
+            };
+            ("vector", samples.iter().map(pair).collect())
+        }
+        AnswerValue::Matrix(all) => {
+            let one = |s: &query::promql::RangeSeries| {
+                (s.labels.clone(), s.samples.iter().map(|(t, v)| (seconds(*t), *v)).collect())
+            };
+            ("matrix", all.iter().map(one).collect())
+        }
+    };
+    Found { kind: kind.to_owned(), series }
+}
+
+fn read(answer: &Value) -> Result<Found, String> {
+    let kind = answer["data"]["resultType"].as_str().unwrap_or("").to_owned();
+    let result = &answer["data"]["result"];
+    let sample = |pair: &Value| -> Result<(f64, f64), String> {
+        let value = pair[1].as_str().and_then(|text| text.parse().ok());
+        match (pair[0].as_f64(), value) {
+            (Some(at), Some(value)) => Ok((at, value)),
+            _ => Err(format!("not a sample: {pair}")),
+        }
+    };
+    let labels = |metric: &Value| {
+        let pairs = metric.as_object().into_iter().flatten();
+        Labels::new(pairs.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or(""))))
+    };
+    let series = match kind.as_str() {
+        "scalar" => vec![(Labels::default(), vec![sample(result)?])],
+        "string" => {
+            let text = result[1].as_str().unwrap_or("");
+            let at = result[0].as_f64().unwrap_or(f64::NAN);
+            vec![(Labels::new([("text", text)]), vec![(at, 0.0)])]
+        }
+        _ => {
+            let one = |entry: &Value| -> Result<_, String> {
+                let samples = match entry["values"].as_array() {
+                    Some(values) => values.iter().map(sample).collect::<Result<Vec<_>, _>>()?,
+                    None => vec![sample(&entry["value"])?],
+                };
+                Ok((labels(&entry["metric"]), samples))
+            };
+            result.as_array().into_iter().flatten().map(one).collect::<Result<_, String>>()?
+        }
+    };
+    Ok(Found { kind, series })
+}

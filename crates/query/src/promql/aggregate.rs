@@ -1,0 +1,280 @@
+//! Aggregations: series of one group become one, step by step in the series' order.
+
+use super::eval::Evaluator;
+use super::expr::{Aggregate, AggregateOp};
+use super::labels::{LabelMap, is_label_name};
+use super::rank::Ranking;
+use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
+use super::{Labels, QueryError};
+
+/// Evaluates an aggregation.
+pub(super) fn eval(
+    evaluator: &Evaluator<'_>,
+    node: &Aggregate,
+    steps: Steps,
+) -> Result<Value, QueryError> {
+    let parameter = match &node.parameter {
+        Some(parameter) => Some(evaluator.eval(parameter, steps)?),
+        None => None,
+    };
+    let inner = evaluator.eval(&node.inner, steps)?.vector()?;
+    let series = match (node.op, parameter) {
+        (AggregateOp::CountValues, Some(label)) => {
+            count_values(evaluator, node, &label.text()?, &inner, steps)?
+        }
+        (_, Some(parameter)) => {
+            let mut parameter = parameter.scalar()?;
+            if node.inner.is_step_invariant() {
+                let first = parameter.first().copied().unwrap_or(f64::NAN);
+                parameter.fill(first);
+            }
+            match node.op {
+                AggregateOp::Quantile => quantiles(evaluator, node, &parameter, &inner, steps)?,
+                op => ranked(node, op == AggregateOp::Topk, &parameter, inner, steps)?,
+            }
+        }
+        (op, None) => reduced(evaluator, node, op, &inner, steps)?,
+    };
+    Ok(Value::Vector(distinct(series, SameLabels::Join)?))
+}
+
+/// Labels of a group and the series in it; groups in the order of their first series.
+struct Group {
+    labels: Labels,
+    members: Vec<usize>,
+}
+
+fn groups(node: &Aggregate, series: &[Series]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places: LabelMap<usize> = LabelMap::default();
+    for (index, one) in series.iter().enumerate() {
+        let labels = group_labels(node, &one.labels);
+        let place = *places.entry(labels.clone()).or_insert_with(|| {
+            groups.push(Group { labels, members: Vec::new() });
+            groups.len() - 1
+        });
+        groups[place].members.push(index);
+    }
+    groups
+}
+
+fn group_labels(node: &Aggregate, labels: &Labels) -> Labels {
+    if node.without { labels.except_and_name(&node.labels) } else { labels.only(&node.labels) }
+}
+
+fn reduced(
+    evaluator: &Evaluator<'_>,
+    node: &Aggregate,
+    op: AggregateOp,
+    series: &[Series],
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    let groups = groups(node, series);
+    evaluator.budget.make(groups.len(), steps.count)?;
+    let mut out = Vec::with_capacity(groups.len());
+    for group in groups {
+        let mut cells = vec![Cell::default(); steps.count];
+        for member in &group.members {
+            for (cell, value) in cells.iter_mut().zip(&series[*member].values) {
+                if present(*value) {
+                    cell.add(op, *value);
+                }
+            }
+        }
+        let values = cells.iter().map(|cell| cell.result(op)).collect();
+        out.push(Series { labels: group.labels, values });
+    }
+    Ok(out)
+}
+
+/// What one group has collected at one step.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cell {
+    count: f64,
+    value: f64,
+    mean: f64,
+}
+
+impl Cell {
+    fn add(&mut self, op: AggregateOp, value: f64) {
+        self.count += 1.0;
+        if self.count <= 1.0 {
+            let deviates = matches!(op, AggregateOp::Stddev | AggregateOp::Stdvar);
+            self.value = if deviates { 0.0 } else { value };
+            self.mean = value;
+            return;
+        }
+        match op {
+            AggregateOp::Sum => self.value += value,
+            AggregateOp::Avg => self.average(value),
+            AggregateOp::Max if self.value < value || self.value.is_nan() => self.value = value,
+            AggregateOp::Min if self.value > value || self.value.is_nan() => self.value = value,
+            AggregateOp::Stddev | AggregateOp::Stdvar => {
+                let delta = value - self.mean;
+                self.mean += delta / self.count;
+                self.value += delta * (value - self.mean);
+            }
+            _ => {}
+        }
+    }
+
+    /// A running mean that neither overflows nor turns infinities of one sign into NaN.
+    fn average(&mut self, value: f64) {
+        if self.mean.is_infinite() {
+            let same_sign = value.is_infinite() && (self.mean > 0.0) == (value > 0.0);
+            if same_sign || value.is_finite() {
+                return;
+            }
+        }
+        self.mean += value / self.count - self.mean / self.count;
+    }
+
+    fn result(&self, op: AggregateOp) -> f64 {
+        if self.count < 1.0 {
+            return ABSENT;
+        }
+        match op {
+            AggregateOp::Avg => self.mean,
+            AggregateOp::Count => self.count,
+            AggregateOp::Group => 1.0,
+            AggregateOp::Stdvar => self.value / self.count,
+            AggregateOp::Stddev => (self.value / self.count).sqrt(),
+            _ => self.value,
+        }
+    }
+}
+
+fn quantiles(
+    evaluator: &Evaluator<'_>,
+    node: &Aggregate,
+    q: &[f64],
+    series: &[Series],
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    let groups = groups(node, series);
+    evaluator.budget.make(groups.len(), steps.count)?;
+    let mut out = Vec::with_capacity(groups.len());
+    let mut sorted = Vec::new();
+    for group in groups {
+        let mut values = Vec::with_capacity(steps.count);
+        for (step, q) in q.iter().enumerate() {
+            sorted.clear();
+            let at_step = group.members.iter().map(|member| series[*member].values[step]);
+            sorted.extend(at_step.filter(|value| present(*value)));
+            evaluator.budget.work(sorted.len())?;
+            values.push(if sorted.is_empty() { ABSENT } else { quantile(*q, &mut sorted) });
+        }
+        out.push(Series { labels: group.labels, values });
+    }
+    Ok(out)
+}
+
+/// The `q` quantile of at least one value, linear between ranks; sorts `values`, NaN first.
+pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
+    if values.is_empty() || q.is_nan() {
+        return f64::NAN;
+    }
+    if q < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if q > 1.0 {
+        return f64::INFINITY;
+    }
+    values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
+    let last = values.len() - 1;
+    let rank = q * last as f64;
+    let lower = (rank.floor().max(0.0) as usize).min(last);
+    let upper = (lower + 1).min(last);
+    let weight = rank - rank.floor();
+    values[lower] * (1.0 - weight) + values[upper] * weight
+}
+
+fn ranked(
+    node: &Aggregate,
+    largest: bool,
+    k: &[f64],
+    mut series: Vec<Series>,
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    let groups = groups(node, &series);
+    let mut order = Vec::new();
+    for (step, k) in k.iter().enumerate() {
+        if !k.is_finite() || *k >= i64::MAX as f64 || *k <= i64::MIN as f64 {
+            return Err(QueryError::Execution(format!("scalar value {k} overflows int64")));
+        }
+        // The cast saturates: a negative k keeps nothing.
+        let k = (*k as usize).min(series.len());
+        for group in &groups {
+            let mut ranking = Ranking::new(k, largest);
+            for member in &group.members {
+                let value = series[*member].values[step];
+                if present(value) {
+                    ranking.offer((value, *member));
+                }
+            }
+            for member in &group.members {
+                series[*member].values[step] = ABSENT;
+            }
+            for (value, member) in ranking.ranked() {
+                series[member].values[step] = value;
+                order.push(member);
+            }
+        }
+    }
+    if steps.count == 1 {
+        return Ok(order.into_iter().map(|member| series[member].clone()).collect());
+    }
+    Ok(series)
+}
+
+fn count_values(
+    evaluator: &Evaluator<'_>,
+    node: &Aggregate,
+    label: &str,
+    series: &[Series],
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    if !is_label_name(label) {
+        return Err(QueryError::Execution(format!("invalid label name {label:?}")));
+    }
+    let mut with_label = node.clone();
+    if !node.without {
+        with_label.labels.push(label.into());
+    }
+    let mut out: Vec<Series> = Vec::new();
+    let mut places: LabelMap<usize> = LabelMap::default();
+    for one in series {
+        for (step, value) in one.values.iter().enumerate() {
+            if !present(*value) {
+                continue;
+            }
+            evaluator.budget.work(1)?;
+            let labels = group_labels(&with_label, &one.labels.with(label, &go_float(*value)));
+            let place = match places.get(&labels) {
+                Some(place) => *place,
+                None => {
+                    evaluator.budget.make(1, steps.count)?;
+                    places.insert(labels.clone(), out.len());
+                    out.push(Series { labels, values: vec![ABSENT; steps.count] });
+                    out.len() - 1
+                }
+            };
+            let count = &mut out[place].values[step];
+            *count = if present(*count) { *count + 1.0 } else { 1.0 };
+        }
+    }
+    Ok(out)
+}
+
+/// A value as Go's `FormatFloat(v, 'f', -1, 64)` writes it: as short as reads back the same, and of
+/// two such texts equally near the one with the even digit.
+fn go_float(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let shortest = value.to_string();
+    let decimals = shortest.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let rounded = format!("{value:.decimals$}");
+    let reads_back = rounded.parse::<f64>().is_ok_and(|read| read.to_bits() == value.to_bits());
+    if reads_back { rounded } else { shortest }
+}

@@ -1,0 +1,89 @@
+//! Operators between two numbers, and between a scalar and a vector; matching is elsewhere.
+
+use super::QueryError;
+use super::expr::BinaryOp;
+use super::value::{ABSENT, SameLabels, Series, Value, distinct, present};
+
+/// `left op right`: an arithmetic result, or for comparisons `left` if they hold.
+pub(super) fn apply(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
+    let keep = |holds: bool| holds.then_some(left);
+    match op {
+        BinaryOp::Add => Some(left + right),
+        BinaryOp::Subtract => Some(left - right),
+        BinaryOp::Multiply => Some(left * right),
+        BinaryOp::Divide => Some(left / right),
+        BinaryOp::Modulo => Some(left % right),
+        BinaryOp::Power => Some(left.powf(right)),
+        BinaryOp::Atan2 => Some(left.atan2(right)),
+        #[expect(clippy::float_cmp, reason = "PromQL compares exactly")]
+        BinaryOp::Equal => keep(left == right),
+        #[expect(clippy::float_cmp, reason = "PromQL compares exactly")]
+        BinaryOp::NotEqual => keep(left != right),
+        BinaryOp::Greater => keep(left > right),
+        BinaryOp::Less => keep(left < right),
+        BinaryOp::GreaterOrEqual => keep(left >= right),
+        BinaryOp::LessOrEqual => keep(left <= right),
+        BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => None,
+    }
+}
+
+/// The result of an operator as it is stored: with `bool`, whether it holds.
+pub(super) fn stored(result: Option<f64>, return_bool: bool) -> f64 {
+    match (result, return_bool) {
+        (Some(_), true) => 1.0,
+        (None, true) => 0.0,
+        (Some(value), false) => value,
+        (None, false) => ABSENT,
+    }
+}
+
+/// An operator of which at least one side is a scalar.
+pub(super) fn with_scalar(
+    op: BinaryOp,
+    return_bool: bool,
+    left: Value,
+    right: Value,
+) -> Result<Value, QueryError> {
+    match (left, right) {
+        (Value::Scalar(left), Value::Scalar(right)) => {
+            let both = left.into_iter().zip(right);
+            let bool_or_zero = return_bool || op.is_comparison();
+            let values = both.map(|(l, r)| stored(apply(op, l, r), bool_or_zero)).collect();
+            Ok(Value::Scalar(values))
+        }
+        (Value::Vector(series), Value::Scalar(scalar)) => {
+            each(op, return_bool, series, &scalar, |value, scalar| apply(op, value, scalar))
+        }
+        (Value::Scalar(scalar), Value::Vector(series)) => {
+            each(op, return_bool, series, &scalar, |value, scalar| {
+                let result = apply(op, scalar, value);
+                // A filter keeps the vector's value, whichever side it is on.
+                result.map(|result| if op.is_comparison() { value } else { result })
+            })
+        }
+        _ => Err(QueryError::execution("operators need scalars and instant vectors")),
+    }
+}
+
+fn each(
+    op: BinaryOp,
+    return_bool: bool,
+    series: Vec<Series>,
+    scalar: &[f64],
+    result: impl Fn(f64, f64) -> Option<f64>,
+) -> Result<Value, QueryError> {
+    let drops_name = return_bool || !op.keeps_name();
+    let mut out = Vec::with_capacity(series.len());
+    for mut one in series {
+        for (value, scalar) in one.values.iter_mut().zip(scalar) {
+            if present(*value) {
+                *value = stored(result(*value, *scalar), return_bool);
+            }
+        }
+        if drops_name {
+            one.labels = one.labels.without_name();
+        }
+        out.push(one);
+    }
+    Ok(Value::Vector(distinct(out, SameLabels::Join)?))
+}

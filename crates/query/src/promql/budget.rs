@@ -1,0 +1,143 @@
+//! What a query may cost, and what one has cost so far; knows no operator.
+
+use std::cell::{Cell, RefCell};
+
+use super::{QueryError, Stats};
+
+/// How many work units pass between two looks at cancellation.
+const CANCEL_EVERY: usize = 1 << 16;
+
+/// Bounds of one query; passing one is [`QueryError::Limit`] with the field's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the query text.
+    pub query_bytes: usize,
+    /// Tokens of the query text.
+    pub tokens: usize,
+    /// Nesting of the expression, and of brackets.
+    pub depth: usize,
+    /// Compiled size of one regular expression, bytes.
+    pub regex_bytes: usize,
+    /// Steps of a range query.
+    pub steps: usize,
+    /// Milliseconds between a range query's start and end, and length of a range selector.
+    pub range_ms: i64,
+    /// Series loaded, over all selectors.
+    pub series: usize,
+    /// Samples loaded plus values made by evaluation.
+    pub samples: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            query_bytes: 64 << 10,
+            tokens: 8192,
+            depth: 128,
+            regex_bytes: 1 << 20,
+            steps: 11_000,
+            range_ms: 5 * 366 * 86_400_000,
+            series: 500_000,
+            samples: 50_000_000,
+        }
+    }
+}
+
+/// How a query is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How old the newest sample may be, milliseconds.
+    pub lookback_ms: i64,
+    /// Step of subqueries that name none, milliseconds.
+    pub subquery_step_ms: i64,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { lookback_ms: 300_000, subquery_step_ms: 60_000, limits: Limits::default() }
+    }
+}
+
+/// Counts one query's cost.
+pub(super) struct Budget<'a> {
+    limits: &'a Limits,
+    canceled: &'a dyn Fn() -> bool,
+    series: Cell<usize>,
+    loaded: Cell<usize>,
+    made: Cell<usize>,
+    work: Cell<usize>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl<'a> Budget<'a> {
+    pub(super) fn new(limits: &'a Limits, canceled: &'a dyn Fn() -> bool) -> Self {
+        let (series, loaded) = (Cell::new(0), Cell::new(0));
+        let (made, work) = (Cell::new(0), Cell::new(0));
+        Self { limits, canceled, series, loaded, made, work, warnings: RefCell::default() }
+    }
+
+    /// Series that may still be loaded.
+    pub(super) fn series_left(&self) -> usize {
+        self.limits.series.saturating_sub(self.series.get())
+    }
+
+    /// Samples that may still be loaded or made.
+    pub(super) fn samples_left(&self) -> usize {
+        self.limits.samples.saturating_sub(self.loaded.get().saturating_add(self.made.get()))
+    }
+
+    pub(super) fn load(&self, series: usize, samples: usize) -> Result<(), QueryError> {
+        if series > self.series_left() {
+            return Err(limit("series", self.limits.series));
+        }
+        if samples > self.samples_left() {
+            return Err(limit("samples", self.limits.samples));
+        }
+        self.series.set(self.series.get() + series);
+        self.loaded.set(self.loaded.get() + samples);
+        self.work(samples)
+    }
+
+    /// Accounts for `series` columns of `steps` values before they are made.
+    pub(super) fn make(&self, series: usize, steps: usize) -> Result<(), QueryError> {
+        let values = series.saturating_mul(steps);
+        if values > self.samples_left() {
+            return Err(limit("samples", self.limits.samples));
+        }
+        self.made.set(self.made.get() + values);
+        self.work(values.max(1))
+    }
+
+    /// Accounts for work without memory, and looks now and then whether anybody still waits.
+    pub(super) fn work(&self, units: usize) -> Result<(), QueryError> {
+        let work = self.work.get().saturating_add(units);
+        if work < CANCEL_EVERY {
+            self.work.set(work);
+            return Ok(());
+        }
+        self.work.set(0);
+        if (self.canceled)() { Err(QueryError::Canceled) } else { Ok(()) }
+    }
+
+    pub(super) fn warn(&self, warnings: Vec<String>) {
+        self.warnings.borrow_mut().extend(warnings);
+    }
+
+    pub(super) fn close(self) -> (Stats, Vec<String>) {
+        let mut warnings = self.warnings.into_inner();
+        warnings.sort_unstable();
+        warnings.dedup();
+        let stats = Stats {
+            series: self.series.get(),
+            samples: self.loaded.get(),
+            values: self.made.get(),
+        };
+        (stats, warnings)
+    }
+}
+
+pub(super) fn limit(what: &'static str, limit: usize) -> QueryError {
+    QueryError::Limit { what, limit: limit as u64 }
+}

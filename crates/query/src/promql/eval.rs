@@ -1,0 +1,134 @@
+//! The evaluator: walks the expression once and evaluates every node over all steps.
+
+use super::budget::Budget;
+use super::expr::{At, Expr, TimeShift, ValueKind};
+use super::value::{SameLabels, Series, Steps, Value, distinct, present};
+use super::{
+    AnswerValue, InstantSample, Options, QueryError, RangeSeries, Select, aggregate, binary,
+    functions, matching, selector,
+};
+
+/// What the nodes of one query share.
+pub(super) struct Evaluator<'a> {
+    pub(super) source: &'a dyn Select,
+    pub(super) options: &'a Options,
+    pub(super) budget: &'a Budget<'a>,
+    /// What `start()` and `end()` mean.
+    start: i64,
+    end: i64,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(
+        source: &'a dyn Select,
+        options: &'a Options,
+        budget: &'a Budget<'a>,
+        start: i64,
+        end: i64,
+    ) -> Self {
+        Self { source, options, budget, start, end }
+    }
+
+    /// The whole expression at one time.
+    pub(super) fn instant(&self, expr: &Expr, at: i64) -> Result<AnswerValue, QueryError> {
+        let steps = Steps::one(at);
+        if expr.kind() == ValueKind::Matrix {
+            let mut series = selector::raw(self, expr, steps)?;
+            series.retain(|series| !series.is_empty());
+            series.sort_by(|a, b| a.labels.cmp(&b.labels));
+            return Ok(AnswerValue::Matrix(series));
+        }
+        Ok(match self.eval(expr, steps)? {
+            Value::Scalar(values) => {
+                AnswerValue::Scalar(at, values.first().copied().unwrap_or(f64::NAN))
+            }
+            Value::Text(text) => AnswerValue::Text(at, text),
+            Value::Vector(all) => {
+                let sample = |series: Series| {
+                    let value = *series.values.first()?;
+                    let labels = series.labels;
+                    present(value).then_some(InstantSample { labels, timestamp: at, value })
+                };
+                AnswerValue::Vector(all.into_iter().filter_map(sample).collect())
+            }
+        })
+    }
+
+    /// The whole expression over steps, sorted by labels.
+    pub(super) fn range(&self, expr: &Expr, steps: Steps) -> Result<Vec<RangeSeries>, QueryError> {
+        let all = match self.eval(expr, steps)? {
+            Value::Scalar(values) => vec![Series { labels: super::Labels::default(), values }],
+            Value::Vector(all) => all,
+            Value::Text(_) => Vec::new(),
+        };
+        let mut matrix: Vec<RangeSeries> = all
+            .into_iter()
+            .map(|series| {
+                let pairs = steps.iter().zip(series.values);
+                let samples = pairs.filter(|(_, value)| present(*value)).collect();
+                RangeSeries { labels: series.labels, samples }
+            })
+            .filter(|series| !series.is_empty())
+            .collect();
+        matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(matrix)
+    }
+
+    /// The value of `expr` at every step.
+    pub(super) fn eval(&self, expr: &Expr, steps: Steps) -> Result<Value, QueryError> {
+        match expr {
+            Expr::Number(number) => {
+                self.budget.make(1, steps.count)?;
+                Ok(Value::Scalar(vec![*number; steps.count]))
+            }
+            Expr::Text(text) => Ok(Value::Text(text.clone())),
+            Expr::Instant(of) => Ok(Value::Vector(selector::instant(self, of, steps)?)),
+            Expr::Range(..) | Expr::Subquery(_) => {
+                Err(QueryError::execution("a range vector can only be a function's argument"))
+            }
+            Expr::Negate(inner) => match self.eval(inner, steps)? {
+                Value::Scalar(values) => {
+                    Ok(Value::Scalar(values.into_iter().map(|value| -value).collect()))
+                }
+                value => {
+                    let negated = value.vector()?.into_iter().map(|mut series| {
+                        series.labels = series.labels.without_name();
+                        map_present(&mut series.values, |value| -value);
+                        series
+                    });
+                    Ok(Value::Vector(distinct(negated.collect(), SameLabels::Refuse)?))
+                }
+            },
+            Expr::Binary(node) => {
+                let left = self.eval(&node.left, steps)?;
+                let right = self.eval(&node.right, steps)?;
+                match (left, right) {
+                    (Value::Vector(left), Value::Vector(right)) => {
+                        matching::vectors(self.budget, node, left, right, steps)
+                    }
+                    (left, right) => binary::with_scalar(node.op, node.return_bool, left, right),
+                }
+            }
+            Expr::Aggregate(node) => aggregate::eval(self, node, steps),
+            Expr::Call(function, args) => functions::call(self, *function, args, steps),
+        }
+    }
+
+    /// The time that `@` fixes, if any.
+    pub(super) fn fixed(&self, time: TimeShift) -> Option<i64> {
+        time.at.map(|at| match at {
+            At::Start => self.start,
+            At::End => self.end,
+            At::Time(at) => at,
+        })
+    }
+}
+
+/// Applies `f` to every present value.
+pub(super) fn map_present(values: &mut [f64], f: impl Fn(f64) -> f64) {
+    for value in values {
+        if present(*value) {
+            *value = f(*value);
+        }
+    }
+}

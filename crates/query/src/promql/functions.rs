@@ -1,0 +1,301 @@
+//! The functions of Prometheus 2.42 by name, and how each is applied over all steps.
+
+mod calendar;
+mod histogram;
+mod math;
+mod names;
+mod over_time;
+mod rate;
+mod regression;
+
+use super::eval::Evaluator;
+use super::expr::{Expr, ValueKind};
+use super::selector::{self, Window};
+use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
+use super::{Labels, QueryError};
+
+/// Computes one value from one window and the scalar arguments at that step.
+type Over = fn(&Window<'_>, &[f64]) -> Option<f64>;
+
+/// A known function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    name: &'static str,
+    body: Body,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Body {
+    /// Of every value by itself.
+    Each(fn(f64) -> f64),
+    /// Of every value and two scalars.
+    EachWith(fn(f64, &[f64]) -> Option<f64>),
+    /// Of every window.
+    Over(Over),
+    /// As `Over`, with two factors between 0 and 1.
+    Smoothed(Over),
+    /// As `Over`, keeping the metric's name.
+    OverNamed(Over),
+    /// Of every value as a time, or of the step's time.
+    Calendar(fn(i64) -> i64),
+    Absent,
+    AbsentOverTime,
+    HistogramQuantile,
+    /// Functions of native histograms, of which there are none.
+    NativeHistogram,
+    LabelJoin,
+    LabelReplace,
+    Pi,
+    Scalar,
+    Sort {
+        descending: bool,
+    },
+    Time,
+    Timestamp,
+    Vector,
+}
+
+const FUNCTIONS: &[(&str, Body)] = &[
+    ("abs", Body::Each(f64::abs)),
+    ("absent", Body::Absent),
+    ("absent_over_time", Body::AbsentOverTime),
+    ("acos", Body::Each(f64::acos)),
+    ("acosh", Body::Each(f64::acosh)),
+    ("asin", Body::Each(f64::asin)),
+    ("asinh", Body::Each(f64::asinh)),
+    ("atan", Body::Each(f64::atan)),
+    ("atanh", Body::Each(f64::atanh)),
+    ("avg_over_time", Body::Over(over_time::avg)),
+    ("ceil", Body::Each(f64::ceil)),
+    ("changes", Body::Over(over_time::changes)),
+    ("clamp", Body::EachWith(math::clamp)),
+    ("clamp_max", Body::EachWith(math::clamp_max)),
+    ("clamp_min", Body::EachWith(math::clamp_min)),
+    ("cos", Body::Each(f64::cos)),
+    ("cosh", Body::Each(f64::cosh)),
+    ("count_over_time", Body::Over(over_time::count)),
+    ("day_of_month", Body::Calendar(calendar::day_of_month)),
+    ("day_of_week", Body::Calendar(calendar::day_of_week)),
+    ("day_of_year", Body::Calendar(calendar::day_of_year)),
+    ("days_in_month", Body::Calendar(calendar::days_in_month)),
+    ("deg", Body::Each(math::deg)),
+    ("delta", Body::Over(rate::delta)),
+    ("deriv", Body::Over(regression::deriv)),
+    ("exp", Body::Each(f64::exp)),
+    ("floor", Body::Each(f64::floor)),
+    ("histogram_count", Body::NativeHistogram),
+    ("histogram_fraction", Body::NativeHistogram),
+    ("histogram_quantile", Body::HistogramQuantile),
+    ("histogram_sum", Body::NativeHistogram),
+    ("holt_winters", Body::Smoothed(regression::holt_winters)),
+    ("hour", Body::Calendar(calendar::hour)),
+    ("idelta", Body::Over(rate::idelta)),
+    ("increase", Body::Over(rate::increase)),
+    ("irate", Body::Over(rate::irate)),
+    ("label_join", Body::LabelJoin),
+    ("label_replace", Body::LabelReplace),
+    ("last_over_time", Body::OverNamed(over_time::last)),
+    ("ln", Body::Each(f64::ln)),
+    ("log10", Body::Each(f64::log10)),
+    ("log2", Body::Each(f64::log2)),
+    ("max_over_time", Body::Over(over_time::max)),
+    ("min_over_time", Body::Over(over_time::min)),
+    ("minute", Body::Calendar(calendar::minute)),
+    ("month", Body::Calendar(calendar::month)),
+    ("pi", Body::Pi),
+    ("predict_linear", Body::Over(regression::predict_linear)),
+    ("present_over_time", Body::Over(over_time::present)),
+    ("quantile_over_time", Body::Over(over_time::quantile)),
+    ("rad", Body::Each(math::rad)),
+    ("rate", Body::Over(rate::rate)),
+    ("resets", Body::Over(over_time::resets)),
+    ("round", Body::EachWith(math::round)),
+    ("scalar", Body::Scalar),
+    ("sgn", Body::Each(math::sgn)),
+    ("sin", Body::Each(f64::sin)),
+    ("sinh", Body::Each(f64::sinh)),
+    ("sort", Body::Sort { descending: false }),
+    ("sort_desc", Body::Sort { descending: true }),
+    ("sqrt", Body::Each(f64::sqrt)),
+    ("stddev_over_time", Body::Over(over_time::stddev)),
+    ("stdvar_over_time", Body::Over(over_time::stdvar)),
+    ("sum_over_time", Body::Over(over_time::sum)),
+    ("tan", Body::Each(f64::tan)),
+    ("tanh", Body::Each(f64::tanh)),
+    ("time", Body::Time),
+    ("timestamp", Body::Timestamp),
+    ("vector", Body::Vector),
+    ("year", Body::Calendar(calendar::year)),
+];
+
+impl Function {
+    pub(super) fn by_name(name: &str) -> Option<Self> {
+        let index = FUNCTIONS.binary_search_by_key(&name, |(known, _)| known).ok()?;
+        let (name, body) = FUNCTIONS[index];
+        Some(Self { name, body })
+    }
+
+    pub(super) fn yields_scalar(self) -> bool {
+        matches!(self.body, Body::Scalar | Body::Time | Body::Pi)
+    }
+
+    /// True if the value depends on the step's time besides the arguments.
+    pub(super) fn reads_step_time(self) -> bool {
+        matches!(self.body, Body::Calendar(_) | Body::Time | Body::Timestamp)
+            || self.name == "predict_linear"
+    }
+}
+
+/// Evaluates `function(args)`.
+pub(super) fn call(
+    evaluator: &Evaluator<'_>,
+    function: Function,
+    args: &[Expr],
+    steps: Steps,
+) -> Result<Value, QueryError> {
+    let arg = |index: usize| match args.get(index) {
+        Some(arg) => evaluator.eval(arg, steps),
+        None => Err(QueryError::Execution(format!("{} lacks an argument", function.name))),
+    };
+    let scalars = |from: usize| -> Result<Vec<Vec<f64>>, QueryError> {
+        (from..args.len()).map(|index| arg(index)?.scalar()).collect()
+    };
+    let series = match function.body {
+        Body::Time => {
+            evaluator.budget.make(1, steps.count)?;
+            return Ok(Value::Scalar(steps.iter().map(seconds).collect()));
+        }
+        Body::Pi => return Ok(Value::Scalar(vec![std::f64::consts::PI; steps.count])),
+        Body::Scalar => return Ok(Value::Scalar(only_values(&arg(0)?.vector()?, steps))),
+        Body::Vector => {
+            vec![Series { labels: Labels::default(), values: arg(0)?.scalar()? }]
+        }
+        Body::Each(f) => each(arg(0)?.vector()?, |_, value| Some(f(value))),
+        Body::EachWith(f) => {
+            let scalars = scalars(1)?;
+            each(arg(0)?.vector()?, |step, value| f(value, &at_step(&scalars, step)))
+        }
+        Body::Calendar(f) => calendar::eval(args.first().map(|_| arg(0)).transpose()?, f, steps)?,
+        Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f) => {
+            return over(evaluator, function.body, f, args, steps);
+        }
+        Body::Absent => names::absent(&arg(0)?.vector()?, args.first(), steps),
+        Body::AbsentOverTime => names::absent_over_time(evaluator, args, steps)?,
+        Body::HistogramQuantile => {
+            histogram::quantiles(evaluator, &arg(0)?.scalar()?, &arg(1)?.vector()?, steps)?
+        }
+        Body::NativeHistogram => Vec::new(),
+        Body::LabelJoin | Body::LabelReplace => {
+            let series = arg(0)?.vector()?;
+            let texts: Result<Vec<String>, QueryError> =
+                (1..args.len()).map(|index| arg(index)?.text()).collect();
+            match function.body {
+                Body::LabelJoin => names::label_join(series, &texts?)?,
+                _ => names::label_replace(series, &texts?, &evaluator.options.limits)?,
+            }
+        }
+        Body::Sort { descending } => {
+            return Ok(Value::Vector(sorted(arg(0)?.vector()?, descending)));
+        }
+        Body::Timestamp => match args.first() {
+            Some(Expr::Instant(of)) => unnamed(selector::timestamps(evaluator, of, steps)?),
+            _ => each(arg(0)?.vector()?, |step, _| Some(seconds(steps.at(step)))),
+        },
+    };
+    Ok(Value::Vector(distinct(series, SameLabels::Join)?))
+}
+
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+fn at_step(columns: &[Vec<f64>], step: usize) -> Vec<f64> {
+    columns.iter().map(|column| column[step]).collect()
+}
+
+fn unnamed(mut series: Vec<Series>) -> Vec<Series> {
+    for one in &mut series {
+        one.labels = one.labels.without_name();
+    }
+    series
+}
+
+/// Every present value by `f(step, value)`, without the metric's name.
+fn each(mut series: Vec<Series>, f: impl Fn(usize, f64) -> Option<f64>) -> Vec<Series> {
+    for one in &mut series {
+        for (step, value) in one.values.iter_mut().enumerate() {
+            if present(*value) {
+                *value = f(step, *value).unwrap_or(ABSENT);
+            }
+        }
+    }
+    unnamed(series)
+}
+
+/// The value at each step that has exactly one.
+fn only_values(series: &[Series], steps: Steps) -> Vec<f64> {
+    let only = |step: usize| {
+        let mut values = series.iter().map(|one| one.values[step]).filter(|value| present(*value));
+        match (values.next(), values.next()) {
+            (Some(value), None) => value,
+            _ => f64::NAN,
+        }
+    };
+    (0..steps.count).map(only).collect()
+}
+
+/// By value, NaN last, where there is only one step; a range answer is sorted by labels anyway.
+fn sorted(mut series: Vec<Series>, descending: bool) -> Vec<Series> {
+    let value = |one: &Series| one.values.first().copied().unwrap_or(f64::NAN);
+    if series.iter().all(|one| one.values.len() == 1) {
+        series.sort_by(|a, b| {
+            let (a, b) = (value(a), value(b));
+            let by_value = if descending { b.total_cmp(&a) } else { a.total_cmp(&b) };
+            a.is_nan().cmp(&b.is_nan()).then(by_value)
+        });
+    }
+    series
+}
+
+/// A function of windows.
+fn over(
+    evaluator: &Evaluator<'_>,
+    body: Body,
+    f: Over,
+    args: &[Expr],
+    steps: Steps,
+) -> Result<Value, QueryError> {
+    let is_matrix = |arg: &&Expr| arg.kind() == ValueKind::Matrix;
+    let Some(matrix) = args.iter().find(is_matrix) else {
+        return Err(QueryError::execution("expected a range vector"));
+    };
+    let others = args.iter().filter(|arg| !is_matrix(arg));
+    let columns: Result<Vec<Vec<f64>>, QueryError> =
+        others.map(|arg| evaluator.eval(arg, steps)?.scalar()).collect();
+    let columns = columns?;
+    let ranges = selector::ranges(evaluator, matrix, steps)?;
+    evaluator.budget.make(ranges.series.len(), steps.count)?;
+    let mut out = Vec::with_capacity(ranges.series.len());
+    let mut scalars = vec![0.0; columns.len()];
+    for (index, view) in ranges.series.iter().enumerate() {
+        let mut values = vec![ABSENT; steps.count];
+        ranges.windows(index, steps, |step, window| {
+            if window.values.is_empty() {
+                return Ok(());
+            }
+            evaluator.budget.work(window.values.len())?;
+            for (scalar, column) in scalars.iter_mut().zip(&columns) {
+                *scalar = column[step];
+            }
+            if matches!(body, Body::Smoothed(_)) {
+                regression::check_factors(&scalars)?;
+            }
+            values[step] = f(window, &scalars).unwrap_or(ABSENT);
+            Ok(())
+        })?;
+        let named = matches!(body, Body::OverNamed(_));
+        let labels = if named { view.labels.clone() } else { view.labels.without_name() };
+        out.push(Series { labels, values });
+    }
+    Ok(Value::Vector(distinct(out, SameLabels::Refuse)?))
+}

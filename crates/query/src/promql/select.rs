@@ -1,0 +1,77 @@
+//! Where samples come from: series by matchers and time, as columns; knows no store.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Labels, Matcher, SelectError};
+
+/// The value that says "this series ended here": a NaN that no arithmetic yields.
+///
+/// Source: Prometheus' `value.StaleNaN`.
+pub const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// True for [`STALE`], and for no other NaN.
+pub fn is_stale(value: f64) -> bool {
+    value.to_bits() == STALE.to_bits()
+}
+
+/// A column of a series: borrowed from the source, or decoded for this query and shared.
+#[derive(Debug, Clone)]
+pub enum Column<'a, T> {
+    /// Lives in the source.
+    Borrowed(&'a [T]),
+    /// Lives as long as somebody holds it.
+    Shared(Arc<[T]>),
+}
+
+impl<T> Deref for Column<'_, T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self {
+            Self::Borrowed(slice) => slice,
+            Self::Shared(shared) => shared,
+        }
+    }
+}
+
+/// One series and its samples.
+#[derive(Debug, Clone)]
+pub struct SeriesView<'a> {
+    /// With the metric's name as `__name__`.
+    pub labels: Labels,
+    /// Milliseconds since the epoch, strictly ascending.
+    pub timestamps: Column<'a, i64>,
+    /// As many as timestamps; [`STALE`] ends a series.
+    pub values: Column<'a, f64>,
+}
+
+/// What is asked of a [`Select`].
+#[derive(Debug, Clone, Copy)]
+pub struct SelectRequest<'a> {
+    /// All must pass.
+    pub matchers: &'a [Matcher],
+    /// First wanted millisecond.
+    pub start: i64,
+    /// Last wanted millisecond.
+    pub end: i64,
+    /// How many series the query may still load; more may be refused early.
+    pub max_series: usize,
+    /// How many samples the query may still load; more may be refused early.
+    pub max_samples: usize,
+}
+
+/// What a [`Select`] found.
+#[derive(Debug, Default)]
+pub struct Selected<'a> {
+    /// Sorted by labels, each labels once. Samples outside the wanted time are ignored.
+    pub series: Vec<SeriesView<'a>>,
+    /// What the asker should know, such as that a source did not answer.
+    pub warnings: Vec<String>,
+}
+
+/// Hands out series.
+pub trait Select {
+    /// The series whose labels pass all matchers and that may have samples in the wanted time.
+    fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError>;
+}

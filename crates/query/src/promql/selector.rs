@@ -1,0 +1,252 @@
+//! Reads series from the source: the newest sample at each step, or windows of samples.
+//!
+//! Lookback, staleness and the bounds of windows follow Prometheus 2.42: both ends inclusive.
+
+use std::sync::Arc;
+
+use super::eval::Evaluator;
+use super::expr::{Expr, Selector, Subquery};
+use super::value::{ABSENT, Series, Steps, present};
+use super::{
+    Column, Matcher, QueryError, RangeSeries, SelectRequest, SeriesView, budget, is_stale,
+};
+
+/// Series from which windows are cut.
+pub(super) struct RangeVector<'a> {
+    pub(super) series: Vec<SeriesView<'a>>,
+    /// Length of a window, milliseconds.
+    pub(super) range: i64,
+    /// The last millisecond of every step's window.
+    ends: Steps,
+    /// All windows end at `ends.start`.
+    fixed: bool,
+    /// How the series were selected; none for a subquery.
+    pub(super) matchers: &'a [Matcher],
+}
+
+/// One series' samples within one window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window<'w> {
+    pub(super) timestamps: &'w [i64],
+    pub(super) values: &'w [f64],
+    /// First millisecond of the window.
+    pub(super) start: i64,
+    /// Last millisecond of the window.
+    pub(super) end: i64,
+    /// The step's time, which differs from `end` under `@` and `offset`.
+    pub(super) now: i64,
+    /// False if no value of the whole series is below the one before it.
+    pub(super) may_reset: bool,
+}
+
+/// The newest sample of each series at each step.
+pub(super) fn instant(
+    evaluator: &Evaluator<'_>,
+    of: &Selector,
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    newest(evaluator, of, steps, |_, value| value)
+}
+
+/// The timestamp of the newest sample of each series at each step, seconds.
+pub(super) fn timestamps(
+    evaluator: &Evaluator<'_>,
+    of: &Selector,
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    newest(evaluator, of, steps, |timestamp, _| timestamp as f64 / 1000.0)
+}
+
+fn newest(
+    evaluator: &Evaluator<'_>,
+    of: &Selector,
+    steps: Steps,
+    take: impl Fn(i64, f64) -> f64,
+) -> Result<Vec<Series>, QueryError> {
+    let fixed = evaluator.fixed(of.time);
+    let times = match fixed {
+        Some(at) => Steps::one(at).earlier(of.time.offset),
+        None => steps.earlier(of.time.offset),
+    };
+    let lookback = evaluator.options.lookback_ms;
+    let views =
+        select(evaluator, &of.matchers, times.start.saturating_sub(lookback), times.last())?;
+    evaluator.budget.make(views.len(), steps.count)?;
+    let mut all = Vec::with_capacity(views.len());
+    for view in views {
+        let mut values = Vec::with_capacity(steps.count);
+        let mut next = 0;
+        for time in times.iter() {
+            let later = view.timestamps.get(next..).unwrap_or(&[]);
+            next += later.iter().take_while(|timestamp| **timestamp <= time).count();
+            let newest = next.checked_sub(1).map(|at| (view.timestamps[at], view.values[at]));
+            values.push(match newest {
+                Some((timestamp, value))
+                    if timestamp >= time.saturating_sub(lookback) && !is_stale(value) =>
+                {
+                    take(timestamp, value)
+                }
+                _ => ABSENT,
+            });
+        }
+        if fixed.is_some() {
+            values.resize(steps.count, values.first().copied().unwrap_or(ABSENT));
+        }
+        let series = Series { labels: view.labels, values };
+        if series.has_samples() {
+            all.push(series);
+        }
+    }
+    Ok(all)
+}
+
+/// The range vector that `expr`, a range selector or subquery, stands for.
+pub(super) fn ranges<'a>(
+    evaluator: &Evaluator<'a>,
+    expr: &'a Expr,
+    steps: Steps,
+) -> Result<RangeVector<'a>, QueryError> {
+    let (time, range) = match expr {
+        Expr::Range(of, range) => (of.time, *range),
+        Expr::Subquery(subquery) => (subquery.time, subquery.range),
+        _ => return Err(QueryError::execution("expected a range vector")),
+    };
+    let limit = evaluator.options.limits.range_ms;
+    if range > limit {
+        return Err(QueryError::Limit { what: "range_ms", limit: limit.unsigned_abs() });
+    }
+    let fixed = evaluator.fixed(time);
+    let ends = match fixed {
+        Some(at) => Steps { start: at, ..steps }.earlier(time.offset),
+        None => steps.earlier(time.offset),
+    };
+    let last = if fixed.is_some() { ends.start } else { ends.last() };
+    let first = ends.start.saturating_sub(range);
+    let (series, matchers) = match expr {
+        Expr::Range(of, _) => {
+            let views = select(evaluator, &of.matchers, first, last)?;
+            (views.into_iter().map(without_stale).collect(), &*of.matchers)
+        }
+        Expr::Subquery(subquery) => (inner_series(evaluator, subquery, first, last)?, &[][..]),
+        _ => (Vec::new(), &[][..]),
+    };
+    Ok(RangeVector { series, range, ends, fixed: fixed.is_some(), matchers })
+}
+
+impl RangeVector<'_> {
+    /// Calls `each` for every step with the window of series `index` at that step.
+    pub(super) fn windows(
+        &self,
+        index: usize,
+        steps: Steps,
+        mut each: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let view = &self.series[index];
+        let (timestamps, values) = (&*view.timestamps, &*view.values);
+        let may_reset = values.windows(2).any(|pair| pair[1] < pair[0]);
+        let (mut from, mut to) = (0, 0);
+        for step in 0..steps.count {
+            let end = if self.fixed { self.ends.start } else { self.ends.at(step) };
+            let start = end.saturating_sub(self.range);
+            while timestamps.get(to).is_some_and(|timestamp| *timestamp <= end) {
+                to += 1;
+            }
+            while from < to && timestamps[from] < start {
+                from += 1;
+            }
+            let window = Window {
+                timestamps: &timestamps[from..to],
+                values: &values[from..to],
+                start,
+                end,
+                now: steps.at(step),
+                may_reset,
+            };
+            each(step, &window)?;
+        }
+        Ok(())
+    }
+}
+
+/// The samples themselves, for a range vector that is the whole query.
+pub(super) fn raw(
+    evaluator: &Evaluator<'_>,
+    expr: &Expr,
+    steps: Steps,
+) -> Result<Vec<RangeSeries>, QueryError> {
+    let ranges = ranges(evaluator, expr, steps)?;
+    let mut all = Vec::with_capacity(ranges.series.len());
+    for (index, view) in ranges.series.iter().enumerate() {
+        let mut samples = Vec::new();
+        ranges.windows(index, steps, |_, window| {
+            let pairs = window.timestamps.iter().copied().zip(window.values.iter().copied());
+            samples.extend(pairs);
+            Ok(())
+        })?;
+        all.push(RangeSeries { labels: view.labels.clone(), samples });
+    }
+    Ok(all)
+}
+
+fn select<'a>(
+    evaluator: &Evaluator<'a>,
+    matchers: &[Matcher],
+    start: i64,
+    end: i64,
+) -> Result<Vec<SeriesView<'a>>, QueryError> {
+    let (max_series, max_samples) =
+        (evaluator.budget.series_left(), evaluator.budget.samples_left());
+    let request = SelectRequest { matchers, start, end, max_series, max_samples };
+    let selected = evaluator.source.select(&request)?;
+    evaluator.budget.warn(selected.warnings);
+    let samples = selected.series.iter().map(|view| view.timestamps.len()).sum();
+    evaluator.budget.load(selected.series.len(), samples)?;
+    Ok(selected.series)
+}
+
+/// Windows never see stale markers.
+fn without_stale(view: SeriesView<'_>) -> SeriesView<'_> {
+    if !view.values.iter().any(|value| is_stale(*value)) {
+        return view;
+    }
+    let kept =
+        view.timestamps.iter().zip(view.values.iter()).filter(|(_, value)| !is_stale(**value));
+    let (timestamps, values): (Vec<i64>, Vec<f64>) = kept.map(|(t, v)| (*t, *v)).unzip();
+    shared(view.labels, timestamps, values)
+}
+
+fn shared<'a>(labels: super::Labels, timestamps: Vec<i64>, values: Vec<f64>) -> SeriesView<'a> {
+    let timestamps = Column::Shared(Arc::from(timestamps));
+    SeriesView { labels, timestamps, values: Column::Shared(Arc::from(values)) }
+}
+
+/// Evaluates a subquery's inner expression at all its steps between `first` and `last`.
+fn inner_series<'a>(
+    evaluator: &Evaluator<'a>,
+    subquery: &Subquery,
+    first: i64,
+    last: i64,
+) -> Result<Vec<SeriesView<'a>>, QueryError> {
+    let step = subquery.step.unwrap_or(evaluator.options.subquery_step_ms).max(1);
+    // Steps are multiples of the step, whatever the query's start is.
+    let mut start = step.saturating_mul(first / step);
+    if start < first {
+        start = start.saturating_add(step);
+    }
+    if last < start {
+        return Ok(Vec::new());
+    }
+    let count = usize::try_from(last.saturating_sub(start) / step + 1).unwrap_or(usize::MAX);
+    if count > evaluator.budget.samples_left() {
+        return Err(budget::limit("samples", evaluator.options.limits.samples));
+    }
+    let steps = Steps { start, step, count };
+    let series = evaluator.eval(&subquery.inner, steps)?.vector()?;
+    evaluator.budget.make(series.len(), count)?;
+    let view = |series: Series| {
+        let kept = steps.iter().zip(series.values).filter(|(_, value)| present(*value));
+        let (timestamps, values) = kept.unzip();
+        shared(series.labels, timestamps, values)
+    };
+    Ok(series.into_iter().map(view).collect())
+}
