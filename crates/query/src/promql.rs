@@ -4,6 +4,8 @@
 //! hands out series as columns; every expression is evaluated once over all steps, column by
 //! column, and [`Limits`] bound what a query may cost.
 
+#![expect(clippy::cast_precision_loss, reason = "PromQL's numbers are 64-bit floats")]
+
 mod aggregate;
 mod answer;
 mod binary;

@@ -1,4 +1,6 @@
 //! What the crate answers, asked from outside.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
+
 #[path = "it/limits.rs"]
 mod limits;
 #[path = "it/script.rs"]

@@ -65,7 +65,11 @@ impl Server {
         self.ask("/api/v1/query", &format!("query={}&time={}", encoded(query), seconds(at)))
     }
 
-    pub(crate) fn range(&self, query: &str, (from, to, step): (i64, i64, i64)) -> Result<Value, String> {
+    pub(crate) fn range(
+        &self,
+        query: &str,
+        (from, to, step): (i64, i64, i64),
+    ) -> Result<Value, String> {
         let times = format!("start={}&end={}&step={}", seconds(from), seconds(to), seconds(step));
         self.ask("/api/v1/query_range", &format!("query={}&{times}", encoded(query)))
     }

@@ -50,7 +50,9 @@ pub(crate) fn open_metrics(series: &MemorySeries) -> String {
                 value.to_string()
             };
             let (seconds, rest) = (timestamp / 1000, timestamp % 1000);
-            out.push_str(&format!("{name}{{{}}} {value} {seconds}.{rest:03}\n", others.join(",")));
+            let others = others.join(",");
+            let line = format!("{name}{{{others}}} {value} {seconds}.{rest:03}\n");
+            out.push_str(&line);
         }
     }
     out + "# EOF\n"
@@ -64,7 +66,7 @@ impl Random {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % u64::from(bound)) as u32
+        u32::try_from((mixed ^ (mixed >> 31)) % u64::from(bound)).unwrap_or(0)
     }
 
     fn unit(&mut self) -> f64 {

@@ -30,7 +30,7 @@ pub(super) fn eval(
             }
             match node.op {
                 AggregateOp::Quantile => quantiles(evaluator, node, &parameter, &inner, steps)?,
-                op => ranked(node, op == AggregateOp::Topk, &parameter, inner, steps)?,
+                op => ranked(evaluator, node, op == AggregateOp::Topk, &parameter, inner, steps)?,
             }
         }
         (op, None) => reduced(evaluator, node, op, &inner, steps)?,
@@ -183,13 +183,20 @@ pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.total_cmp(b)));
     let last = values.len() - 1;
     let rank = q * last as f64;
-    let lower = (rank.floor().max(0.0) as usize).min(last);
+    let lower = index(rank).min(last);
     let upper = (lower + 1).min(last);
     let weight = rank - rank.floor();
     values[lower] * (1.0 - weight) + values[upper] * weight
 }
 
+/// A number as an index: what is negative is 0, what is too large saturates.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn index(number: f64) -> usize {
+    number as usize
+}
+
 fn ranked(
+    evaluator: &Evaluator<'_>,
     node: &Aggregate,
     largest: bool,
     k: &[f64],
@@ -202,9 +209,9 @@ fn ranked(
         if !k.is_finite() || *k >= i64::MAX as f64 || *k <= i64::MIN as f64 {
             return Err(QueryError::Execution(format!("scalar value {k} overflows int64")));
         }
-        // The cast saturates: a negative k keeps nothing.
-        let k = (*k as usize).min(series.len());
+        let k = index(*k).min(series.len());
         for group in &groups {
+            evaluator.budget.work(group.members.len())?;
             let mut ranking = Ranking::new(k, largest);
             for member in &group.members {
                 let value = series[*member].values[step];
@@ -250,14 +257,13 @@ fn count_values(
             }
             evaluator.budget.work(1)?;
             let labels = group_labels(&with_label, &one.labels.with(label, &go_float(*value)));
-            let place = match places.get(&labels) {
-                Some(place) => *place,
-                None => {
-                    evaluator.budget.make(1, steps.count)?;
-                    places.insert(labels.clone(), out.len());
-                    out.push(Series { labels, values: vec![ABSENT; steps.count] });
-                    out.len() - 1
-                }
+            let place = if let Some(place) = places.get(&labels) {
+                *place
+            } else {
+                evaluator.budget.make(1, steps.count)?;
+                places.insert(labels.clone(), out.len());
+                out.push(Series { labels, values: vec![ABSENT; steps.count] });
+                out.len() - 1
             };
             let count = &mut out[place].values[step];
             *count = if present(*count) { *count + 1.0 } else { 1.0 };

@@ -18,6 +18,8 @@ pub struct Limits {
     pub depth: usize,
     /// Compiled size of one regular expression, bytes.
     pub regex_bytes: usize,
+    /// Regular expressions in one query text.
+    pub regexes: usize,
     /// Steps of a range query.
     pub steps: usize,
     /// Milliseconds between a range query's start and end, and length of a range selector.
@@ -35,6 +37,7 @@ impl Default for Limits {
             tokens: 8192,
             depth: 128,
             regex_bytes: 1 << 20,
+            regexes: 200,
             steps: 11_000,
             range_ms: 5 * 366 * 86_400_000,
             series: 500_000,

@@ -161,7 +161,6 @@ impl Expr {
         match self {
             Self::Number(_) => ValueKind::Scalar,
             Self::Text(_) => ValueKind::Text,
-            Self::Instant(_) | Self::Aggregate(_) => ValueKind::Vector,
             Self::Range(..) | Self::Subquery(_) => ValueKind::Matrix,
             Self::Negate(inner) => inner.kind(),
             Self::Binary(binary) => match (binary.left.kind(), binary.right.kind()) {
@@ -169,7 +168,7 @@ impl Expr {
                 _ => ValueKind::Vector,
             },
             Self::Call(function, _) if function.yields_scalar() => ValueKind::Scalar,
-            Self::Call(..) => ValueKind::Vector,
+            Self::Instant(_) | Self::Aggregate(_) | Self::Call(..) => ValueKind::Vector,
         }
     }
 
@@ -180,8 +179,9 @@ impl Expr {
     pub(super) fn is_step_invariant(&self) -> bool {
         match self {
             Self::Number(_) | Self::Text(_) => true,
-            Self::Instant(selector) | Self::Range(selector, _) => selector.time.at.is_some(),
-            Self::Subquery(subquery) => subquery.time.at.is_some(),
+            Self::Instant(Selector { time, .. })
+            | Self::Range(Selector { time, .. }, _)
+            | Self::Subquery(Subquery { time, .. }) => time.at.is_some(),
             Self::Negate(inner) => inner.is_step_invariant(),
             Self::Binary(binary) => {
                 binary.left.is_step_invariant() && binary.right.is_step_invariant()

@@ -163,27 +163,27 @@ mod tests {
         "bool",
     ];
 
-    fn next(state: &mut u64) -> u64 {
+    /// `SplitMix64`, below `bound`.
+    fn below(bound: usize, state: &mut u64) -> usize {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        usize::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap() % bound
     }
 
     #[test]
     fn seeded_inputs_are_refused_or_evaluated() {
         for seed in 0..INPUTS {
             let mut state = u64::from(seed);
-            let count = 1 + next(&mut state) % 12;
+            let count = 1 + below(12, &mut state);
             let mut text = String::new();
             for _ in 0..count {
-                let at = next(&mut state) as usize % PARTS.len();
-                text.push_str(PARTS[at]);
+                text.push_str(PARTS[below(PARTS.len(), &mut state)]);
             }
             let mut bytes = text.into_bytes();
             if seed % 4 == 0 {
-                let at = next(&mut state) as usize % bytes.len();
-                bytes[at] = next(&mut state) as u8;
+                let at = below(bytes.len(), &mut state);
+                bytes[at] = u8::try_from(below(256, &mut state)).unwrap();
             }
             fuzz_promql(&bytes);
         }

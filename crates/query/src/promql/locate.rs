@@ -42,7 +42,7 @@ pub(super) fn error(text: &str, scanned: &Scanned, reason: &str) -> QueryError {
 /// Byte offset of the first token that is `name`, or of the text's beginning.
 pub(super) fn word(scanned: &Scanned, name: &str) -> usize {
     let is_name = |token: &&Token| {
-        scanned.text.get(token.start..token.end).is_some_and(|t| t.eq_ignore_ascii_case(name))
+        scanned.probe.get(token.start..token.end).is_some_and(|t| t.eq_ignore_ascii_case(name))
     };
     scanned.tokens.iter().find(is_name).map_or(0, |token| token.offset)
 }
@@ -51,7 +51,7 @@ fn slice(scanned: &Scanned, from: usize, to: usize) -> &str {
     let (Some(first), Some(last)) = (scanned.tokens.get(from), scanned.tokens.get(to - 1)) else {
         return "";
     };
-    scanned.text.get(first.start..last.end).unwrap_or("")
+    scanned.probe.get(first.start..last.end).unwrap_or("")
 }
 
 /// True if the first `count` tokens are the beginning of something that can be parsed.

@@ -4,6 +4,7 @@
 //! this pass finds brackets, durations, regular expressions and strings first and rewrites raw
 //! strings into quoted ones. It knows no grammar.
 
+use promql_parser::util::unquote_string;
 use regex::RegexBuilder;
 
 use super::budget::limit;
@@ -17,6 +18,8 @@ const MAX_DURATION_MS: u64 = i64::MAX as u64 / 1_000_000;
 pub(super) struct Scanned {
     /// The text with raw strings rewritten.
     pub(super) text: String,
+    /// As `text`, with regular expressions replaced by small ones, to be parsed many times.
+    pub(super) probe: String,
     pub(super) tokens: Vec<Token>,
 }
 
@@ -24,7 +27,7 @@ pub(super) struct Scanned {
 pub(super) struct Token {
     /// Byte offset in the original text.
     pub(super) offset: usize,
-    /// Byte range in the rewritten text.
+    /// Byte range in the probe.
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -39,6 +42,8 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Scanned, QueryError> {
         limits,
         offset: 0,
         out: String::with_capacity(text.len()),
+        probe: String::with_capacity(text.len()),
+        patterns: 0,
         tokens: Vec::new(),
         open: Vec::new(),
     };
@@ -55,7 +60,7 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Scanned, QueryError> {
     if scanner.tokens.is_empty() {
         return Err(QueryError::parse(text, 0, "no expression found in input"));
     }
-    Ok(Scanned { text: scanner.out, tokens: scanner.tokens })
+    Ok(Scanned { text: scanner.out, probe: scanner.probe, tokens: scanner.tokens })
 }
 
 struct Scanner<'a> {
@@ -63,6 +68,8 @@ struct Scanner<'a> {
     limits: &'a Limits,
     offset: usize,
     out: String,
+    probe: String,
+    patterns: usize,
     tokens: Vec<Token>,
     open: Vec<(char, usize)>,
 }
@@ -118,18 +125,19 @@ impl Scanner<'_> {
     fn skip(&mut self, length: usize) {
         let skipped = self.text.get(self.offset..self.offset + length).unwrap_or("");
         self.out.push_str(skipped);
+        self.probe.push_str(skipped);
         self.offset += length;
     }
 
     fn push(&mut self, length: usize) {
-        let start = self.out.len();
+        let start = self.probe.len();
         let offset = self.offset;
         self.skip(length);
-        self.tokens.push(Token { offset, start, end: self.out.len() });
+        self.tokens.push(Token { offset, start, end: self.probe.len() });
     }
 
     fn last(&self) -> &str {
-        self.tokens.last().and_then(|token| self.out.get(token.start..token.end)).unwrap_or("")
+        self.tokens.last().and_then(|token| self.probe.get(token.start..token.end)).unwrap_or("")
     }
 
     fn opening(&mut self, bracket: char) -> Result<(), QueryError> {
@@ -197,7 +205,7 @@ impl Scanner<'_> {
             .tokens
             .iter()
             .rev()
-            .map(|token| self.out.get(token.start..token.end).unwrap_or(""));
+            .map(|token| self.probe.get(token.start..token.end).unwrap_or(""));
         match before.next() {
             Some("+" | "-") => {
                 before.next().is_some_and(|word| word.eq_ignore_ascii_case("offset"))
@@ -225,35 +233,25 @@ impl Scanner<'_> {
         let Some(end) = content_end else {
             return Err(self.refuse("unterminated quoted string"));
         };
-        let content = rest.get(1..end).unwrap_or("").to_owned();
-        let start = self.out.len();
-        if quote == '`' {
-            self.out.push('"');
-            for c in content.chars() {
-                match c {
-                    '"' | '\\' => self.out.extend(['\\', c]),
-                    '\n' => self.out.push_str("\\n"),
-                    other => self.out.push(other),
-                }
-            }
-            self.out.push('"');
-        } else {
-            self.out.push_str(rest.get(..=end).unwrap_or("").to_owned().as_str());
-        }
-        if is_pattern {
-            self.check_pattern(&content, quote)?;
-        }
-        self.tokens.push(Token { offset: self.offset, start, end: self.out.len() });
+        let content = rest.get(1..end).unwrap_or("");
+        let literal =
+            if quote == '`' { quoted(content) } else { format!("{quote}{content}{quote}") };
+        let start = self.probe.len();
+        self.probe.push_str(if is_pattern { self.pattern(&literal)? } else { &literal });
+        self.patterns += usize::from(is_pattern);
+        self.out.push_str(&literal);
+        self.tokens.push(Token { offset: self.offset, start, end: self.probe.len() });
         self.offset += end + 1;
         Ok(())
     }
 
-    /// Refuses a pattern whose program would be too large, before anybody compiles it in full.
-    fn check_pattern(&self, content: &str, quote: char) -> Result<(), QueryError> {
-        let pattern = match quote {
-            '`' => content.to_owned(),
-            _ => content.replace("\\\\", "\\"),
-        };
+    /// Refuses a pattern whose program would be too large, before anybody compiles it in full,
+    /// and returns what may stand for it.
+    fn pattern<'l>(&self, literal: &'l str) -> Result<&'l str, QueryError> {
+        if self.patterns >= self.limits.regexes {
+            return Err(limit("regexes", self.limits.regexes));
+        }
+        let Ok(pattern) = unquote_string(literal) else { return Ok(literal) };
         let built = RegexBuilder::new(&format!("^(?:{pattern})$"))
             .size_limit(self.limits.regex_bytes)
             .build();
@@ -261,9 +259,26 @@ impl Scanner<'_> {
             Err(regex::Error::CompiledTooBig(_)) => {
                 Err(limit("regex_bytes", self.limits.regex_bytes))
             }
-            _ => Ok(()),
+            Err(_) => Ok(literal),
+            Ok(regex) if regex.is_match("") => Ok("\".*\""),
+            Ok(_) => Ok("\"x\""),
         }
     }
+}
+
+/// The content of a raw string as a quoted one.
+fn quoted(content: &str) -> String {
+    let mut out = String::with_capacity(content.len() + 2);
+    out.push('"');
+    for c in content.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// `1h30m` in milliseconds; units descend, each at most once. Saturates.

@@ -27,7 +27,8 @@ impl Steps {
     }
 
     pub(super) fn at(&self, index: usize) -> i64 {
-        self.start.saturating_add(self.step.saturating_mul(index as i64))
+        self.start
+            .saturating_add(self.step.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)))
     }
 
     pub(super) fn last(&self) -> i64 {

@@ -45,6 +45,8 @@ fn bounds_are_refused_by_name() {
     check(&format!("{}m", "-".repeat(1000)), SHORT, limits(), "depth");
     check(&format!("m{}", "+m".repeat(1000)), SHORT, limits(), "depth");
     check(r#"m{l=~"((a{1000}){1000}){1000}"}"#, SHORT, limits(), "regex_bytes");
+    check(r#"m{l=~"((a\x7b1000\x7d){1000}){1000}"}"#, SHORT, limits(), "regex_bytes");
+    check(r#"m{l=~"a",l=~"b"}"#, SHORT, Limits { regexes: 1, ..limits() }, "regexes");
 }
 
 #[test]
@@ -105,6 +107,7 @@ fn errors_tell_where() {
     check_error("a + ü", 4, "unexpected character");
     check_error("a and 1", 0, "not allowed in binary scalar expression");
     check_error("a * (1 == 2)", 5, "must use BOOL");
+    check_error("a + b{c=~\"(\"}", 5, "illegal regex");
     check_error("a + {b=~\"x*\"}", 4, "at least one non-empty matcher");
     match parse("a +\n  b c", &Limits::default()) {
         Err(error @ QueryError::Parse { line: 2, column: 5, .. }) => {

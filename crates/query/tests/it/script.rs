@@ -185,12 +185,12 @@ fn expand(text: &str) -> Vec<Option<f64>> {
     if let Ok(value) = pattern.parse::<f64>() {
         return vec![Some(value); times as usize + 1];
     }
-    let sign = pattern.rfind(['+', '-']).unwrap();
-    let first: f64 = pattern[..sign].parse().unwrap();
-    let growth: f64 = pattern[sign..].parse().unwrap();
+    let (first, growth) = pattern.split_at(pattern.rfind(['+', '-']).unwrap());
+    let (first, growth): (f64, f64) = (first.parse().unwrap(), growth.parse().unwrap());
     (0..=times).map(|index| Some(first + growth * f64::from(index))).collect()
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "scripts name whole milliseconds")]
 fn milliseconds(text: &str) -> i64 {
     let split = text.find(|c: char| c.is_ascii_alphabetic());
     let (number, unit) = text.split_at(split.unwrap_or(text.len()));

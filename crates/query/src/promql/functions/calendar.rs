@@ -15,11 +15,10 @@ pub(super) fn eval(
         let values = steps.iter().map(|time| part(time.div_euclid(1000)) as f64).collect();
         return Ok(vec![Series { labels: Labels::default(), values }]);
     };
-    // A time that has no calendar date is not a number; the cast truncates as Go's does.
-    let valid = |value: f64| value.abs() < 1e15;
-    Ok(each(argument.vector()?, |_, value| {
-        Some(if valid(value) { part(value as i64) as f64 } else { f64::NAN })
-    }))
+    // A time without a calendar date is not a number.
+    #[expect(clippy::cast_possible_truncation, reason = "whole seconds, towards zero as in Go")]
+    let of = |time: f64| if time.abs() < 1e15 { part(time as i64) as f64 } else { f64::NAN };
+    Ok(each(argument.vector()?, |_, value| Some(of(value))))
 }
 
 pub(super) fn minute(time: i64) -> i64 {

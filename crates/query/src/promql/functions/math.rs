@@ -1,4 +1,5 @@
 //! Functions of one value and scalars, with Go's treatment of NaN and infinity.
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all functions of this kind")]
 
 use std::f64::consts::PI;
 
@@ -26,18 +27,15 @@ pub(super) fn clamp(value: f64, bounds: &[f64]) -> Option<f64> {
     (high >= low || high.is_nan() || low.is_nan()).then(|| larger(low, smaller(high, value)))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one signature for all functions of this kind")]
 pub(super) fn clamp_max(value: f64, bounds: &[f64]) -> Option<f64> {
     Some(smaller(argument(bounds, 0), value))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one signature for all functions of this kind")]
 pub(super) fn clamp_min(value: f64, bounds: &[f64]) -> Option<f64> {
     Some(larger(argument(bounds, 0), value))
 }
 
 /// To the nearest multiple, halves up.
-#[expect(clippy::unnecessary_wraps, reason = "one signature for all functions of this kind")]
 pub(super) fn round(value: f64, nearest: &[f64]) -> Option<f64> {
     let inverse = 1.0 / nearest.first().copied().unwrap_or(1.0);
     Some((value * inverse + 0.5).floor() / inverse)

@@ -1,4 +1,5 @@
 //! Functions of a window's values. Compensated summation where Prometheus 2.42 has it.
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all functions of windows")]
 
 use crate::promql::aggregate;
 use crate::promql::selector::Window;
