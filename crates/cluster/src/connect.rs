@@ -99,9 +99,9 @@ impl Connection {
         Ok(Self { config, options, client, origin })
     }
 
-    /// The API server's URL, without a slash at the end.
+    /// The API server's URL, without a slash at the end and without user and password.
     pub fn url(&self) -> String {
-        self.config.cluster_url.to_string().trim_end_matches('/').to_owned()
+        advice::shown(&self.config.cluster_url)
     }
 
     /// Where the settings came from.

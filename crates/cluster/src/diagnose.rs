@@ -22,7 +22,7 @@ use trail::Trail;
 /// How many nodes are tried unless all are asked for.
 pub const SAMPLE_NODES: usize = 5;
 /// How many kubelets are tried at once.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 64;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

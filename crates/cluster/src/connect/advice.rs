@@ -1,6 +1,6 @@
 //! From a failed request to the API server to the hop, the reason and the change to make.
 
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use kube::Config;
 
 use super::{ConnectError, Origin, Trouble};
@@ -13,8 +13,7 @@ pub(super) fn api_failure(
     origin: &Origin,
     resource: Option<&str>,
 ) -> ConnectError {
-    let url = config.cluster_url.to_string();
-    let url = url.trim_end_matches('/');
+    let url = &*shown(&config.cluster_url);
     match error {
         kube::Error::Api(status) => {
             refused(status.code, &status.message, &who(url, origin), resource)
@@ -39,6 +38,17 @@ pub(super) fn api_failure(
         }),
         other => transport(classify(other), url, origin),
     }
+}
+
+/// A URL for people: no user, no password, no slash at the end.
+pub(super) fn shown(url: &Uri) -> String {
+    let text = url.to_string();
+    let text = text.trim_end_matches('/');
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// "https://… (context x of /…)".
@@ -115,6 +125,22 @@ pub(super) fn transport(
         ))),
         Cause::Cut | Cause::Other => {
             ConnectError::Connect(trouble("check the API server's health and log".to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, expected) in [
+            ("https://user:pass@host:6443/", "https://host:6443"),
+            ("https://host/k8s/c@1/", "https://host/k8s/c@1"),
+            ("http://[fd00::1]:80", "http://[fd00::1]:80"),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), expected);
         }
     }
 }
