@@ -46,3 +46,104 @@ fn failing(state: &ApiState) -> Vec<String> {
         .map(|target| target.node.to_string())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use model::{Draft, Hop, LabelOptions, Registry, Target, Timestamp};
+    use query::{Window, WindowOptions};
+
+    use super::*;
+    use crate::state::{ApiOptions, ApiParts, Check, Facts, Status};
+
+    /// Counts runs; each takes three seconds.
+    #[derive(Default)]
+    struct Counted {
+        runs: AtomicUsize,
+        failing: Mutex<Vec<String>>,
+    }
+
+    impl Status for Counted {
+        fn facts(&self) -> Facts {
+            Facts::default()
+        }
+
+        fn diagnose(
+            &self,
+            failing: Vec<String>,
+        ) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
+            self.runs.fetch_add(1, Ordering::SeqCst);
+            *self.failing.lock().unwrap() = failing;
+            let check = |name, outcome, change: &str| Check {
+                name,
+                about: "server".to_owned(),
+                outcome,
+                evidence: "seen".to_owned(),
+                change: change.to_owned(),
+            };
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                vec![
+                    check("connect", "pass", ""),
+                    check("tls", "fail", "renew it"),
+                    check("summary", "skip", ""),
+                ]
+            })
+        }
+    }
+
+    fn state(status: &Arc<Counted>) -> Arc<ApiState> {
+        let window = Window::new(WindowOptions::default());
+        let mut draft = Draft::new(Timestamp::from_secs(60), Registry::default());
+        for (node, state) in [
+            ("good", TargetState::Up),
+            (
+                "bad",
+                TargetState::Failed { hop: Hop::Tls, reason: String::new(), advice: String::new() },
+            ),
+        ] {
+            draft.report(Target {
+                node: node.into(),
+                url: "".into(),
+                state,
+                since: Timestamp::NEVER,
+                last_success: Timestamp::NEVER,
+                took: Duration::ZERO,
+                body_bytes: 0,
+            });
+        }
+        window.append(&draft.freeze().0).unwrap();
+        let status: Arc<dyn Status> = Arc::<Counted>::clone(status);
+        ApiState::new(ApiParts {
+            window: Arc::new(window),
+            inventory: Arc::default(),
+            status,
+            labels: LabelOptions::default(),
+            clock: Arc::new(|| Timestamp::from_secs(61)),
+            options: ApiOptions::default(),
+            self_metrics: crate::telemetry::recorder().unwrap().build_recorder().handle(),
+            dashboard: Arc::new(crate::NoDashboard),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_run_serves_all_who_ask_for_thirty_seconds() {
+        let status = Arc::<Counted>::default();
+        let state = state(&status);
+        let (first, second) = tokio::join!(current(&state), current(&state));
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(status.failing.lock().unwrap().as_slice(), ["bad"]);
+        let json = serde_json::to_string(&first).unwrap();
+        let expected = r#"{"timestamp":61000,"tookMs":3000,"outcome":"fail","firstChange":"renew it","checks":[{"name":"connect","#;
+        assert!(json.starts_with(expected), "{json}");
+        tokio::time::advance(Duration::from_secs(29)).await;
+        current(&state).await;
+        assert_eq!(status.runs.load(Ordering::SeqCst), 1);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        current(&state).await;
+        assert_eq!(status.runs.load(Ordering::SeqCst), 2);
+    }
+}
