@@ -84,7 +84,8 @@ fn host(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn no_connection(error: &ConnectError, nothing_was_asked_for: bool) -> Failure {
+/// Why nothing can begin, with the exit code for it.
+pub(crate) fn no_connection(error: &ConnectError, nothing_was_asked_for: bool) -> Failure {
     let choice = if nothing_was_asked_for {
         "\nWithout a cluster: `taffrail demo` shows a simulated one, \
          `taffrail serve --source=host` measures this machine."

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 
 use api::{Check, Diagnosis};
-use cluster::ConnectError;
 use cluster::diagnose::{Nodes, without_connection};
 use pipeline::Clock;
 use tokio::time::Instant;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 use crate::cli::{DoctorArgs, DoctorOutput};
 use crate::config::Dialect;
 use crate::exit::{FAILURE, Failure};
-use crate::input::{Input, Unresolved};
+use crate::input::{Input, Unresolved, no_connection};
 use crate::{diagnosis, say};
 
 /// Tries everything once. An error's code says whether something failed or nothing could begin.
@@ -27,7 +26,7 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
         Err(Unresolved::Source(failure)) => return Err(failure),
         Err(Unresolved::Connection(error)) => {
             let checks = without_connection(&error).into_iter().map(diagnosis::shown).collect();
-            (checks, Some(cannot_start(&error)))
+            (checks, Some(no_connection(&error, args.source.is_none())))
         }
     };
     let diagnosis = Diagnosis::new(timestamp, begin.elapsed(), checks);
@@ -47,13 +46,6 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
             Err(Failure { code: FAILURE, message: counts(&diagnosis.checks) })
         }
         None => Ok(()),
-    }
-}
-
-fn cannot_start(error: &ConnectError) -> Failure {
-    match error {
-        ConnectError::Configuration(_) => Failure::config("there is no usable configuration"),
-        _ => Failure::unavailable("no connection can be prepared"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `taffrail doctor` as a process, against simulated clusters over real sockets.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Output};
 
 use pipeline::Clock;
@@ -217,4 +218,61 @@ async fn this_machine_can_be_diagnosed() {
     let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
     check(&diagnosis, "", "proc", &["pass: /proc read in"]);
     assert_eq!(output.status.code(), Some(0), "{diagnosis:#}");
+}
+
+/// A running server that ends with the test.
+struct Served(std::process::Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Served {
+    /// Starts `taffrail serve`; the address it says it listens on.
+    fn start(source: &str) -> (Self, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_taffrail"))
+            .args(["serve", "--listen=127.0.0.1:0", "--log=off", source])
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+        let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        (Self(child), address.to_owned())
+    }
+}
+
+fn get(address: &str, path: &str) -> Value {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_running_server_diagnoses_itself() {
+    let cluster = Cluster::with("node-2=403", Certificates::Signed).await;
+    let path = cluster.kubeconfig.path().display();
+    let source = format!("--source=kubernetes.summary_api:?auth={path}");
+    let asked = spawn_blocking(move || {
+        let (_served, address) = Served::start(&source);
+        let prefix = "/api/taffrail/v1";
+        let diagnosis = get(&address, &format!("{prefix}/diagnosis"));
+        let why = get(&address, &format!("{prefix}/why?kind=node&name=node-2&metric=cpu/limit"));
+        (diagnosis, why)
+    });
+    let (diagnosis, why) = asked.await.unwrap();
+    check(&diagnosis, "node-1", "summary", &["pass: "]);
+    check(&diagnosis, "node-2", "authorization", &["fail: ", "nodes/stats"]);
+    check(&diagnosis, "", "watch", &["kinds listed"]);
+    assert!(diagnosis["firstChange"].as_str().unwrap().contains("nodes/stats"), "{diagnosis:#}");
+    assert_eq!(why["value"], Value::Null, "{why:#}");
+    assert!(!diagnosis.to_string().contains(&cluster.token));
 }
