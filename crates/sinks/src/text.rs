@@ -21,11 +21,17 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 #[expect(clippy::cast_possible_truncation, reason = "whole and small enough, as just seen")]
 pub(crate) fn push_float(out: &mut Vec<u8>, value: f64) {
-    if value.fract() == 0.0 && value.abs() < EXACT && !(value == 0.0 && value.is_sign_negative()) {
+    if value.fract() == 0.0 && value.abs() < EXACT && value != 0.0 {
         return push_int(out, value as i64);
     }
-    // Writing to a vector cannot fail.
-    write!(out, "{value}").ok();
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format(value);
+    if shortest.bytes().any(|byte| byte == b'e') {
+        // Writing to a vector cannot fail.
+        write!(out, "{value}").ok();
+    } else {
+        out.extend_from_slice(shortest.strip_suffix(".0").unwrap_or(shortest).as_bytes());
+    }
 }
 
 /// Integers as Go's `%d`, floats as its `%f`.
@@ -61,15 +67,20 @@ mod tests {
 
     #[test]
     fn floats_are_gos() {
-        let check = |value, expected| {
+        let check = |value, expected: &str| {
             let mut out = Vec::new();
             push_float(&mut out, value);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
         check(4000.0, "4000");
         check(0.37, "0.37");
+        check(-0.0, "-0");
         check(-12.9, "-12.9");
         check(1e20, "100000000000000000000");
-        check(-0.0, "-0");
+        check(1e-7, "0.0000001");
+        check(1.5e20, "150000000000000000000");
+        check(f64::MIN_POSITIVE, &f64::MIN_POSITIVE.to_string());
+        check(0.1 + 0.2, "0.30000000000000004");
+        check(9_007_199_254_740_993.5, "9007199254740994");
     }
 }
