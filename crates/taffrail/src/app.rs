@@ -51,7 +51,7 @@ struct Measured {
 
 impl Measured {
     /// What a diagnosis of this process tries.
-    fn subject(&self, config: &Config, clock: Clock) -> Subject {
+    fn subject(&self, config: &Config, clock: Clock, self_metrics: PrometheusHandle) -> Subject {
         let cluster = self.cluster.as_ref();
         // Only the kind: the rest of a sink's text may hold a password.
         let kind = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
@@ -59,6 +59,7 @@ impl Measured {
             connection: cluster.map(|(_, connection)| connection.clone()),
             watches: cluster.map(|(watches, _)| watches.board.clone()),
             sinks: config.sinks.iter().map(kind).collect(),
+            self_metrics,
             clock,
         }
     }
@@ -86,7 +87,7 @@ impl App {
                 resolution,
                 problems: Vec::new(),
             },
-            measured.subject(config, clock),
+            measured.subject(config, clock, self_metrics.clone()),
         );
         let window = Arc::new(Window::new(WindowOptions::default()));
         let state = ApiState::new(ApiParts {

@@ -8,6 +8,7 @@ use api::Check;
 use cluster::diagnose::{self, Nodes};
 use cluster::{Connection, WatchBoard};
 use host::HostSource;
+use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Draft, EntityKind, Registry, SharedInventory, TargetState, metric};
 use pipeline::{Clock, Source as _, Window};
 use tokio::time::Instant;
@@ -63,10 +64,42 @@ pub(crate) fn of_watches(board: &WatchBoard) -> Vec<Check> {
     checks
 }
 
-/// The sinks of a running server. What they took is counted, not known here.
-pub(crate) fn of_sinks(names: &[String]) -> impl Iterator<Item = Check> {
-    let evidence = "its deliveries and failures are counted in /metrics";
-    names.iter().map(move |name| check("sink", name, "skip", evidence.to_owned(), ""))
+/// The sinks of a running server, by what the self-metrics in `exposition` say of them. One of
+/// `kinds` that they do not mention is skipped.
+pub(crate) fn of_sinks(kinds: &[String], exposition: &str) -> Vec<Check> {
+    let values = |name: &'static str| {
+        exposition.lines().filter_map(move |line| {
+            let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
+            Some((labels, value.parse::<f64>().ok()?))
+        })
+    };
+    let label = |labels: &str, name: &str| -> String {
+        let value = labels.split(&format!("{name}=\"")).nth(1);
+        value.and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned()
+    };
+    let mut checks = Vec::new();
+    for (labels, circuit) in values(sinks::telemetry::CIRCUIT) {
+        let about = format!("{} to {}", label(labels, "sink"), label(labels, "to"));
+        let waiting = values(sinks::telemetry::WAITING).find(|(other, _)| *other == labels);
+        let waiting = waiting.map_or(0.0, |(_, points)| points);
+        checks.push(if circuit > 0.0 {
+            let evidence = format!("it does not take what it is sent; {waiting} points wait");
+            let change = "the log says why: check the sink's address, credentials and health";
+            check("sink", &about, "fail", evidence, change)
+        } else {
+            check("sink", &about, "pass", format!("it works; {waiting} points wait"), "")
+        });
+    }
+    let mentioned: Vec<String> =
+        values(sinks::telemetry::CIRCUIT).map(|(labels, _)| label(labels, "sink")).collect();
+    for kind in kinds {
+        let name = sinks::find(kind).map_or(&**kind, |kind| kind.name);
+        if !mentioned.iter().any(|sink| sink == name) {
+            let evidence = "nothing is counted of its deliveries (yet)".to_owned();
+            checks.push(check("sink", kind, "skip", evidence, ""));
+        }
+    }
+    checks
 }
 
 /// Reads this machine once and tells what could be read.
@@ -131,6 +164,7 @@ pub(crate) struct Subject {
     pub(crate) watches: Option<WatchBoard>,
     /// Kinds of its sinks.
     pub(crate) sinks: Arc<[String]>,
+    pub(crate) self_metrics: PrometheusHandle,
     pub(crate) clock: Clock,
 }
 
@@ -155,7 +189,30 @@ impl Subject {
             Some(board) => checks.extend(of_watches(board)),
             None => {}
         }
-        checks.extend(of_sinks(&self.sinks));
+        checks.extend(of_sinks(&self.sinks, &self.self_metrics.render()));
         checks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sinks_stand_as_their_self_metrics_say() {
+        let exposition = "# TYPE taffrail_sink_circuit gauge\n\
+            taffrail_sink_circuit{sink=\"InfluxDB Sink\",to=\"http://db:8086\"} 1\n\
+            taffrail_sink_circuit{sink=\"Graphite\",to=\"tcp://g:2003\"} 0\n\
+            taffrail_sink_waiting_points{sink=\"InfluxDB Sink\",to=\"http://db:8086\"} 42\n";
+        let found: Vec<String> = of_sinks(&["nosuch".to_owned()], exposition)
+            .into_iter()
+            .map(|check| format!("{} {}: {}", check.outcome, check.about, check.evidence))
+            .collect();
+        let expected = [
+            "fail InfluxDB Sink to http://db:8086: it does not take what it is sent; 42 points wait",
+            "pass Graphite to tcp://g:2003: it works; 0 points wait",
+            "skip nosuch: nothing is counted of its deliveries (yet)",
+        ];
+        assert_eq!(found, expected);
     }
 }
