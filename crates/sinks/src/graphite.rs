@@ -16,6 +16,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "Graphite Sink",
     settings: &[("prefix", "first part of every path (default kubernetes)")],
     example: "graphite:tcp://carbon:2003?prefix=kubernetes",
+    notice: None,
     plan,
 };
 

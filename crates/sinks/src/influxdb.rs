@@ -31,6 +31,7 @@ pub(crate) const KIND: Kind = Kind {
         ("concurrency", "requests at once (default 1)"),
     ],
     example: "influxdb:http://monitoring-influxdb:8086?retention=7d",
+    notice: None,
     plan,
 };
 

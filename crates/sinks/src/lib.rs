@@ -19,10 +19,13 @@ mod text;
 mod transport;
 
 mod graphite;
+mod honeycomb;
 mod influxdb;
+mod librato;
 mod log;
 mod opentsdb;
 mod statsd;
+mod wavefront;
 
 use std::io::Write;
 
@@ -37,7 +40,16 @@ use select::Selection;
 use settings::Settings;
 
 /// Every sink there is.
-pub const ALL: &[Kind] = &[log::KIND, influxdb::KIND, graphite::KIND, statsd::KIND, opentsdb::KIND];
+pub const ALL: &[Kind] = &[
+    log::KIND,
+    influxdb::KIND,
+    graphite::KIND,
+    statsd::KIND,
+    opentsdb::KIND,
+    wavefront::KIND,
+    honeycomb::KIND,
+    librato::KIND,
+];
 
 /// One row of [`ALL`].
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +62,8 @@ pub struct Kind {
     pub settings: &'static [(&'static str, &'static str)],
     /// One `--sink` value as an example.
     pub example: &'static str,
+    /// What whoever uses it should know when it starts.
+    pub notice: Option<&'static str>,
     plan: fn(&Settings, Selection) -> Result<Plan, Error>,
 }
 
@@ -68,6 +82,9 @@ impl Kind {
     /// it does not have is an error. Must be called inside a runtime, but for a sink that prints.
     pub fn build(&self, setup: Setup) -> Result<Sink, Error> {
         let (plan, settings) = self.plan(setup.settings, setup.labels)?;
+        if let Some(notice) = self.notice {
+            tracing::warn!(sink = self.key, notice, "mind");
+        }
         Sink::new(self, plan, &settings, setup.output)
     }
 
@@ -78,7 +95,7 @@ impl Kind {
     ) -> Result<(Plan, Settings), Error> {
         let known = || COMMON.iter().chain(self.settings).map(|(name, _)| *name);
         for (name, _) in &pairs {
-            if !known().any(|known| known == name) {
+            if !known().any(|known| is_called(known, name)) {
                 return Err(Error::UnknownSetting {
                     sink: self.key,
                     name: name.clone(),
@@ -98,6 +115,11 @@ pub fn find(key: &str) -> Result<&'static Kind, Error> {
         key: key.to_owned(),
         known: list(ALL.iter().map(|kind| kind.key)),
     })
+}
+
+/// Whether `name` is the setting `known`, which may end with a star for any rest.
+fn is_called(known: &str, name: &str) -> bool {
+    known == name || known.strip_suffix('*').is_some_and(|begin| name.starts_with(begin))
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -156,7 +178,12 @@ mod tests {
     #[tokio::test]
     async fn every_kind_is_found_and_built() {
         for kind in ALL {
-            let sink = find(kind.key).unwrap().build(setup(&[])).unwrap();
+            let required: &[_] = match kind.key {
+                "honeycomb" => &[("writekey", "k")],
+                "librato" => &[("username", "u"), ("token", "t"), ("tag_x", "y")],
+                _ => &[],
+            };
+            let sink = find(kind.key).unwrap().build(setup(required)).unwrap();
             assert_eq!(sink.name(), kind.name);
         }
     }

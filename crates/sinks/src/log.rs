@@ -15,8 +15,14 @@ use crate::select::Selection;
 use crate::settings::Settings;
 use crate::{Error, Kind};
 
-pub(crate) const KIND: Kind =
-    Kind { key: "log", name: "Log Sink", settings: &[], example: "log:?metrics=all", plan };
+pub(crate) const KIND: Kind = Kind {
+    key: "log",
+    name: "Log Sink",
+    settings: &[],
+    example: "log:?metrics=all",
+    notice: None,
+    plan,
+};
 
 /// What Go's `UnixNano` gives for the zero time.
 const ZERO_TIME_NANOS: i64 = -6_795_364_578_871_345_152;

@@ -17,6 +17,7 @@ pub(crate) const KIND: Kind = Kind {
     name: "OpenTSDB Sink",
     settings: &[("cluster", "value of the tag cluster (default k8s-cluster)")],
     example: "opentsdb:http://opentsdb:4242?cluster=production",
+    notice: None,
     plan,
 };
 

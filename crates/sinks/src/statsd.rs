@@ -25,6 +25,7 @@ pub(crate) const KIND: Kind = Kind {
         ("labelStyle", "lowerCamelCase (default), upperCamelCase"),
     ],
     example: "statsd:udp://statsd:8125?prefix=k8s",
+    notice: None,
     plan,
 };
 

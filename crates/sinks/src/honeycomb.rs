@@ -1,0 +1,120 @@
+//! Honeycomb: one JSON event per metric set, labels and values side by side.
+
+use http::HeaderName;
+use model::{Batch, Metric, MetricId, metric};
+
+use crate::address::Address;
+use crate::chunks::{Chunks, Framing};
+use crate::labels::Labels;
+use crate::plan::{Encode, Plan, Transport};
+use crate::select::{Selection, value};
+use crate::settings::Settings;
+use crate::text::{push_json, push_value};
+use crate::transport::{Body, HttpPlan};
+use crate::{Error, Kind};
+
+pub(crate) const KIND: Kind = Kind {
+    key: "honeycomb",
+    name: "Honeycomb Sink",
+    settings: &[
+        ("dataset", "data set (default heapster)"),
+        ("writekey", "key of the team; required"),
+        ("writekey_file", "file that holds the key"),
+        ("apihost", "server (default https://api.honeycomb.io/)"),
+    ],
+    example: "honeycomb:?dataset=heapster&writekey=$HONEYCOMB_WRITEKEY",
+    notice: None,
+    plan,
+};
+
+/// Most events and bytes of one request.
+const EVENTS: u32 = 100;
+const BYTES: usize = 1 << 20;
+/// Counters that are also there as rates, and are left out.
+const COUNTERS: &[MetricId] = &[
+    metric::CPU_USAGE,
+    metric::MEMORY_PAGE_FAULTS,
+    metric::MEMORY_MAJOR_PAGE_FAULTS,
+    metric::NETWORK_RX,
+    metric::NETWORK_RX_ERRORS,
+    metric::NETWORK_TX,
+    metric::NETWORK_TX_ERRORS,
+];
+
+fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
+    let host = settings.text_or("apihost", settings.text_or("address", ""));
+    let address = Address::parse(host, "api.honeycomb.io:443");
+    let scheme = if address.scheme == "http" { "http" } else { "https" };
+    let dataset = settings.text_or("dataset", "heapster");
+    let Some(key) = settings.secret("writekey", "writekey_file")? else {
+        return Err(settings.bad("writekey", "", "the keys of a team"));
+    };
+    let escaped: String = form_urlencoded::byte_serialize(dataset.as_bytes()).collect();
+    let transport = Transport::Http(Box::new(HttpPlan {
+        base: format!("{scheme}://{}", address.authority),
+        target: format!("{}/1/batch/{escaped}", address.path.trim_end_matches('/')),
+        destination: format!("/{dataset}"),
+        body: Body::Json("application/json"),
+        basic: None,
+        headers: vec![(HeaderName::from_static("x-honeycomb-team"), key)],
+        prepare: Vec::new(),
+        lost: None,
+    }));
+    let framing =
+        Framing { head: b"[".into(), separator: b",", tail: b"]", ..Framing::lines(EVENTS, BYTES) };
+    let encode = Honeycomb { selection, labels: Labels::default() };
+    Ok(Plan { encode: Box::new(encode), framing, transport, concurrency: 1 })
+}
+
+struct Honeycomb {
+    selection: Selection,
+    labels: Labels,
+}
+
+impl Encode for Honeycomb {
+    fn encode(&mut self, batch: &Batch, out: &mut Chunks<'_>) {
+        let Self { selection, labels } = self;
+        let end = format!("}},\"Timestamp\":\"{}\"}}", batch.timestamp().to_rfc3339_seconds());
+        for mut selected in selection.tables(batch) {
+            if selected.table.kind().is_labeled_part() {
+                // An event has one value per name: Heapster left these out as well.
+                continue;
+            }
+            selected.columns.retain(|column| match column.metric() {
+                Metric::Known(id) => !COUNTERS.contains(id),
+                Metric::Custom { .. } => true,
+            });
+            selection.for_each_row(batch, &selected, labels, |row, labels| {
+                let values = selected.columns.iter().filter_map(|column| {
+                    Some((column.metric().name(), Field::Value(value(column, row.at)?)))
+                });
+                let mut fields: Vec<_> = values.collect();
+                if fields.is_empty() {
+                    return;
+                }
+                fields.extend(labels.iter().map(|(key, value)| (key, Field::Label(value))));
+                fields.sort_unstable_by_key(|(key, _)| *key);
+                out.point(|event| {
+                    event.extend_from_slice(b"{\"Data\":{");
+                    for (at, (key, field)) in fields.into_iter().enumerate() {
+                        if at > 0 {
+                            event.push(b',');
+                        }
+                        push_json(event, key);
+                        event.push(b':');
+                        match field {
+                            Field::Value(value) => push_value(event, value),
+                            Field::Label(text) => push_json(event, text),
+                        }
+                    }
+                    event.extend_from_slice(end.as_bytes());
+                });
+            });
+        }
+    }
+}
+
+enum Field<'a> {
+    Value(model::Value),
+    Label(&'a str),
+}
