@@ -2,9 +2,6 @@
 
 use crate::samples::START_MS;
 
-/// How many nested expressions are made besides the listed ones.
-const NESTED: u64 = 700;
-
 const EACH: [&str; 26] = [
     "abs",
     "acos",
@@ -89,12 +86,12 @@ const GROUPING: [&str; 6] =
     ["", "by (l)", "without (l)", "by (l, m)", "by (none)", "by (__name__, m)"];
 
 /// All expressions, each once.
-pub(crate) fn all() -> Vec<String> {
+pub(crate) fn all(nested: u64) -> Vec<String> {
     let mut all: Vec<String> = LISTED.iter().map(|text| (*text).to_owned()).collect();
     functions(&mut all);
     operators(&mut all);
     aggregations(&mut all);
-    for seed in 0..NESTED {
+    for seed in 0..nested {
         all.push(Nested(seed).vector(3));
     }
     all.sort();

@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 
-use query::promql::{Labels, Limits, MemorySeries, Options, QueryError, parse};
+use query::promql::{
+    AnswerValue, Column, Labels, Limits, MemorySeries, Options, QueryError, Select, SelectError,
+    SelectRequest, Selected, SeriesView, parse,
+};
 
 fn series() -> MemorySeries {
     let mut series = MemorySeries::default();
@@ -55,6 +58,10 @@ fn as_deep_as_allowed_is_evaluated() {
     evaluate(&format!("m{}", "+m".repeat(depth - 2)), SHORT, Limits::default()).unwrap();
     let nested = format!("{}m{}", "abs(".repeat(depth - 2), ")".repeat(depth - 2));
     evaluate(&nested, SHORT, Limits::default()).unwrap();
+    for (open, close) in [("sum by (l) (", ")"), ("max_over_time(", "[5s:1s])"), ("1 + (", ")")] {
+        let nested = format!("{}m{}", open.repeat(depth / 2 - 1), close.repeat(depth / 2 - 1));
+        evaluate(&nested, SHORT, Limits::default()).unwrap();
+    }
 }
 
 #[test]
@@ -129,4 +136,35 @@ fn raw_strings_and_comments_are_read() {
             panic!("{text}: {error}");
         }
     }
+}
+
+/// Answers with columns decoded for the query and a warning, or fails.
+struct Decoded {
+    fails: bool,
+}
+
+impl Select for Decoded {
+    fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
+        assert_eq!((request.start, request.end), (-299_000, 1000));
+        if self.fails {
+            return Err(SelectError::Failed("unreachable".to_owned()));
+        }
+        let timestamps = Column::Shared([0, 1000, 2000].into());
+        let values = Column::Shared([1.0, 2.0, 3.0].into());
+        let series = vec![SeriesView { labels: Labels::new([("l", "x")]), timestamps, values }];
+        Ok(Selected { series, warnings: vec!["b".to_owned(), "a".to_owned(), "a".to_owned()] })
+    }
+}
+
+#[test]
+fn sources_decode_warn_and_fail() {
+    let options = Options::default();
+    let query = parse("m", &options.limits).unwrap();
+    let ask = |fails| query.instant(&Decoded { fails }, 1000, &options, &|| false);
+    let answer = ask(false).unwrap();
+    assert_eq!(answer.warnings, ["a", "b"]);
+    assert_eq!((answer.stats.series, answer.stats.samples), (1, 3));
+    let AnswerValue::Vector(samples) = answer.value else { panic!("not a vector") };
+    assert_eq!((samples[0].value, samples[0].timestamp), (2.0, 1000));
+    assert_eq!(ask(true), Err(QueryError::Select(SelectError::Failed("unreachable".to_owned()))));
 }
