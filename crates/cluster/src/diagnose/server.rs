@@ -16,6 +16,7 @@ use super::credential::Credential;
 use super::trail::Trail;
 use super::{clock, probe};
 use crate::connect::{ConnectError, Connection, ServerVersion, Trouble};
+use crate::failure::Cause;
 use crate::kubelet::http_date;
 
 /// Largest answer to a question about ourselves that is read.
@@ -27,15 +28,15 @@ pub(super) async fn walk(connection: &Connection, now: Clock, trail: &mut Trail)
         let host = proxy.host().unwrap_or_default();
         let port =
             proxy.port_u16().unwrap_or(if proxy.scheme_str() == Some("http") { 80 } else { 1080 });
-        reach(connection, trail, host, port, "the proxy in the kubeconfig, ").await;
-        if trail.is_open() {
+        reach(connection, trail, host, port, true).await;
+        if trail.reaches("tls") {
             trail.skip("tls", "goes through the proxy; the request below tells".to_owned());
         }
     } else {
         let host = connection.config.cluster_url.host().unwrap_or_default();
         let https = is_https(connection);
         let port = connection.config.cluster_url.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let reached = reach(connection, trail, host, port, "").await;
+        let reached = reach(connection, trail, host, port, false).await;
         if trail.reaches("tls") {
             match reached {
                 Some(address) if https => tls(connection, now, trail, address, host).await,
@@ -62,17 +63,26 @@ async fn reach(
     trail: &mut Trail,
     host: &str,
     port: u16,
-    whose: &str,
+    is_proxy: bool,
 ) -> Option<SocketAddr> {
+    let broken = |trail: &mut Trail, name, (cause, reason): (Cause, String)| {
+        if !is_proxy {
+            return fail(trail, name, &connection.explain_cause(cause, &reason));
+        }
+        let evidence = format!("the proxy {host}:{port}: {reason}");
+        let change = format!("start the proxy, or correct proxy-url in {}", connection.origin());
+        trail.fail(name, evidence, change);
+    };
     let addresses = match probe::resolve(host, port).await {
         Ok(addresses) => addresses,
-        Err((cause, reason)) => {
-            fail(trail, "address", &connection.explain_cause(cause, &reason));
+        Err(failed) => {
+            broken(trail, "address", failed);
             trail.reaches("connect");
             return None;
         }
     };
     let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    let whose = if is_proxy { "the proxy " } else { "" };
     let (name, shown) = (probe::bare(host), shown.join(", "));
     let evidence =
         if name == shown { format!("{whose}{name}") } else { format!("{whose}{name} is {shown}") };
@@ -82,8 +92,8 @@ async fn reach(
             trail.pass("connect", format!("{address} took {} ms", took.as_millis()));
             Some(address)
         }
-        Err((cause, reason)) => {
-            fail(trail, "connect", &connection.explain_cause(cause, &reason));
+        Err(failed) => {
+            broken(trail, "connect", failed);
             None
         }
     }

@@ -3,6 +3,7 @@
 use cluster::diagnose::{Check, Nodes, Outcome, diagnose, outcome, without_connection};
 use cluster::{Connection, Defaults, SourceOptions};
 use http::Response;
+use model::Timestamp;
 use pipeline::Clock;
 
 use crate::server::{Authority, Body, Certificate, Seen, Server, answer};
@@ -56,9 +57,13 @@ impl Setup {
 }
 
 async fn checks(source: &str) -> Vec<Check> {
+    checks_at(source, Clock::system()).await
+}
+
+async fn checks_at(source: &str, clock: Clock) -> Vec<Check> {
     let options = SourceOptions::parse(source, &|_| None, Defaults::taffrail()).unwrap();
     match Connection::resolve(&options, &|_| None).await {
-        Ok(connection) => diagnose(&connection, &Nodes::Sample(Vec::new()), Clock::system()).await,
+        Ok(connection) => diagnose(&connection, &Nodes::Sample(Vec::new()), clock).await,
         Err(error) => without_connection(&error),
     }
 }
@@ -101,6 +106,37 @@ async fn certificates_are_told_by_names_issuer_and_end() {
     let over = tls(&ours.sign_until(&["127.0.0.1"], 2001), &ours).await;
     fails(&over, "tls", "expired at 2001-01-01T00:00:00Z", "renew the API server's certificate");
     assert_eq!(named(&over, "authentication").evidence, "after tls failed");
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_before_it_ends() {
+    let ours = Authority::new();
+    let server = Server::https(&ours.sign_until(&["127.0.0.1"], 2099), api(|_| true)).await;
+    let setup = Setup::new(&format!("https://{}", server.address), &ours, TOKEN);
+    let eve = Timestamp::parse_rfc3339("2098-12-24T00:00:00Z").unwrap();
+    let checks = checks_at(&setup.source, Clock::starting_at(eve)).await;
+    let tls = named(&checks, "tls");
+    assert_eq!(tls.outcome, Outcome::Warn, "{tls:?}");
+    assert!(tls.change.contains("before 2099-01-01T00:00:00Z"), "{tls:?}");
+    // Either clock may be the wrong one; what follows is tried nevertheless.
+    let clock = named(&checks, "clock");
+    assert_eq!(clock.outcome, Outcome::Fail, "{clock:?}");
+    assert!(clock.evidence.contains("behind ours"), "{clock:?}");
+    assert_eq!(named(&checks, "rights").outcome, Outcome::Pass);
+}
+
+#[tokio::test]
+async fn a_proxy_in_between_is_a_hop_of_its_own() {
+    let ours = Authority::new();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let setup = Setup::new("https://api.invalid", &ours, TOKEN);
+    let path = setup.files.path().join("config");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let proxied =
+        text.replace("server:", &format!("proxy-url: 'http://u:sesame@{closed}', server:"));
+    std::fs::write(&path, proxied).unwrap();
+    let evidence = format!("the proxy {closed}: connection refused");
+    fails(&setup.checks().await, "connect", &evidence, "correct proxy-url");
 }
 
 #[tokio::test]
