@@ -37,6 +37,9 @@ const LEAST_BYTES: u64 = 1 << 16;
 const AGE: Duration = Duration::from_hours(7 * 24);
 /// How long an attempt may take where nobody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an export waits in all for room in a queue that is being emptied: a batch may be
+/// larger than its queue.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A configured sink.
 pub struct Sink {
@@ -83,7 +86,8 @@ impl Sink {
     }
 
     /// Encodes one batch and puts it into the queue, or writes it to the output. May block for
-    /// as long as the disk or the output takes, never for the destination.
+    /// as long as the disk or the output takes; for a destination only while that is taking what
+    /// fills the queue, and then at most ten seconds.
     pub fn export(&mut self, batch: &Batch) -> Result<(), Error> {
         match &mut self.outlet {
             Outlet::Output(output) => {
@@ -101,7 +105,8 @@ impl Sink {
                 Ok(())
             }
             Outlet::Queue { lane, .. } => {
-                let mut push = |chunk| lane.push(batch.timestamp(), chunk);
+                let mut patience = PATIENCE;
+                let mut push = |chunk| lane.push(batch.timestamp(), chunk, &mut patience);
                 let mut chunks = Chunks::new(&self.framing, &mut push);
                 self.encode.encode(batch, &mut chunks);
                 chunks.finish();

@@ -17,6 +17,9 @@ use crate::chunks::Chunk;
 pub(crate) use disk::DiskQueue;
 pub(crate) use memory::MemoryQueue;
 
+/// What an entry costs besides its bytes, in memory or on disk.
+const ENTRY_BYTES: u64 = 64;
+
 /// How much may wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caps {
@@ -89,6 +92,16 @@ impl Queue {
             Self::Memory(queue) => queue.push(time, chunk),
             Self::Disk(queue) => queue.push(time, &chunk),
         }
+    }
+
+    /// Whether a chunk of `bytes` fits without anything being dropped, now or in an empty queue.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let caps = match self {
+            Self::Memory(queue) => queue.caps,
+            Self::Disk(queue) => queue.caps,
+        };
+        let waiting = self.waiting();
+        waiting.chunks == 0 || waiting.bytes + bytes as u64 + ENTRY_BYTES <= caps.bytes
     }
 
     /// The oldest entries, at most `most`; they stay.

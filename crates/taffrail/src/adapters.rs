@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::Batch;
 use pipeline::{BoxFuture, SinkError};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 /// How long an export waits for what it queued to be sent: long enough that a batch that meets a
@@ -17,30 +17,58 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// thread of its own.
 pub(crate) struct QueuedSink {
     name: &'static str,
-    /// `None` while a batch is on its way, and for ever after a panic.
-    sink: Option<sinks::Sink>,
+    state: State,
+}
+
+enum State {
+    Idle(sinks::Sink),
+    /// Taking a batch, maybe for longer than the pipeline waited.
+    Busy(JoinHandle<(sinks::Sink, Result<(), sinks::Error>)>),
+    /// It panicked.
+    Gone,
 }
 
 impl QueuedSink {
     pub(crate) fn new(sink: sinks::Sink) -> Self {
-        Self { name: sink.name(), sink: Some(sink) }
+        Self { name: sink.name(), state: State::Idle(sink) }
     }
 
     async fn hand_over(&mut self, batch: Arc<Batch>) -> Result<(), SinkError> {
-        let Some(mut sink) = self.sink.take() else {
-            return Err(failed("an earlier export never came back"));
-        };
-        let (sink, outcome) = spawn_blocking(move || {
-            let outcome = sink.export(&batch);
-            (sink, outcome)
-        })
-        .await
-        .map_err(failed)?;
-        let settled = sink.settled();
-        self.sink = Some(sink);
-        // What is not sent by then stays in the sink's own queue.
-        timeout(SETTLE, settled).await.ok();
-        outcome.map_err(failed)
+        if let State::Busy(_) = self.state
+            && let Err(error) = self.come_back().await
+        {
+            tracing::warn!(sink = self.name, %error, "an export that took long failed");
+        }
+        match std::mem::replace(&mut self.state, State::Gone) {
+            State::Idle(mut sink) => {
+                self.state = State::Busy(spawn_blocking(move || {
+                    let outcome = sink.export(&batch);
+                    (sink, outcome)
+                }));
+            }
+            State::Busy(_) | State::Gone => return Err(failed("it failed for good earlier")),
+        }
+        self.come_back().await?;
+        if let State::Idle(sink) = &self.state {
+            // What is not sent by then stays in the sink's own queue.
+            timeout(SETTLE, sink.settled()).await.ok();
+        }
+        Ok(())
+    }
+
+    /// Waits for the export that is under way. May be given up and tried again.
+    async fn come_back(&mut self) -> Result<(), SinkError> {
+        let State::Busy(task) = &mut self.state else { return Ok(()) };
+        match task.await {
+            Ok((sink, outcome)) => {
+                self.state = State::Idle(sink);
+                outcome.map_err(failed)
+            }
+            Err(error) => {
+                self.state = State::Gone;
+                Err(failed(error))
+            }
+        }
     }
 }
 

@@ -49,7 +49,7 @@ fn one(text: &str, config: &Config) -> Result<Option<Sink>, String> {
     }
     let kind = sinks::find(&uri.key).map_err(|error| error.to_string())?;
     let setup = Setup {
-        settings: settings(&uri),
+        settings: with_environment(&uri.key, settings(&uri)),
         labels: config.labels.clone(),
         output: output(config.dialect),
     };
@@ -68,6 +68,16 @@ fn settings(uri: &ComponentUri) -> Vec<(String, String)> {
     };
     let address = address.map(|address| ("address".to_owned(), address));
     address.into_iter().chain(uri.options().iter().cloned()).collect()
+}
+
+/// What Heapster took from the environment where the URI does not say it.
+fn with_environment(key: &str, mut settings: Vec<(String, String)>) -> Vec<(String, String)> {
+    let said = settings.iter().any(|(name, _)| name == "writekey" || name == "writekey_file");
+    if key == "honeycomb" && !said {
+        let found = environment("HONEYCOMB_WRITEKEY");
+        settings.extend(found.map(|value| ("writekey".to_owned(), value)));
+    }
+    settings
 }
 
 /// Where a sink that prints prints to. Heapster logs to standard error.

@@ -1,7 +1,8 @@
 //! One sink's queue between who fills it and the task that empties it, with its self-metrics.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use model::Timestamp;
@@ -21,6 +22,7 @@ pub(crate) struct Lane {
     queue: Mutex<Queue>,
     pushed: Notify,
     settled: Notify,
+    room: Condvar,
     failing: AtomicBool,
 }
 
@@ -33,6 +35,7 @@ impl Lane {
             queue: Mutex::new(queue),
             pushed: Notify::new(),
             settled: Notify::new(),
+            room: Condvar::new(),
             failing: AtomicBool::new(false),
         };
         lane.circuit(State::Closed);
@@ -40,14 +43,29 @@ impl Lane {
         lane
     }
 
-    /// Appends a chunk of the batch of `time`.
-    pub(crate) fn push(&self, time: Timestamp, chunk: Chunk) {
+    /// Appends a chunk of the batch of `time`. While a full queue is being emptied by a destination
+    /// that works, waits for room, at most for `patience`, which is used up by that; otherwise the
+    /// oldest makes room.
+    pub(crate) fn push(&self, time: Timestamp, chunk: Chunk, patience: &mut Duration) {
         counter!(telemetry::QUEUED, &self.labels()).increment(chunk.points.into());
         let mut queue = self.lock();
+        if !queue.has_room(chunk.bytes.len()) && self.works() {
+            let started = Instant::now();
+            let full = |queue: &mut Queue| self.works() && !queue.has_room(chunk.bytes.len());
+            queue = self
+                .room
+                .wait_timeout_while(queue, *patience, full)
+                .map_or_else(|poisoned| poisoned.into_inner().0, |(queue, _)| queue);
+            *patience = patience.saturating_sub(started.elapsed());
+        }
         queue.push(time, chunk);
         self.tell(&mut queue);
         drop(queue);
         self.pushed.notify_one();
+    }
+
+    fn works(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed)
     }
 
     /// Makes what was pushed survive a loss of power, as far as the disk keeps its promises.
@@ -89,6 +107,7 @@ impl Lane {
         let mut queue = self.lock();
         queue.remove_through(id);
         self.tell(&mut queue);
+        self.room.notify_all();
     }
 
     pub(crate) fn sent(&self, entry: &Entry) {
@@ -111,6 +130,9 @@ impl Lane {
             tracing::warn!(sink = self.sink, to = self.to, reason, "sink does not work");
         }
         self.settled.notify_waiters();
+        // Held so that nobody is between looking and waiting.
+        drop(self.lock());
+        self.room.notify_all();
     }
 
     pub(crate) fn circuit(&self, state: State) {

@@ -28,7 +28,7 @@ const CURSOR_BYTES: usize = 12;
 #[derive(Debug)]
 pub(crate) struct DiskQueue {
     folder: PathBuf,
-    caps: Caps,
+    pub(super) caps: Caps,
     /// Oldest first; the last one is written to while `active` is there.
     segments: VecDeque<Segment>,
     active: Option<Arc<File>>,

@@ -4,15 +4,12 @@ use std::collections::VecDeque;
 
 use model::Timestamp;
 
-use super::{Caps, Entry, Loss, Reason, Waiting, lose, too_old};
+use super::{Caps, ENTRY_BYTES, Entry, Loss, Reason, Waiting, lose, too_old};
 use crate::chunks::Chunk;
-
-/// What an entry costs besides its bytes.
-const ENTRY_BYTES: u64 = 64;
 
 #[derive(Debug)]
 pub(crate) struct MemoryQueue {
-    caps: Caps,
+    pub(super) caps: Caps,
     entries: VecDeque<Entry>,
     next_id: u64,
     waiting: Waiting,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::servers::{OK, Seen, Server, batch, free_address, sink};
+use crate::servers::{OK, Seen, Server, batch, free_address, pods_batch, sink};
 
 /// Longest wait for a delivery that must happen.
 const SOON: Duration = Duration::from_mins(2);
@@ -264,7 +264,10 @@ fn a_full_queue_drops_the_oldest_and_counts_it() {
             let mut out = sink("graphite", &uri, &[("queue_bytes", "65536")]);
             let each = expected("graphite", 10_000, 10_000).len() + 64;
             let fit = i64::try_from(65_536 / each).unwrap();
-            for minute in 10_000..10_000 + fit + 10 {
+            out.export(&batch(10_000, 10_000)).unwrap();
+            // Once an attempt has failed, a full queue is not waited for.
+            out.settled().await;
+            for minute in 10_001..10_000 + fit + 10 {
                 out.export(&batch(minute, minute)).unwrap();
             }
             sleep(Duration::from_secs(1)).await;
@@ -294,4 +297,18 @@ fn a_full_queue_drops_the_oldest_and_counts_it() {
             assert!(text.contains(&expected), "{expected} in\n{text}");
         });
     });
+}
+
+/// 100 chunks of which the queue holds a few: what exports waits for what sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_larger_than_its_queue_arrives_whole_where_the_server_works() {
+    let server = healthy("opentsdb", "127.0.0.1:0").await;
+    let uri = format!("http://{}", server.address);
+    let mut out = sink("opentsdb", &uri, &[("queue_bytes", "65536")]);
+    let pods = 75 * 100;
+    let batch = pods_batch(pods);
+    let exported = tokio::task::spawn_blocking(move || out.export(&batch).map(|()| out));
+    let out = exported.await.unwrap().unwrap();
+    timeout(SOON, out.settled()).await.unwrap();
+    assert_eq!(server.text().matches("\"metric\"").count(), pods);
 }

@@ -140,6 +140,17 @@ pub(crate) fn batch(minute: i64, value: i64) -> Batch {
     Arc::into_inner(draft.freeze().0).unwrap()
 }
 
+/// A batch of that many points: the CPU of as many pods.
+pub(crate) fn pods_batch(pods: usize) -> Batch {
+    let mut draft = Draft::new(Timestamp::from_secs(60), Registry::default());
+    for number in 0..pods {
+        let pod = draft.registry.pod("ns", &format!("pod-{number}"), "");
+        let row = draft.insert(&pod).row;
+        draft.table_mut(EntityKind::Pod).set_int(row, metric::CPU_USAGE_RATE, 1);
+    }
+    Arc::into_inner(draft.freeze().0).unwrap()
+}
+
 /// A sink of `kind` that sends to `address`.
 pub(crate) fn sink(kind: &str, address: &str, settings: &[(&str, &str)]) -> sinks::Sink {
     let address = ("address".to_owned(), address.to_owned());
