@@ -36,5 +36,5 @@ pub use fuzz::fuzz_promql;
 pub use labels::{Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
 pub use memory::MemorySeries;
-pub use parse::{Query, parse};
+pub use parse::{Query, parse, parse_matchers};
 pub use select::{Column, STALE, Select, SelectRequest, Selected, SeriesView, is_stale};

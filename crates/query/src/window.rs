@@ -46,7 +46,7 @@ impl Default for WindowOptions {
             min_history: Duration::from_mins(15),
             max_history: Duration::from_hours(1),
             max_ticks: 720,
-            history_bytes: 64 << 20,
+            history_bytes: 32 << 20,
             max_history_bytes: 1 << 30,
         }
     }

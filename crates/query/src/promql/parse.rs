@@ -10,8 +10,8 @@ use super::eval::Evaluator;
 use super::expr::Expr;
 use super::value::Steps;
 use super::{
-    Answer, AnswerValue, Limits, Options, QueryError, RangeSeries, Select, ValueKind, locate,
-    lower, scan,
+    Answer, AnswerValue, Limits, Matcher, Options, QueryError, RangeSeries, Select, ValueKind,
+    locate, lower, scan,
 };
 
 /// A parsed query.
@@ -34,6 +34,14 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Query, QueryError> {
         }
     })?;
     Ok(Query { expr })
+}
+
+/// Parses a series selector such as `up{job=~"a|b"}`, without modifiers, into its matchers.
+pub fn parse_matchers(text: &str, limits: &Limits) -> Result<Vec<Matcher>, QueryError> {
+    match parse(text, limits)?.expr {
+        Expr::Instant(of) if of.time.at.is_none() && of.time.offset == 0 => Ok(of.matchers),
+        _ => Err(QueryError::parse(text, 0, "expected a series selector")),
+    }
 }
 
 /// Prometheus 2.42 has a function by a name that the newer grammar no longer knows.

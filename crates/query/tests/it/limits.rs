@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use query::promql::{
     AnswerValue, Column, Labels, Limits, MemorySeries, Options, QueryError, Select, SelectError,
-    SelectRequest, Selected, SeriesView, parse,
+    SelectRequest, Selected, SeriesView, parse, parse_matchers,
 };
 
 fn series() -> MemorySeries {
@@ -167,4 +167,16 @@ fn sources_decode_warn_and_fail() {
     let AnswerValue::Vector(samples) = answer.value else { panic!("not a vector") };
     assert_eq!((samples[0].value, samples[0].timestamp), (2.0, 1000));
     assert_eq!(ask(true), Err(QueryError::Select(SelectError::Failed("unreachable".to_owned()))));
+}
+
+#[test]
+fn selectors_are_read_as_matchers() {
+    let limits = Limits::default();
+    let matchers = parse_matchers(r#"m{l=~"a|b",k!="c"}"#, &limits).unwrap();
+    let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, [r#"__name__="m""#, r#"l=~"a|b""#, r#"k!="c""#]);
+    assert!(matchers[1].is_match("b") && !matchers[1].is_match("ab"));
+    for text in ["m offset 5m", "m @ 1", "m[5m]", "1", "m + m"] {
+        assert!(parse_matchers(text, &limits).is_err(), "{text}");
+    }
 }
