@@ -57,7 +57,14 @@ const RATED: &[MetricId] = &[
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:8086");
-    let scheme = if settings.flag("secure", false)? { "https" } else { "http" };
+    let secure = settings.flag("secure", false)?;
+    if address.scheme == "https" && !secure {
+        tracing::warn!(
+            sink = KIND.key,
+            "the scheme counts for nothing: secure=true asks for https"
+        );
+    }
+    let scheme = if secure { "https" } else { "http" };
     let database = settings.text_or("db", "k8s");
     let user = settings.text("user").unwrap_or("root");
     let password = settings.secret("pw", "pw_file")?.unwrap_or_else(|| Secret::from("root"));

@@ -70,11 +70,11 @@ impl Lane {
 
     /// Makes what was pushed survive a loss of power, as far as the disk keeps its promises.
     pub(crate) fn sync(&self) -> std::io::Result<()> {
-        let written = match &*self.lock() {
-            Queue::Disk(queue) => queue.written(),
-            Queue::Memory(_) => None,
+        let written = match &mut *self.lock() {
+            Queue::Disk(queue) => queue.written()?,
+            Queue::Memory(_) => Vec::new(),
         };
-        written.map_or(Ok(()), |file| file.sync_data())
+        written.iter().try_for_each(|file| file.sync_all())
     }
 
     /// The oldest entries, at most `most`, as soon as there are any.

@@ -32,6 +32,8 @@ pub(crate) struct DiskQueue {
     /// Oldest first; the last one is written to while `active` is there.
     segments: VecDeque<Segment>,
     active: Option<Arc<File>>,
+    /// Whether the folder has a file that may not survive a loss of power.
+    new_file: bool,
     cursor: File,
     next_id: u64,
     waiting: Waiting,
@@ -71,6 +73,7 @@ impl DiskQueue {
             caps,
             segments: VecDeque::new(),
             active: None,
+            new_file: false,
             cursor,
             next_id: done.max(1),
             waiting: Waiting::default(),
@@ -92,6 +95,10 @@ impl DiskQueue {
         for (at, path) in paths.into_iter().enumerate() {
             let file = open(&path)?;
             let bytes = fs::read(&path)?;
+            if let Some(version) = segment::foreign_version(&bytes) {
+                let name = path.display();
+                return Err(io::Error::other(format!("{name} is of version {version}")));
+            }
             let Scan { slots, whole, damaged } = segment::scan(&bytes, at + 1 == count);
             if damaged > 0 {
                 tracing::error!(path = %path.display(), damaged, "part of a queue is damaged");
@@ -174,15 +181,21 @@ impl DiskQueue {
         file.write_all(&segment::header(first))?;
         let file = Arc::new(file);
         self.active = Some(Arc::clone(&file));
+        self.new_file = true;
         let (bytes, slots) = (HEADER_BYTES as u64, Slots::new());
         self.segments.push_back(Segment { path, bytes, slots, file });
         self.waiting.bytes += HEADER_BYTES as u64;
         Ok(())
     }
 
-    /// The file that was last written to, for making it durable without holding the queue.
-    pub(crate) fn written(&self) -> Option<Arc<File>> {
-        self.active.clone()
+    /// The file that was last written to, and the folder if that has a new file: for making them
+    /// durable without holding the queue.
+    pub(crate) fn written(&mut self) -> io::Result<Vec<Arc<File>>> {
+        let mut files: Vec<_> = self.active.iter().map(Arc::clone).collect();
+        if std::mem::take(&mut self.new_file) {
+            files.push(Arc::new(File::open(&self.folder)?));
+        }
+        Ok(files)
     }
 
     pub(super) fn peek(&mut self, most: usize) -> Vec<Entry> {

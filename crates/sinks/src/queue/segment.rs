@@ -38,9 +38,22 @@ pub(super) struct Scan {
 }
 
 pub(super) fn header(first: u64) -> [u8; HEADER_BYTES] {
+    header_of(VERSION, first)
+}
+
+/// The version of a segment that another version of this program wrote; its bytes are not
+/// understood, and not to be touched.
+pub(super) fn foreign_version(bytes: &[u8]) -> Option<u16> {
+    let version = u16::from_le_bytes(bytes.get(4..6)?.try_into().ok()?);
+    let first = u64::from_le_bytes(bytes.get(8..16)?.try_into().ok()?);
+    let intact = bytes.get(..HEADER_BYTES)? == header_of(version, first);
+    (intact && version != VERSION).then_some(version)
+}
+
+fn header_of(version: u16, first: u64) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..4].copy_from_slice(MAGIC);
-    header[4..6].copy_from_slice(&VERSION.to_le_bytes());
+    header[4..6].copy_from_slice(&version.to_le_bytes());
     header[8..16].copy_from_slice(&first.to_le_bytes());
     let checksum = crc32c::crc32c(&header[..16]);
     header[16..].copy_from_slice(&checksum.to_le_bytes());
@@ -183,5 +196,15 @@ mod tests {
         bytes[from + 3] ^= 0x80;
         check(&bytes, true, &[7], 1, whole.len());
         assert!(scan(&[0; 3], false).damaged == 1);
+    }
+
+    #[test]
+    fn another_version_is_not_taken_for_damage() {
+        assert_eq!(foreign_version(&segment(&["one"])), None);
+        assert_eq!(foreign_version(&header_of(2, 7)), Some(2));
+        let mut flipped = header(7);
+        flipped[4] ^= 2;
+        assert_eq!(foreign_version(&flipped), None);
+        assert_eq!(foreign_version(&flipped[..19]), None);
     }
 }
