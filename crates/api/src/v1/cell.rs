@@ -1,6 +1,6 @@
 //! Cells of the answers: numbers, times and the groups of values that entities share.
 
-use model::{MetricId, Table, Timestamp, metric};
+use model::{MetricId, Node, Resources, Table, Timestamp, Value, metric};
 use serde::{Serialize, Serializer};
 
 use crate::number;
@@ -14,6 +14,10 @@ impl Serialize for Number {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         number::serialize(self.0.max(0.0), serializer)
     }
+}
+
+fn whole(value: i64) -> Number {
+    Number(Value::Int(value).as_f64())
 }
 
 /// Milliseconds since the epoch; `None` for a time that never was.
@@ -38,11 +42,17 @@ impl Row<'_> {
         }
     }
 
-    pub(super) fn cpu_of_node(&self) -> NodeCpu {
+    /// Without a measurement what the node's object states: a failed kubelet hides no capacity.
+    pub(super) fn cpu_of_node(&self, node: Option<&Node>) -> NodeCpu {
+        let stated = |of: fn(&Node) -> &Resources| {
+            node.and_then(|node| of(node).cpu_millicores).map(whole)
+        };
         NodeCpu {
             cpu: self.cpu(),
-            allocatable: self.get(metric::CPU_NODE_ALLOCATABLE),
-            capacity: self.get(metric::CPU_NODE_CAPACITY),
+            allocatable: self
+                .get(metric::CPU_NODE_ALLOCATABLE)
+                .or_else(|| stated(|node| &node.allocatable)),
+            capacity: self.get(metric::CPU_NODE_CAPACITY).or_else(|| stated(|node| &node.capacity)),
         }
     }
 
@@ -56,11 +66,19 @@ impl Row<'_> {
         }
     }
 
-    pub(super) fn memory_of_node(&self) -> NodeMemory {
+    /// As [`Row::cpu_of_node`].
+    pub(super) fn memory_of_node(&self, node: Option<&Node>) -> NodeMemory {
+        let stated = |of: fn(&Node) -> &Resources| {
+            node.and_then(|node| of(node).memory_bytes).map(whole)
+        };
         NodeMemory {
             memory: self.memory(),
-            allocatable: self.get(metric::MEMORY_NODE_ALLOCATABLE),
-            capacity: self.get(metric::MEMORY_NODE_CAPACITY),
+            allocatable: self
+                .get(metric::MEMORY_NODE_ALLOCATABLE)
+                .or_else(|| stated(|node| &node.allocatable)),
+            capacity: self
+                .get(metric::MEMORY_NODE_CAPACITY)
+                .or_else(|| stated(|node| &node.capacity)),
         }
     }
 

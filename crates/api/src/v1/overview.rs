@@ -62,8 +62,8 @@ fn gather(state: &ApiState) -> Overview {
         namespaces: Some(inventory.namespaces().len().max(measured(EntityKind::Namespace))),
         containers: Some(measured(EntityKind::Container)),
         restarts: Some(row.get(metric::RESTART_COUNT).unwrap_or_else(|| restarts(&inventory))),
-        cpu: row.cpu_of_node(),
-        memory: row.memory_of_node(),
+        cpu: row.cpu_of_node(None),
+        memory: row.memory_of_node(None),
         network: row.network(),
         filesystem: filesystem(batch),
     }
@@ -78,8 +78,8 @@ fn before_first_batch() -> Overview {
         namespaces: None,
         containers: None,
         restarts: None,
-        cpu: row.cpu_of_node(),
-        memory: row.memory_of_node(),
+        cpu: row.cpu_of_node(None),
+        memory: row.memory_of_node(None),
         network: row.network(),
         filesystem: Filesystem { usage: None, limit: None },
     }
