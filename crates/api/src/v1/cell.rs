@@ -44,9 +44,8 @@ impl Row<'_> {
 
     /// Without a measurement what the node's object states: a failed kubelet hides no capacity.
     pub(super) fn cpu_of_node(&self, node: Option<&Node>) -> NodeCpu {
-        let stated = |of: fn(&Node) -> &Resources| {
-            node.and_then(|node| of(node).cpu_millicores).map(whole)
-        };
+        let stated =
+            |of: fn(&Node) -> &Resources| node.and_then(|node| of(node).cpu_millicores).map(whole);
         NodeCpu {
             cpu: self.cpu(),
             allocatable: self
@@ -68,9 +67,8 @@ impl Row<'_> {
 
     /// As [`Row::cpu_of_node`].
     pub(super) fn memory_of_node(&self, node: Option<&Node>) -> NodeMemory {
-        let stated = |of: fn(&Node) -> &Resources| {
-            node.and_then(|node| of(node).memory_bytes).map(whole)
-        };
+        let stated =
+            |of: fn(&Node) -> &Resources| node.and_then(|node| of(node).memory_bytes).map(whole);
         NodeMemory {
             memory: self.memory(),
             allocatable: self
