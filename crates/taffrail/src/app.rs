@@ -269,7 +269,7 @@ fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> {
             let source = KubernetesSource::new(&connection, Arc::clone(&inventory), clock)
                 .map_err(Failure::config)?;
             for notice in source.notices() {
-                tracing::warn!(notice, "mind");
+                tracing::warn!("{notice}");
             }
             Ok(Measured {
                 source: Arc::new(source),

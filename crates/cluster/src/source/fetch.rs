@@ -101,6 +101,7 @@ impl KubernetesSource {
         let mut result = self.ask(job, &route, authorization, begin, deadline).await;
         if let Err(first) = &result
             && let Some(other) = self.other_route(job, &route, first.hop)
+            && Instant::now() < deadline
         {
             let second = self.ask(job, &other, authorization, Instant::now(), deadline).await;
             result = match second {
@@ -225,7 +226,11 @@ fn container_request(job: &Job) -> Bytes {
 fn both(first: &Failure, second: &Failure) -> Failure {
     Failure {
         hop: first.hop,
-        reason: format!("{}; the other way: {}", first.reason, second.reason),
+        reason: if first.reason == second.reason {
+            first.reason.clone()
+        } else {
+            format!("{}; the other way: {}", first.reason, second.reason)
+        },
         advice: if second.advice.is_empty() { &first.advice } else { &second.advice }.clone(),
     }
 }
