@@ -2,6 +2,7 @@
 //! the draft as it was. Knows no HTTP.
 
 mod cadvisor;
+mod exposition;
 mod resource;
 mod rows;
 mod summary;
@@ -71,6 +72,18 @@ impl Decoder {
         let parsed = serde_json::from_slice(body).map_err(|error| json_error(body, &error))?;
         cadvisor::fill(&parsed, rows::Rows { draft, node, now });
         Ok(())
+    }
+
+    /// Reads a `/metrics/cadvisor` of `node` into `draft`: what the summary has, and page caches,
+    /// load, throttling and disk I/O besides; no volumes.
+    pub fn exposition(
+        &mut self,
+        body: &[u8],
+        node: &Arc<Node>,
+        now: Timestamp,
+        draft: &mut Draft,
+    ) -> Result<(), DecodeError> {
+        exposition::read(body, &mut rows::Rows { draft, node, now })
     }
 
     /// The metric `custom/<name>`; `None` when too many names have been seen.

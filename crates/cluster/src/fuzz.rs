@@ -18,6 +18,11 @@ pub fn fuzz_resource(body: &[u8]) {
     check(body, Decoder::resource);
 }
 
+/// Any bytes as a `/metrics/cadvisor`.
+pub fn fuzz_exposition(body: &[u8]) {
+    check(body, Decoder::exposition);
+}
+
 /// Any bytes as a `/stats/container`.
 pub fn fuzz_container_stats(body: &[u8]) {
     check(body, Decoder::container_stats);
@@ -133,5 +138,12 @@ mod tests {
     #[test]
     fn mutated_container_stats() {
         run(include_bytes!("../tests/fixtures/fuzz_container.json"), fuzz_container_stats);
+    }
+
+    #[test]
+    fn mutated_expositions() {
+        // The first lines of each kind; the whole would take long to mutate.
+        let seed: &[u8] = include_bytes!("../tests/fixtures/fuzz_exposition");
+        run(seed, fuzz_exposition);
     }
 }

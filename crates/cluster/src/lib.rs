@@ -44,7 +44,7 @@ pub mod wire;
 
 pub use connect::{ConnectError, Connection, Origin, ServerVersion};
 pub use failure::Failure;
-pub use fuzz::{fuzz_container_stats, fuzz_resource, fuzz_summary};
+pub use fuzz::{fuzz_container_stats, fuzz_exposition, fuzz_resource, fuzz_summary};
 pub use kubelet::MAX_BODY_BYTES;
 pub use options::{Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
 pub use source::{KubernetesSource, phase, scrape_address};

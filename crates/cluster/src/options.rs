@@ -66,6 +66,9 @@ pub enum Endpoint {
     Summary,
     /// `/metrics/resource` only: CPU and working set, cheap for the kubelet.
     Resource,
+    /// `/metrics/cadvisor` only: also page cache, load, throttling and disk I/O; costs the kubelet
+    /// more than its summary.
+    Cadvisor,
     /// `POST /stats/container` (kubelets before 1.18), and `/stats/summary` from kubelets that
     /// answer it with 404.
     Container,
@@ -105,7 +108,7 @@ pub struct SourceOptions {
     pub kubelet_concurrency: usize,
     /// `kubeletVia` (ours): `direct`, `proxy` or `auto`.
     pub via: Via,
-    /// `kubeletEndpoint` (ours): `auto`, `summary`, `resource` or `container`.
+    /// `kubeletEndpoint` (ours): `auto`, `summary`, `resource`, `cadvisor` or `container`.
     pub endpoint: Endpoint,
     /// `host_id_annotation`: the node annotation that is the host id where the object has none.
     pub host_id_annotation: String,
@@ -261,8 +264,11 @@ fn endpoint(uri: &ComponentUri, default: Endpoint) -> Result<Endpoint, UriError>
         Some("auto") => Ok(Endpoint::Auto),
         Some("summary") => Ok(Endpoint::Summary),
         Some("resource") => Ok(Endpoint::Resource),
+        Some("cadvisor") => Ok(Endpoint::Cadvisor),
         Some("container") => Ok(Endpoint::Container),
-        Some(_) => Err(uri.bad_value("kubeletEndpoint", "auto, summary, resource or container")),
+        Some(_) => {
+            Err(uri.bad_value("kubeletEndpoint", "auto, summary, resource, cadvisor or container"))
+        }
     }
 }
 

@@ -208,6 +208,7 @@ impl KubernetesSource {
             let read = match format {
                 Format::Summary => decoder.summary(&body, &job.node, now, draft),
                 Format::Resource => decoder.resource(&body, &job.node, now, draft),
+                Format::Cadvisor => decoder.exposition(&body, &job.node, now, draft),
                 Format::Container => decoder.container_stats(&body, &job.node, now, draft),
             };
             read.map(|()| body.len() as u64).map_err(|error| Failure {

@@ -350,13 +350,14 @@ catalog! {
     SWAP_USAGE "memory/swap" Gauge Int Bytes
         MEASURED, NONE, Some("container_memory_swap"), "Swap in use";
     PROCESSES "processes" Gauge Int Count
-        Kinds::of(&[Node, Pod, SystemContainer]), NONE, Some("container_processes"),
+        MEASURED, NONE, Some("container_processes"),
         "Number of processes";
     CPU_CFS_PERIODS "cpu/cfs_periods" Counter Int Count
-        Kinds::of(&[Container, SystemContainer]), NONE, Some("container_cpu_cfs_periods_total"),
+        Kinds::of(&[Pod, Container, SystemContainer]), NONE,
+        Some("container_cpu_cfs_periods_total"),
         "Number of elapsed enforcement periods of the CPU limit";
     CPU_CFS_THROTTLED_PERIODS "cpu/cfs_throttled_periods" Counter Int Count
-        Kinds::of(&[Container, SystemContainer]), NONE,
+        Kinds::of(&[Pod, Container, SystemContainer]), NONE,
         Some("container_cpu_cfs_throttled_periods_total"),
         "Number of enforcement periods in which the CPU limit throttled";
 }

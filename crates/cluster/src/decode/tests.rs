@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use model::{EntityKind, Registry};
+use model::{EntityKind, Registry, metric};
 
 use super::*;
 
@@ -302,4 +302,26 @@ fn decodes_what_heapster_decoded() {
         include_bytes!("../../tests/fixtures/004.raw.json"),
         include_str!("../../tests/fixtures/004.batch.txt"),
     );
+}
+
+#[test]
+fn recorded_cadvisor_exposition() {
+    let body = include_bytes!("../../tests/fixtures/kubelet_metrics_cadvisor");
+    let now = time("2026-11-23T09:37:30Z");
+    let mut draft = Draft::new(now, Registry::default());
+    let node = Arc::new(Node { name: "node1".into(), ..Node::default() });
+    Decoder::default().exposition(body, &node, now, &mut draft).unwrap();
+    golden(
+        "kubelet_metrics_cadvisor.txt",
+        include_str!("../../tests/golden/kubelet_metrics_cadvisor.txt"),
+        &dump(&draft),
+    );
+    let pods = draft.table(EntityKind::Pod);
+    let burner = pods.entities().iter().position(|pod| pod.name() == "burner-6c65cdf8d-4879v");
+    let value = |metric| pods.get(burner.unwrap(), metric).map(model::Value::as_i64);
+    assert_eq!(value(metric::CPU_USAGE), Some(20_901_166_337));
+    assert_eq!(value(metric::NETWORK_RX), Some(1996));
+    let containers = draft.table(EntityKind::Container);
+    assert_eq!(containers.len(), 5, "the pause containers are none of ours");
+    assert!(containers.get(0, metric::MEMORY_CACHE).is_some());
 }

@@ -22,6 +22,7 @@ use crate::tls::Verified;
 
 const SUMMARY: &str = "/stats/summary";
 const RESOURCE: &str = "/metrics/resource";
+const CADVISOR: &str = "/metrics/cadvisor";
 
 /// What all kubelets are tried with.
 pub(super) struct Walk<'a> {
@@ -135,7 +136,11 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        let path = if self.options.endpoint == Endpoint::Resource { RESOURCE } else { SUMMARY };
+        let path = match self.options.endpoint {
+            Endpoint::Resource => RESOURCE,
+            Endpoint::Cadvisor => CADVISOR,
+            Endpoint::Auto | Endpoint::Summary | Endpoint::Container => SUMMARY,
+        };
         let mut asked = (path, None, self.try_ask(route, path).await);
         if self.options.endpoint == Endpoint::Auto
             && let Err(Refusal { status: Some(StatusCode::NOT_FOUND), .. }) = asked.2
@@ -198,7 +203,7 @@ impl<'a> Walk<'a> {
         (path, remark): (&str, Option<&str>),
     ) {
         let now = self.now.now();
-        let read = read(answer, node, now, path == RESOURCE);
+        let read = read(answer, node, now, path);
         match read {
             Ok(Seen { pods, .. }) => {
                 let size = answer.body.len().div_ceil(1024);
@@ -241,13 +246,13 @@ struct Seen {
     sampled: Timestamp,
 }
 
-fn read(answer: &Answer, node: &Arc<Node>, now: Timestamp, resource: bool) -> Result<Seen, String> {
+fn read(answer: &Answer, node: &Arc<Node>, now: Timestamp, path: &str) -> Result<Seen, String> {
     let mut draft = Draft::new(now, Registry::default());
     let mut decoder = Decoder::default();
-    let read = if resource {
-        decoder.resource(&answer.body, node, now, &mut draft)
-    } else {
-        decoder.summary(&answer.body, node, now, &mut draft)
+    let read = match path {
+        RESOURCE => decoder.resource(&answer.body, node, now, &mut draft),
+        CADVISOR => decoder.exposition(&answer.body, node, now, &mut draft),
+        _ => decoder.summary(&answer.body, node, now, &mut draft),
     };
     read.map_err(|error| error.to_string())?;
     let nodes = draft.table(EntityKind::Node);

@@ -56,7 +56,7 @@ const WATCHED: [Right; 10] = [
 /// What the options need beyond watches.
 fn of_kubelets(options: &SourceOptions) -> Vec<Right> {
     let measured = "kubelets refuse to be measured";
-    let resource = options.endpoint == Endpoint::Resource;
+    let resource = matches!(options.endpoint, Endpoint::Resource | Endpoint::Cadvisor);
     let mut rights = Vec::new();
     if options.via != Via::Proxy && options.kubelet_https {
         rights.push(node("stats", &["get"], resource, measured));

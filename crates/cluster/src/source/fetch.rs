@@ -18,6 +18,7 @@ use crate::telemetry;
 
 const SUMMARY: &str = "/stats/summary";
 const RESOURCE: &str = "/metrics/resource";
+const CADVISOR: &str = "/metrics/cadvisor";
 const CONTAINER: &str = "/stats/container/";
 
 /// A node to ask in this tick.
@@ -60,6 +61,7 @@ impl Job {
 pub(super) enum Format {
     Summary,
     Resource,
+    Cadvisor,
     Container,
 }
 
@@ -77,6 +79,7 @@ impl KubernetesSource {
         match self.options.endpoint {
             Endpoint::Auto | Endpoint::Summary => SUMMARY,
             Endpoint::Resource => RESOURCE,
+            Endpoint::Cadvisor => CADVISOR,
             Endpoint::Container => CONTAINER,
         }
     }
@@ -115,6 +118,7 @@ impl KubernetesSource {
         drop(permit);
         let path = match &result {
             Ok((Format::Resource, _)) => RESOURCE,
+            Ok((Format::Cadvisor, _)) => CADVISOR,
             Ok((Format::Container, _)) => CONTAINER,
             Ok(_) => SUMMARY,
             Err(_) => self.path(),
@@ -182,6 +186,7 @@ impl KubernetesSource {
         let (format, ask, fallback) = match self.options.endpoint {
             Endpoint::Summary => (Format::Summary, get(SUMMARY), None),
             Endpoint::Resource => (Format::Resource, get(RESOURCE), None),
+            Endpoint::Cadvisor => (Format::Cadvisor, get(CADVISOR), None),
             Endpoint::Container if !job.modern => {
                 let ask = Ask { path: CONTAINER, post: Some(container_request(job)) };
                 (Format::Container, ask, Some((Format::Summary, get(SUMMARY))))
