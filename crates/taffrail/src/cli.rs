@@ -72,7 +72,9 @@ pub(crate) struct ServeArgs {
     /// else the current kubeconfig context.
     #[arg(long, value_name = "URI")]
     pub(crate) source: Option<String>,
-    /// Where batches go besides memory: `log`. May be given several times.
+    /// Where batches go besides memory, in Heapster's grammar: `log`, `influxdb:URL[?OPTIONS]`,
+    /// graphite, statsd, opentsdb, wavefront, honeycomb, librato. May be given several times;
+    /// `queue=/dir` among the options keeps undelivered batches on disk.
     #[arg(long, value_name = "URI")]
     pub(crate) sink: Vec<String>,
     /// Address to serve on. Anything but loopback is reachable by others: there is no login yet.
