@@ -41,7 +41,7 @@ impl Failure {
         Self { code: UNAVAILABLE, message: message.to_string() }
     }
 
-    /// The code for [`main`].
+    /// The code to end with.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

@@ -13,7 +13,7 @@ use super::{File, Listed, LockError, LockGuard, Vfs};
 /// What goes wrong at a chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The power goes: this and every later operation fails until [`Simulated::power_on`].
+    /// The power goes: this and every later operation fails until [`Simulated::power_cycle`].
     PowerCut,
     /// This operation, if it writes, finds the disk full; so do later ones until
     /// [`Simulated::heal`].
