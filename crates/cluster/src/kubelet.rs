@@ -33,7 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an idle connection is kept: longer than two ticks of the default resolution.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 /// Read buffer of a connection; what an idle connection may keep.
-const READ_BUFFER_BYTES: usize = 16 << 10;
+const READ_BUFFER_BYTES: usize = 8 << 10;
 /// How much of an error's body is shown.
 const SHOWN_BODY_CHARS: usize = 160;
 

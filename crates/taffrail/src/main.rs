@@ -30,8 +30,6 @@ use compat::HeapsterArgs;
 use config::Config;
 use exit::Failure;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();

@@ -6,7 +6,7 @@
 use model::{EntityKind, MetricId, Row, Timestamp, Value, metric};
 
 use super::DecodeError;
-use super::rows::Rows;
+use super::rows::{Rows, nanos, whole};
 use crate::wire::resource::{Sample, scan};
 
 /// The pause container's name.
@@ -129,7 +129,7 @@ fn write(sample: &Sample<'_>, meaning: Meaning, row: Row, rows: &mut Rows<'_>) {
         Meaning::Cpu => {
             if matches!(&*sample.label("cpu"), "" | "total") {
                 rows.set_compute_time(row, measured);
-                rows.set(row, metric::CPU_USAGE, whole((sample.value * 1e9).round()));
+                rows.set(row, metric::CPU_USAGE, nanos(sample.value));
             }
         }
         Meaning::Whole(metric) => rows.set(row, metric, whole(sample.value)),
@@ -151,7 +151,7 @@ fn write(sample: &Sample<'_>, meaning: Meaning, row: Row, rows: &mut Rows<'_>) {
         }
         Meaning::Part(kind, metric) => part(sample, (kind, metric), row, rows),
         Meaning::Start => {
-            if let Some(started) = whole((sample.value * 1e9).round()).filter(|at| *at > 0) {
+            if let Some(started) = nanos(sample.value).filter(|at| *at > 0) {
                 let scraped = rows.draft.table(row.kind).scraped(row.row);
                 rows.set_times(row, Timestamp::from_nanos(started), scraped);
             }
@@ -174,9 +174,4 @@ fn part(
         let part = rows.part(kind, &owner, &device, scraped, started);
         rows.set(part, metric, whole(sample.value));
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn whole(value: f64) -> Option<i64> {
-    (0.0..9.2e18).contains(&value).then_some(value as i64)
 }

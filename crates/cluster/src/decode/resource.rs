@@ -5,7 +5,7 @@
 use model::{EntityKind, MetricId, Row, Timestamp, metric};
 
 use super::DecodeError;
-use super::rows::Rows;
+use super::rows::{Rows, nanos, whole};
 use crate::wire::resource::{Sample, scan};
 
 /// How a family's value becomes a metric.
@@ -118,14 +118,4 @@ fn row_of(sample: &Sample<'_>, kind: EntityKind, rows: &mut Rows<'_>) -> Option<
     }
     let container = rows.draft.registry.container(&pod, &container);
     Some(rows.insert(&container))
-}
-
-/// Seconds → nanoseconds; `None` for what no measurement can be.
-fn nanos(seconds: f64) -> Option<i64> {
-    whole((seconds * 1e9).round())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn whole(value: f64) -> Option<i64> {
-    (0.0..9.2e18).contains(&value).then_some(value as i64)
 }

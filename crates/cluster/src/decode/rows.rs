@@ -66,3 +66,14 @@ impl Rows<'_> {
         row
     }
 }
+
+/// Seconds → nanoseconds; `None` for what no measurement can be.
+pub(super) fn nanos(seconds: f64) -> Option<i64> {
+    whole((seconds * 1e9).round())
+}
+
+/// A number of the text format as an integer; `None` for what no measurement can be.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+pub(super) fn whole(value: f64) -> Option<i64> {
+    (0.0..9.2e18).contains(&value).then_some(value as i64)
+}
