@@ -30,7 +30,6 @@ use compat::HeapsterArgs;
 use config::Config;
 use exit::Failure;
 
-
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let (outcome, usage) = if invoked_as(&words, "heapster") {
