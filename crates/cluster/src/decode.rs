@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use model::{Draft, Kind, Metric, Node, Timestamp, ValueType};
 
+use crate::wire::resource::ScanError;
+
 /// Why a body could not be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {offset}")]
@@ -20,6 +22,12 @@ pub struct DecodeError {
     pub reason: String,
     /// How far into the body.
     pub offset: usize,
+}
+
+impl From<ScanError> for DecodeError {
+    fn from(error: ScanError) -> Self {
+        Self { reason: error.reason.to_owned(), offset: error.offset }
+    }
 }
 
 /// How many names of self-defined metrics are remembered; beyond that their values are dropped.

@@ -73,9 +73,8 @@ fn meaning(family: &str) -> Option<Meaning> {
 
 /// Writes a whole answer, or nothing when it cannot be read.
 pub(super) fn read(body: &[u8], rows: &mut Rows<'_>) -> Result<(), DecodeError> {
-    let samples: Result<Vec<_>, _> = scan(body, |family| meaning(family).is_some()).collect();
-    let samples = samples
-        .map_err(|error| DecodeError { reason: error.reason.to_owned(), offset: error.offset })?;
+    let wanted = |family: &str| meaning(family).is_some();
+    let samples = scan(body, wanted).collect::<Result<Vec<_>, _>>()?;
     let failure = |sample: &Sample<'_>| matches!(meaning(sample.family), Some(Meaning::Failed));
     if samples.iter().all(failure) {
         let reason = "no container metrics in the answer".to_owned();
