@@ -68,6 +68,8 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/overview", v1("v1Overview", get(v1::overview)))
         .route("/nodes", v1("v1Nodes", get(v1::nodes)))
         .route("/pods", v1("v1Pods", get(v1::pods)))
+        .route("/containers", v1("v1Containers", get(v1::containers)))
+        .route("/workloads", v1("v1Workloads", get(v1::workloads)))
         .route("/namespaces", v1("v1Namespaces", get(v1::namespaces)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
         .route("/query", v1("v1Query", post(v1::query)))

@@ -1,6 +1,7 @@
 //! Taffrail's own API, version 1: what the dashboard asks. Contract: `docs/API.md`.
 
 mod cell;
+mod containers;
 mod diagnosis;
 mod list;
 mod namespaces;
@@ -12,6 +13,7 @@ mod status;
 mod stream;
 mod targets;
 mod why;
+mod workloads;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -20,6 +22,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::observe::Handler;
 
+pub(crate) use containers::containers;
 pub(crate) use diagnosis::diagnosis;
 pub(crate) use namespaces::namespaces;
 pub(crate) use nodes::nodes;
@@ -30,6 +33,7 @@ pub(crate) use status::status;
 pub(crate) use stream::stream;
 pub(crate) use targets::targets;
 pub(crate) use why::why;
+pub(crate) use workloads::workloads;
 
 /// Any other path below the prefix.
 pub(crate) async fn not_found() -> Response {

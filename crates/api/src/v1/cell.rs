@@ -1,6 +1,6 @@
 //! Cells of the answers: numbers, times and the groups of values that entities share.
 
-use model::{MetricId, Node, Resources, Table, Timestamp, Value, metric};
+use model::{Inventory, MetricId, Node, Pod, Resources, Table, Timestamp, Value, metric};
 use serde::{Serialize, Serializer};
 
 use crate::number;
@@ -23,6 +23,21 @@ fn whole(value: i64) -> Number {
 /// Milliseconds since the epoch; `None` for a time that never was.
 pub(super) fn millis(time: Timestamp) -> Option<i64> {
     (!time.is_never()).then(|| time.millis())
+}
+
+/// The workload that a pod belongs to.
+#[derive(Debug, Serialize)]
+pub(super) struct Workload {
+    kind: String,
+    name: String,
+}
+
+impl Workload {
+    /// The top of the pod's owner chain; `None` for a bare pod.
+    pub(super) fn of(pod: &Pod, inventory: &Inventory) -> Option<Self> {
+        let owner = inventory.top_owner(pod)?;
+        Some(Self { kind: owner.kind.to_string(), name: owner.name.to_string() })
+    }
 }
 
 /// The values of one entity in the newest batch, if it was measured.

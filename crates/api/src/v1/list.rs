@@ -33,6 +33,26 @@ const SORTS: [(&str, Sort); 8] = [
     ("started", Sort::Started),
 ];
 
+/// What a list can be narrowed by, each a query parameter of that name that may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filter {
+    Namespace,
+    Node,
+    Pod,
+    Kind,
+}
+
+impl Filter {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Node => "node",
+            Self::Pod => "pod",
+            Self::Kind => "kind",
+        }
+    }
+}
+
 /// Which page of which list, in which order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Page {
@@ -42,22 +62,20 @@ pub(super) struct Page {
     offset: usize,
     /// In lower case.
     search: String,
-    pub(super) namespace: Option<String>,
-    pub(super) node: Option<String>,
+    /// The values that pass a filter; a filter without any lets everything pass.
+    wanted: Vec<(Filter, String)>,
 }
 
 impl Page {
-    /// Reads the parameters of a list that can be sorted by `sorts`. Only the list of pods takes
-    /// `namespace` and `node`.
-    pub(super) fn parse(query: &str, sorts: &[Sort], of_pods: bool) -> Result<Self, Error> {
+    /// Reads the parameters of a list that can be sorted by `sorts` and narrowed by `filters`.
+    pub(super) fn parse(query: &str, sorts: &[Sort], filters: &[Filter]) -> Result<Self, Error> {
         let mut page = Self {
             sort: Sort::Name,
             descending: false,
             limit: DEFAULT_LIST_ITEMS,
             offset: 0,
             search: String::new(),
-            namespace: None,
-            node: None,
+            wanted: Vec::new(),
         };
         let mut order = None;
         for (key, value) in pairs(query) {
@@ -77,9 +95,11 @@ impl Page {
                     })?;
                 }
                 "search" => page.search = value.to_lowercase(),
-                "namespace" if of_pods => page.namespace = given(&value),
-                "node" if of_pods => page.node = given(&value),
-                _ => return Err(Error::UnknownParameter(key.into_owned())),
+                _ => match filters.iter().find(|filter| filter.name() == key) {
+                    Some(_) if value.is_empty() => {}
+                    Some(filter) => page.wanted.push((*filter, value.into_owned())),
+                    None => return Err(Error::UnknownParameter(key.into_owned())),
+                },
             }
         }
         page.descending = order.unwrap_or(page.sort != Sort::Name);
@@ -89,6 +109,12 @@ impl Page {
     /// Whether the list shows a thing of that name.
     pub(super) fn shows(&self, name: &str) -> bool {
         self.search.is_empty() || name.to_lowercase().contains(&self.search)
+    }
+
+    /// Whether the list shows things whose `filter` is `value`.
+    pub(super) fn wants(&self, filter: Filter, value: Option<&str>) -> bool {
+        let mut wanted = self.wanted.iter().filter(|(one, _)| *one == filter).peekable();
+        wanted.peek().is_none() || wanted.any(|(_, wanted)| value == Some(wanted))
     }
 
     /// How many there are of `candidates`, and those on the page in their order. Things without a
@@ -122,10 +148,6 @@ impl Page {
         keyed.sort_by(order);
         (total, keyed.into_iter().skip(self.offset).map(|(_, one)| one).collect())
     }
-}
-
-fn given(value: &str) -> Option<String> {
-    (!value.is_empty()).then(|| value.to_owned())
 }
 
 fn sort_named(value: &str, sorts: &[Sort]) -> Result<Sort, Error> {
@@ -173,9 +195,10 @@ mod tests {
     fn check(query: &str, expected: Result<&[&str], &str>) {
         let things =
             [("c", Some(1.0)), ("a", Some(3.0)), ("b", None), ("d", Some(3.0)), ("ax", Some(2.0))];
-        let page = Page::parse(query, &[Sort::Name, Sort::Cpu], false);
+        let page = Page::parse(query, &[Sort::Name, Sort::Cpu], &[Filter::Node]);
         let names = page.map(|page| {
-            let shown = things.into_iter().filter(|(name, _)| page.shows(name)).collect();
+            let shows = |name: &str| page.shows(name) && page.wants(Filter::Node, Some(name));
+            let shown = things.into_iter().filter(|(name, _)| shows(name)).collect();
             let value = |thing: &(&str, Option<f64>)| thing.1.filter(|_| page.sort == Sort::Cpu);
             let (_, things) = page.of(shown, value, |left, right| left.0.cmp(right.0));
             things.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
@@ -198,6 +221,7 @@ mod tests {
         check("offset=-1", Err("parameter \"offset\" has the value \"-1\""));
         check("sort=pods", Err("parameter \"sort\" has the value \"pods\""));
         check("order=up", Err("parameter \"order\" has the value \"up\""));
+        check("node=a&node=d&node=", Ok(&["a", "d"]));
         check("namespace=x", Err("unknown parameter \"namespace\""));
     }
 }

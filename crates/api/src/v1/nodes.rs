@@ -60,7 +60,7 @@ struct Candidate<'a> {
 }
 
 fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
-    let page = Page::parse(query, SORTS, false)?;
+    let page = Page::parse(query, SORTS, &[])?;
     let latest = state.window.latest();
     let batch = latest.as_deref();
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);

@@ -10,8 +10,8 @@ use http::Uri;
 use model::{Batch, ContainerState, EntityKind, Inventory, Pod, Registry, metric};
 use serde::Serialize;
 
-use super::cell::{Cpu, Memory, Network, Number, Row, millis};
-use super::list::{List, Page, Sort};
+use super::cell::{Cpu, Memory, Network, Number, Row, Workload, millis};
+use super::list::{Filter, List, Page, Sort};
 use super::respond;
 use crate::ApiState;
 use crate::error::Error;
@@ -43,12 +43,6 @@ struct Item {
     network: Network,
 }
 
-#[derive(Debug, Serialize)]
-struct Workload {
-    kind: String,
-    name: String,
-}
-
 pub(crate) async fn pods(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
     respond(gather(&state, uri.query().unwrap_or("")))
 }
@@ -62,7 +56,7 @@ struct Candidate<'a> {
 }
 
 fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
-    let page = Page::parse(query, SORTS, true)?;
+    let page = Page::parse(query, SORTS, &[Filter::Namespace, Filter::Node])?;
     let latest = state.window.latest();
     let batch = latest.as_deref();
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
@@ -70,8 +64,8 @@ fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
     add_unmeasured(&mut candidates, &inventory);
     candidates.retain(|one| {
         page.shows(one.name)
-            && page.namespace.as_deref().is_none_or(|namespace| namespace == one.namespace)
-            && page.node.as_deref().is_none_or(|node| one.node() == Some(node))
+            && page.wants(Filter::Namespace, Some(one.namespace))
+            && page.wants(Filter::Node, one.node())
     });
     let (total, shown) = page.of(candidates, |one| one.sort_value(page.sort), Candidate::by_name);
     let items = shown.iter().map(|one| one.item(batch, &inventory)).collect();
@@ -144,9 +138,7 @@ impl Candidate<'_> {
 
     fn item(&self, batch: Option<&Batch>, inventory: &Inventory) -> Item {
         let pod = self.pod.map(|pod| &**pod);
-        let workload = pod
-            .and_then(|pod| inventory.top_owner(pod))
-            .map(|owner| Workload { kind: owner.kind.to_string(), name: owner.name.to_string() });
+        let workload = pod.and_then(|pod| Workload::of(pod, inventory));
         Item {
             namespace: self.namespace.to_owned(),
             name: self.name.to_owned(),

@@ -38,7 +38,9 @@ async fn answers_are_exact() {
     let batches = cluster();
     let full = state(&batches, inventory());
     full.batch_arrived(&batches[2], Duration::from_millis(132));
-    for name in ["status", "overview", "nodes", "pods", "namespaces", "targets"] {
+    for name in
+        ["status", "overview", "nodes", "pods", "containers", "workloads", "namespaces", "targets"]
+    {
         check(&full, name, name).await;
     }
     check(&full, "pods-by-cpu", "pods?sort=cpu&limit=1").await;
