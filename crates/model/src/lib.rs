@@ -24,7 +24,7 @@ pub use catalog::{
 pub use column::{Column, Metric, Value};
 pub use draft::{Draft, Row};
 pub use entity::{Entity, EntityKind};
-pub use event::Event;
+pub use event::{Event, EventBatch};
 pub use inventory::{
     ContainerSpec, ContainerState, ContainerStatus, Inventory, Namespace, Node, Owner, Pod, Ready,
     Resources, SharedInventory, Termination, Workload,

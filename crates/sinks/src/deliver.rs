@@ -1,4 +1,4 @@
-//! Delivery, once for all sinks: batches are encoded into a queue, which a task of its own empties
+//! Delivery, once for all sinks: metrics and events are encoded into a queue, which a task of its own empties
 //! towards the destination, in order, as often as it takes.
 //!
 //! At least once: a chunk leaves the queue when the destination has taken it. Its id survives
@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use model::Batch;
+use model::{Batch, EventBatch, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::chunks::{Chunk, Chunks, Framing};
-use crate::plan::{Encode, Plan};
+use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::queue::{Caps, DiskQueue, Entry, MemoryQueue, Queue};
+use crate::select::Selection;
 use crate::settings::Settings;
 use crate::transport::{Outcome, Sender};
 use crate::{Error, Kind};
@@ -41,17 +42,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// larger than its queue.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A configured sink.
+/// A configured sink of metrics.
 pub struct Sink {
-    name: &'static str,
     encode: Box<dyn Encode>,
-    framing: Framing,
-    outlet: Outlet,
-}
-
-enum Outlet {
-    Output(BufWriter<Box<dyn Write + Send>>),
-    Queue { lane: Arc<Lane>, task: JoinHandle<()> },
+    delivery: Delivery,
 }
 
 impl Sink {
@@ -62,33 +56,137 @@ impl Sink {
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
         let Plan { encode, framing, transport, concurrency } = plan;
-        let limit = settings.duration("timeout", TIMEOUT)?;
-        let to = transport.destination();
-        let outlet = match Sender::new(transport, limit, settings)? {
-            None => Outlet::Output(BufWriter::new(output)),
-            Some(sender) => {
-                let runtime =
-                    Handle::try_current().map_err(|_| Error::NoRuntime { sink: kind.key })?;
-                let queue = queue(kind.key, &to, settings)?;
-                let lane = Arc::new(Lane::new(kind.name, to, queue));
-                let circuit = Circuit::new(RandomState::new().hash_one(kind.key));
-                let task =
-                    runtime.spawn(run(Arc::clone(&lane), sender, concurrency.max(1), circuit));
-                Outlet::Queue { lane, task }
-            }
-        };
-        Ok(Self { name: kind.name, encode, framing, outlet })
+        let way = Way { folder: kind.key.to_owned(), framing, transport, concurrency };
+        Ok(Self { encode, delivery: Delivery::new(kind.name, way, settings, output)? })
     }
 
     /// Heapster's name of it: the value of `exporter` in self-metrics.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.delivery.name
     }
 
     /// Encodes one batch and puts it into the queue, or writes it to the output. May block for
     /// as long as the disk or the output takes; for a destination only while that is taking what
     /// fills the queue, and then at most ten seconds.
     pub fn export(&mut self, batch: &Batch) -> Result<(), Error> {
+        let Self { encode, delivery } = self;
+        delivery.deliver(batch.timestamp(), |chunks| encode.encode(batch, chunks))
+    }
+
+    /// Waits until everything that was exported has been sent, or an attempt to send failed.
+    pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.delivery.settled()
+    }
+
+    /// Stops sending and lets go of the queue's folder.
+    pub async fn stop(self) {
+        self.delivery.stop().await;
+    }
+}
+
+/// A configured sink of events, with a queue of its own: metrics never push events out.
+pub struct EventSink {
+    encode: Box<dyn EncodeEvents>,
+    selection: Selection,
+    delivery: Delivery,
+}
+
+impl EventSink {
+    pub(crate) fn new(
+        key: &str,
+        name: &'static str,
+        plan: EventPlan,
+        selection: Selection,
+        settings: &Settings,
+        output: Box<dyn Write + Send>,
+    ) -> Result<Self, Error> {
+        let Plan { encode, framing, transport, concurrency } = plan;
+        let way = Way { folder: format!("{key}-events"), framing, transport, concurrency };
+        let delivery = Delivery::new(name, way, settings, output)?;
+        Ok(Self { encode, selection, delivery })
+    }
+
+    /// Heapster's name of it: the value of `exporter` in self-metrics.
+    pub fn name(&self) -> &'static str {
+        self.delivery.name
+    }
+
+    /// Encodes the events that the settings let through; otherwise as [`Sink::export`].
+    pub fn export(&mut self, batch: &EventBatch) -> Result<(), Error> {
+        let Self { encode, selection, delivery } = self;
+        let mut events = batch.events.iter().filter(|event| selection.keeps_event(event));
+        let Some(first) = events.next() else { return Ok(()) };
+        delivery.deliver(batch.timestamp, |chunks| {
+            encode.begin(batch.timestamp, chunks);
+            for event in std::iter::once(first).chain(events) {
+                encode.event(batch.timestamp, event, chunks);
+            }
+        })
+    }
+
+    /// Waits until everything that was exported has been sent, or an attempt to send failed.
+    pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.delivery.settled()
+    }
+
+    /// Stops sending and lets go of the queue's folder.
+    pub async fn stop(self) {
+        self.delivery.stop().await;
+    }
+}
+
+/// Where what was encoded goes.
+struct Way {
+    /// First part of the queue's folder.
+    folder: String,
+    framing: Framing,
+    transport: Transport,
+    concurrency: usize,
+}
+
+/// From encoded points to their destination; knows not what they are.
+struct Delivery {
+    name: &'static str,
+    framing: Framing,
+    outlet: Outlet,
+}
+
+enum Outlet {
+    Output(BufWriter<Box<dyn Write + Send>>),
+    Queue { lane: Arc<Lane>, task: JoinHandle<()> },
+}
+
+impl Delivery {
+    fn new(
+        name: &'static str,
+        way: Way,
+        settings: &Settings,
+        output: Box<dyn Write + Send>,
+    ) -> Result<Self, Error> {
+        let Way { folder, framing, transport, concurrency } = way;
+        let limit = settings.duration("timeout", TIMEOUT)?;
+        let to = transport.destination();
+        let outlet = match Sender::new(transport, limit, settings)? {
+            None => Outlet::Output(BufWriter::new(output)),
+            Some(sender) => {
+                let runtime =
+                    Handle::try_current().map_err(|_| Error::NoRuntime { sink: settings.sink })?;
+                let circuit = Circuit::new(RandomState::new().hash_one(&folder));
+                let queue = queue(&folder, &to, settings)?;
+                let lane = Arc::new(Lane::new(name, to, queue));
+                let task =
+                    runtime.spawn(run(Arc::clone(&lane), sender, concurrency.max(1), circuit));
+                Outlet::Queue { lane, task }
+            }
+        };
+        Ok(Self { name, framing, outlet })
+    }
+
+    fn deliver(
+        &mut self,
+        time: Timestamp,
+        encode: impl FnOnce(&mut Chunks<'_>),
+    ) -> Result<(), Error> {
         match &mut self.outlet {
             Outlet::Output(output) => {
                 let mut outcome = Ok(());
@@ -98,7 +196,7 @@ impl Sink {
                     }
                 };
                 let mut chunks = Chunks::new(&self.framing, &mut write);
-                self.encode.encode(batch, &mut chunks);
+                encode(&mut chunks);
                 chunks.finish();
                 outcome?;
                 output.flush()?;
@@ -106,17 +204,16 @@ impl Sink {
             }
             Outlet::Queue { lane, .. } => {
                 let mut patience = PATIENCE;
-                let mut push = |chunk| lane.push(batch.timestamp(), chunk, &mut patience);
+                let mut push = |chunk| lane.push(time, chunk, &mut patience);
                 let mut chunks = Chunks::new(&self.framing, &mut push);
-                self.encode.encode(batch, &mut chunks);
+                encode(&mut chunks);
                 chunks.finish();
                 Ok(lane.sync()?)
             }
         }
     }
 
-    /// Waits until everything that was exported has been sent, or an attempt to send failed.
-    pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+    fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
         let lane = match &self.outlet {
             Outlet::Output(_) => None,
             Outlet::Queue { lane, .. } => Some(Arc::clone(lane)),
@@ -128,8 +225,7 @@ impl Sink {
         }
     }
 
-    /// Stops sending and lets go of the queue's folder.
-    pub async fn stop(mut self) {
+    async fn stop(mut self) {
         if let Outlet::Queue { task, .. } = &mut self.outlet {
             task.abort();
             // It ends because it was told to; that it was is no news.
@@ -138,7 +234,7 @@ impl Sink {
     }
 }
 
-impl Drop for Sink {
+impl Drop for Delivery {
     fn drop(&mut self) {
         if let Outlet::Queue { lane, task } = &self.outlet {
             task.abort();
@@ -149,7 +245,7 @@ impl Drop for Sink {
 
 /// The queue that the settings ask for. On disk it is in a folder of its own, named after the
 /// sink and its destination, so that sinks can share the setting.
-fn queue(key: &str, to: &str, settings: &Settings) -> Result<Queue, Error> {
+fn queue(folder_name: &str, to: &str, settings: &Settings) -> Result<Queue, Error> {
     let folder = settings.path("queue");
     let default = if folder.is_some() { DISK_BYTES } else { MEMORY_BYTES };
     let caps = Caps {
@@ -157,7 +253,7 @@ fn queue(key: &str, to: &str, settings: &Settings) -> Result<Queue, Error> {
         age: settings.duration("queue_age", AGE)?,
     };
     let Some(folder) = folder else { return Ok(Queue::Memory(MemoryQueue::new(caps))) };
-    let name = format!("{key}-{:08x}", crc32c::crc32c(to.as_bytes()));
+    let name = format!("{folder_name}-{:08x}", crc32c::crc32c(to.as_bytes()));
     DiskQueue::open(&folder.join(Path::new(&name)), caps).map(Queue::Disk)
 }
 

@@ -13,6 +13,16 @@ pub enum Error {
         /// Every key, joined by commas.
         known: String,
     },
+    /// The sink does not take that.
+    #[error("sink {sink} takes {takes}, no {what}")]
+    NotTaken {
+        /// The sink's key.
+        sink: &'static str,
+        /// What it was to take: `metrics` or `events`.
+        what: &'static str,
+        /// What it takes.
+        takes: &'static str,
+    },
     /// The sink has no such setting.
     #[error("sink {sink} has no setting {name:?} (known: {known})")]
     UnknownSetting {

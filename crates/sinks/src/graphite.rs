@@ -17,7 +17,8 @@ pub(crate) const KIND: Kind = Kind {
     settings: &[("prefix", "first part of every path (default kubernetes)")],
     example: "graphite:tcp://carbon:2003?prefix=kubernetes",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: None,
 };
 
 /// Most points and bytes of one connection.

@@ -1,17 +1,17 @@
 //! Honeycomb: one JSON event per metric set, labels and values side by side.
 
 use http::HeaderName;
-use model::{Batch, Metric, MetricId, metric};
+use model::{Batch, Event, Metric, MetricId, Timestamp, metric};
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
 use crate::labels::Labels;
-use crate::plan::{Encode, Plan, Transport};
+use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::Settings;
-use crate::text::{push_json, push_value};
+use crate::text::{push_int, push_json, push_value};
 use crate::transport::{Body, HttpPlan};
-use crate::{Error, Kind};
+use crate::{Error, Events, Kind};
 
 pub(crate) const KIND: Kind = Kind {
     key: "honeycomb",
@@ -24,7 +24,8 @@ pub(crate) const KIND: Kind = Kind {
     ],
     example: "honeycomb:?dataset=heapster&writekey=$HONEYCOMB_WRITEKEY",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: Some(Events { name: "Honeycomb Sink", plan: event_plan }),
 };
 
 /// Most events and bytes of one request.
@@ -42,6 +43,21 @@ const COUNTERS: &[MetricId] = &[
 ];
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
+    let encode = Honeycomb { selection, labels: Labels::default() };
+    let (encode, framing) = (Box::new(encode), framing());
+    Ok(Plan { encode, framing, transport: transport(settings)?, concurrency: 1 })
+}
+
+fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
+    let (encode, framing) = (Box::new(HoneycombEvents), framing());
+    Ok(EventPlan { encode, framing, transport: transport(settings)?, concurrency: 1 })
+}
+
+fn framing() -> Framing {
+    Framing { head: b"[".into(), separator: b",", tail: b"]", ..Framing::lines(EVENTS, BYTES) }
+}
+
+fn transport(settings: &Settings) -> Result<Transport, Error> {
     let host = settings.text_or("apihost", settings.text_or("address", ""));
     let address = Address::parse(host, "api.honeycomb.io:443");
     let scheme = if address.scheme == "http" { "http" } else { "https" };
@@ -50,7 +66,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         return Err(settings.bad("writekey", "", "the keys of a team"));
     };
     let escaped: String = form_urlencoded::byte_serialize(dataset.as_bytes()).collect();
-    let transport = Transport::Http(Box::new(HttpPlan {
+    Ok(Transport::Http(Box::new(HttpPlan {
         base: format!("{scheme}://{}", address.authority),
         target: format!("{}/1/batch/{escaped}", address.path.trim_end_matches('/')),
         destination: format!("/{dataset}"),
@@ -59,11 +75,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         headers: vec![(HeaderName::from_static("x-honeycomb-team"), key)],
         prepare: Vec::new(),
         lost: None,
-    }));
-    let framing =
-        Framing { head: b"[".into(), separator: b",", tail: b"]", ..Framing::lines(EVENTS, BYTES) };
-    let encode = Honeycomb { selection, labels: Labels::default() };
-    Ok(Plan { encode: Box::new(encode), framing, transport, concurrency: 1 })
+    })))
 }
 
 struct Honeycomb {
@@ -111,6 +123,44 @@ impl Encode for Honeycomb {
                 });
             });
         }
+    }
+}
+
+struct HoneycombEvents;
+
+impl EncodeEvents for HoneycombEvents {
+    fn event(&mut self, _: Timestamp, event: &Event, out: &mut Chunks<'_>) {
+        let texts = |out: &mut Vec<u8>, texts: &[(&str, &str)]| {
+            for (key, value) in texts {
+                push_json(out, key);
+                out.push(b':');
+                push_json(out, value);
+                out.push(b',');
+            }
+        };
+        out.point(|line| {
+            line.extend_from_slice(b"{\"Data\":{");
+            texts(
+                line,
+                &[
+                    ("namespace", &event.namespace),
+                    ("kind", &event.object_kind),
+                    ("name", &event.object_name),
+                    ("subobject", &event.object_field),
+                    ("source.component", &event.component),
+                    ("source.host", &event.host),
+                ],
+            );
+            line.extend_from_slice(b"\"count\":");
+            push_int(line, event.count.into());
+            line.push(b',');
+            texts(line, &[("type", &event.event_type), ("reason", &event.reason)]);
+            line.extend_from_slice(b"\"message\":");
+            push_json(line, &event.message);
+            line.extend_from_slice(b"},\"Timestamp\":\"");
+            line.extend_from_slice(event.last_seen.to_rfc3339_seconds().as_bytes());
+            line.extend_from_slice(b"\"}");
+        });
     }
 }
 

@@ -2,17 +2,18 @@
 
 use form_urlencoded::byte_serialize;
 use http::Method;
-use model::{Batch, Metric, MetricId, metric};
+use model::{Batch, Event, Metric, MetricId, Timestamp, metric};
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
+use crate::event_object::EventObject;
 use crate::labels::Labels;
-use crate::plan::{Encode, Plan, Transport};
+use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::{Secret, Settings};
 use crate::text::{push_int, push_value};
 use crate::transport::{Body, HttpPlan, Preparation};
-use crate::{Error, Kind};
+use crate::{Error, Events, Kind};
 
 pub(crate) const KIND: Kind = Kind {
     key: "influxdb",
@@ -32,12 +33,15 @@ pub(crate) const KIND: Kind = Kind {
     ],
     example: "influxdb:http://monitoring-influxdb:8086?retention=7d",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: Some(Events { name: "InfluxDB Sink", plan: event_plan }),
 };
 
 /// Most points and bytes of one write.
 const WRITE_POINTS: u32 = 10_000;
 const WRITE_BYTES: usize = 4 << 20;
+/// Most events of one write.
+const WRITE_EVENTS: u32 = 1000;
 /// The tag that names the cluster.
 const CLUSTER: &str = "cluster_name";
 /// Labels that are not tags.
@@ -56,6 +60,41 @@ const RATED: &[MetricId] = &[
 ];
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
+    let encode = Influx {
+        selection,
+        with_fields: settings.flag("withfields", false)?,
+        without_counters: settings.flag("disable_counter_metrics", false)?,
+        cluster: cluster(settings),
+        labels: Labels::default(),
+        tags: Vec::new(),
+    };
+    Ok(Plan {
+        encode: Box::new(encode),
+        framing: Framing::lines(WRITE_POINTS, WRITE_BYTES),
+        transport: transport(settings)?,
+        concurrency: settings.number("concurrency", 1, &1)?,
+    })
+}
+
+fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
+    let encode = InfluxEvents {
+        with_fields: settings.flag("withfields", false)?,
+        cluster: cluster(settings),
+    };
+    Ok(EventPlan {
+        encode: Box::new(encode),
+        framing: Framing::lines(WRITE_EVENTS, WRITE_BYTES),
+        transport: transport(settings)?,
+        concurrency: settings.number("concurrency", 1, &1)?,
+    })
+}
+
+/// The value of the tag that names the cluster.
+fn cluster(settings: &Settings) -> Vec<u8> {
+    escaped(settings.text_or("cluster_name", "default"), is_tag_special)
+}
+
+fn transport(settings: &Settings) -> Result<Transport, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:8086");
     let secure = settings.flag("secure", false)?;
     if address.scheme == "https" && !secure {
@@ -69,7 +108,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let user = settings.text("user").unwrap_or("root");
     let password = settings.secret("pw", "pw_file")?.unwrap_or_else(|| Secret::from("root"));
     let query: String = byte_serialize(database.as_bytes()).collect();
-    let transport = Transport::Http(Box::new(HttpPlan {
+    Ok(Transport::Http(Box::new(HttpPlan {
         base: format!("{scheme}://{}", address.authority),
         target: format!("/write?consistency=&db={query}&precision=&rp=default"),
         destination: format!("/{database}"),
@@ -78,21 +117,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         headers: Vec::new(),
         prepare: preparations(database, retention(settings)?),
         lost: Some("database not found"),
-    }));
-    let encode = Influx {
-        selection,
-        with_fields: settings.flag("withfields", false)?,
-        without_counters: settings.flag("disable_counter_metrics", false)?,
-        cluster: escaped(settings.text_or("cluster_name", "default"), is_tag_special),
-        labels: Labels::default(),
-        tags: Vec::new(),
-    };
-    Ok(Plan {
-        encode: Box::new(encode),
-        framing: Framing::lines(WRITE_POINTS, WRITE_BYTES),
-        transport,
-        concurrency: settings.number("concurrency", 1, &1)?,
-    })
+    })))
 }
 
 /// The retention in InfluxDB's notation; `None` where it is left alone.
@@ -186,7 +211,7 @@ impl Encode for Influx {
                 .collect();
             selection.for_each_row(batch, &selected, labels, |row, labels| {
                 tags.clear();
-                push_tags(tags, labels, cluster);
+                push_tags(tags, labels, cluster, NO_TAGS);
                 for (column, name) in selected.columns.iter().zip(&names) {
                     let Some(value) = value(column, row.at) else { continue };
                     out.point(|line| {
@@ -205,6 +230,63 @@ impl Encode for Influx {
     }
 }
 
+struct InfluxEvents {
+    with_fields: bool,
+    cluster: Vec<u8>,
+}
+
+impl EncodeEvents for InfluxEvents {
+    fn event(&mut self, _: Timestamp, event: &Event, out: &mut Chunks<'_>) {
+        let mut labels = Labels::default();
+        let pod = &*event.object_kind == "Pod";
+        labels.push("uid", &event.uid);
+        labels.push("hostname", &event.host);
+        labels.push("pod_id", if pod { &event.object_uid } else { "" });
+        if self.with_fields {
+            labels.push("object_name", &event.object_name);
+            labels.push("type", &event.event_type);
+            labels.push("kind", &event.object_kind);
+            labels.push("component", &event.component);
+            labels.push("reason", &event.reason);
+            labels.push("namespace_name", &event.namespace);
+        } else {
+            labels.push("pod_name", if pod { &event.object_name } else { "" });
+        }
+        labels.sort();
+        out.point(|line| {
+            let (measurement, field) =
+                if self.with_fields { ("events", "message") } else { ("log/events", "value") };
+            line.extend_from_slice(measurement.as_bytes());
+            push_tags(line, &labels, &self.cluster, &[]);
+            line.push(b' ');
+            line.extend_from_slice(field.as_bytes());
+            line.extend_from_slice(b"=\"");
+            if self.with_fields {
+                push_text(line, event.message.as_bytes());
+            } else {
+                push_text(line, &EventObject::of(event).indented());
+            }
+            line.push(b'"');
+            // Without a time the server takes its own.
+            if !event.last_seen.is_never() {
+                line.push(b' ');
+                push_int(line, event.last_seen.nanos());
+            }
+            line.push(b'\n');
+        });
+    }
+}
+
+/// A text inside quotes; line breaks may stay.
+fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+}
+
 impl Name {
     fn new(metric: &str, with_fields: bool) -> Self {
         let (measurement, field) = match metric.split_once('/') {
@@ -218,15 +300,15 @@ impl Name {
     }
 }
 
-/// Every tag with its comma before it, sorted by key.
-fn push_tags(out: &mut Vec<u8>, labels: &Labels, cluster: &[u8]) {
+/// Every tag but those named in `left_out`, with its comma before it, sorted by key.
+fn push_tags(out: &mut Vec<u8>, labels: &Labels, cluster: &[u8], left_out: &[&str]) {
     let push_cluster = |out: &mut Vec<u8>| {
         out.extend_from_slice(b",cluster_name=");
         out.extend_from_slice(cluster);
     };
     let mut cluster_is_there = false;
     for (key, value) in labels.iter() {
-        if value.is_empty() || NO_TAGS.contains(&key) {
+        if value.is_empty() || left_out.contains(&key) {
             continue;
         }
         if !cluster_is_there && key >= CLUSTER {

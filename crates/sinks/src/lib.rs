@@ -9,6 +9,7 @@ pub mod bench;
 mod chunks;
 mod deliver;
 mod error;
+mod event_object;
 mod labels;
 mod plan;
 mod queue;
@@ -31,11 +32,11 @@ use std::io::Write;
 
 use model::LabelOptions;
 
-pub use deliver::Sink;
+pub use deliver::{EventSink, Sink};
 pub use error::Error;
 pub use settings::{COMMON, redact};
 
-use plan::Plan;
+use plan::{EventPlan, Plan};
 use select::Selection;
 use settings::Settings;
 
@@ -64,7 +65,21 @@ pub struct Kind {
     pub example: &'static str,
     /// What whoever uses it should know when it starts.
     pub notice: Option<&'static str>,
-    plan: fn(&Settings, Selection) -> Result<Plan, Error>,
+    /// Whether it takes metrics, and how.
+    metrics: Option<Metrics>,
+    /// Whether it takes events, and how.
+    events: Option<Events>,
+}
+
+/// How a kind of sink takes metrics.
+type Metrics = fn(&Settings, Selection) -> Result<Plan, Error>;
+
+/// How a kind of sink takes events.
+#[derive(Debug, Clone, Copy)]
+struct Events {
+    /// Heapster's name of it, which differs from that of the sink of metrics here and there.
+    name: &'static str,
+    plan: fn(&Settings) -> Result<EventPlan, Error>,
 }
 
 /// What a sink is made from.
@@ -78,14 +93,37 @@ pub struct Setup {
 }
 
 impl Kind {
-    /// A sink of this kind, which begins to send what its queue holds from before. A setting that
-    /// it does not have is an error. Must be called inside a runtime, but for a sink that prints.
+    /// Whether it takes metrics.
+    pub fn takes_metrics(&self) -> bool {
+        self.metrics.is_some()
+    }
+
+    /// Whether it takes events.
+    pub fn takes_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// A sink of metrics of this kind, which begins to send what its queue holds from before. A
+    /// setting that it does not have is an error. Must be called inside a runtime, but for a sink
+    /// that prints.
     pub fn build(&self, setup: Setup) -> Result<Sink, Error> {
         let (plan, settings) = self.plan(setup.settings, setup.labels)?;
+        self.warn();
+        Sink::new(self, plan, &settings, setup.output)
+    }
+
+    /// A sink of events of this kind; otherwise as [`Kind::build`].
+    pub fn build_events(&self, setup: Setup) -> Result<EventSink, Error> {
+        let (plan, name, settings) = self.event_plan(setup.settings)?;
+        let selection = Selection::new(&settings, setup.labels)?;
+        self.warn();
+        EventSink::new(self.key, name, plan, selection, &settings, setup.output)
+    }
+
+    fn warn(&self) {
         if let Some(notice) = self.notice {
             tracing::warn!(sink = self.key, notice, "mind");
         }
-        Sink::new(self, plan, &settings, setup.output)
     }
 
     pub(crate) fn plan(
@@ -93,6 +131,27 @@ impl Kind {
         pairs: Vec<(String, String)>,
         labels: LabelOptions,
     ) -> Result<(Plan, Settings), Error> {
+        let Some(plan) = self.metrics else {
+            return Err(Error::NotTaken { sink: self.key, what: "metrics", takes: "events" });
+        };
+        let settings = self.settings(pairs)?;
+        let selection = Selection::new(&settings, labels)?;
+        Ok((plan(&settings, selection)?, settings))
+    }
+
+    pub(crate) fn event_plan(
+        &self,
+        pairs: Vec<(String, String)>,
+    ) -> Result<(EventPlan, &'static str, Settings), Error> {
+        let Some(Events { name, plan }) = self.events else {
+            return Err(Error::NotTaken { sink: self.key, what: "events", takes: "metrics" });
+        };
+        let settings = self.settings(pairs)?;
+        Ok((plan(&settings)?, name, settings))
+    }
+
+    /// `pairs`, once every name is known.
+    fn settings(&self, pairs: Vec<(String, String)>) -> Result<Settings, Error> {
         let known = || COMMON.iter().chain(self.settings).map(|(name, _)| *name);
         for (name, _) in &pairs {
             if !known().any(|known| is_called(known, name)) {
@@ -103,9 +162,7 @@ impl Kind {
                 });
             }
         }
-        let settings = Settings { sink: self.key, pairs };
-        let selection = Selection::new(&settings, labels)?;
-        Ok(((self.plan)(&settings, selection)?, settings))
+        Ok(Settings { sink: self.key, pairs })
     }
 }
 
@@ -147,7 +204,12 @@ mod tests {
             "{error}"
         );
         for kind in ALL {
-            let error = kind.build(setup(&[("bogus", "1")])).err().unwrap().to_string();
+            let built = if kind.takes_metrics() {
+                kind.build(setup(&[("bogus", "1")])).err()
+            } else {
+                kind.build_events(setup(&[("bogus", "1")])).err()
+            };
+            let error = built.unwrap().to_string();
             assert!(error.contains("has no setting \"bogus\""), "{error}");
         }
         let check = |kind: Kind, name, value, expected| {
@@ -183,8 +245,22 @@ mod tests {
                 "librato" => &[("username", "u"), ("token", "t"), ("tag_x", "y")],
                 _ => &[],
             };
-            let sink = find(kind.key).unwrap().build(setup(required)).unwrap();
-            assert_eq!(sink.name(), kind.name);
+            let kind = find(kind.key).unwrap();
+            assert!(kind.takes_metrics() || kind.takes_events(), "{}", kind.key);
+            match kind.build(setup(required)) {
+                Ok(sink) => assert_eq!(sink.name(), kind.name),
+                Err(error) => {
+                    let expected = format!("sink {} takes events, no metrics", kind.key);
+                    assert_eq!(error.to_string(), expected);
+                }
+            }
+            match kind.build_events(setup(required)) {
+                Ok(sink) => assert!(sink.name().to_lowercase().contains("sink")),
+                Err(error) => {
+                    let expected = format!("sink {} takes metrics, no events", kind.key);
+                    assert_eq!(error.to_string(), expected);
+                }
+            }
         }
     }
 

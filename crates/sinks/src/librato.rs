@@ -26,7 +26,8 @@ pub(crate) const KIND: Kind = Kind {
     ],
     example: "librato:?username=me&token=$TOKEN&tags=cluster&tag_cluster=production",
     notice: Some("Librato has been shut down; only servers that speak its protocol take this"),
-    plan,
+    metrics: Some(plan),
+    events: None,
 };
 
 /// Most measurements and bytes of one request.

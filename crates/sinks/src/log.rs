@@ -4,16 +4,17 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
+use std::io::Write as _;
 
 use model::{
-    Batch, Column, Entity, EntityKind, LabelOptions, Table, Timestamp, Value, for_each_label,
+    Batch, Column, Entity, EntityKind, Event, LabelOptions, Table, Timestamp, Value, for_each_label,
 };
 
 use crate::chunks::{Chunks, Framing};
-use crate::plan::{Encode, Plan, Transport};
+use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::Selection;
 use crate::settings::Settings;
-use crate::{Error, Kind};
+use crate::{Error, Events, Kind};
 
 pub(crate) const KIND: Kind = Kind {
     key: "log",
@@ -21,7 +22,8 @@ pub(crate) const KIND: Kind = Kind {
     settings: &[],
     example: "log:?metrics=all",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: Some(Events { name: "LogSink", plan: event_plan }),
 };
 
 /// What Go's `UnixNano` gives for the zero time.
@@ -38,6 +40,34 @@ fn plan(_: &Settings, selection: Selection) -> Result<Plan, Error> {
         transport: Transport::Output,
         concurrency: 1,
     })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every kind has the same door")]
+fn event_plan(_: &Settings) -> Result<EventPlan, Error> {
+    Ok(EventPlan {
+        encode: Box::new(LogEvents),
+        framing: Framing::lines(SETS, BYTES),
+        transport: Transport::Output,
+        concurrency: 1,
+    })
+}
+
+struct LogEvents;
+
+impl EncodeEvents for LogEvents {
+    fn begin(&mut self, timestamp: Timestamp, out: &mut Chunks<'_>) {
+        out.point(|bytes| {
+            // Writing to a vector cannot fail.
+            writeln!(bytes, "EventBatch     Timestamp: {}", GoTime(timestamp)).ok();
+        });
+    }
+
+    fn event(&mut self, _: Timestamp, event: &Event, out: &mut Chunks<'_>) {
+        let Event { last_seen, count, message, .. } = event;
+        out.point(|bytes| {
+            writeln!(bytes, "   {} (cnt:{count}): {message}", GoTime(*last_seen)).ok();
+        });
+    }
 }
 
 struct Log {

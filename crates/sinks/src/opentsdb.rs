@@ -18,7 +18,8 @@ pub(crate) const KIND: Kind = Kind {
     settings: &[("cluster", "value of the tag cluster (default k8s-cluster)")],
     example: "opentsdb:http://opentsdb:4242?cluster=production",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: None,
 };
 
 /// Most points and bytes of one request, as Heapster's client has them.

@@ -1,6 +1,6 @@
 //! What a kind of sink makes of its settings: how to encode, how to cut, how to send.
 
-use model::Batch;
+use model::{Batch, Event, Timestamp};
 
 use crate::chunks::{Chunks, Framing};
 use crate::transport::HttpPlan;
@@ -9,6 +9,17 @@ use crate::transport::HttpPlan;
 pub(crate) trait Encode: Send {
     /// Writes every point of `batch`.
     fn encode(&mut self, batch: &Batch, out: &mut Chunks<'_>);
+}
+
+/// Turns events into somebody else's format. Pure: no I/O, no clock.
+pub(crate) trait EncodeEvents: Send {
+    /// Writes what comes before the events of the batch of `timestamp`, if anything does.
+    fn begin(&mut self, timestamp: Timestamp, out: &mut Chunks<'_>) {
+        let _ = (timestamp, out);
+    }
+
+    /// Writes one event of the batch of `timestamp`.
+    fn event(&mut self, timestamp: Timestamp, event: &Event, out: &mut Chunks<'_>);
 }
 
 /// How chunks reach their destination.
@@ -36,11 +47,14 @@ impl Transport {
     }
 }
 
-/// Everything that is particular to one configured sink.
-pub(crate) struct Plan {
-    pub(crate) encode: Box<dyn Encode>,
+/// Everything that is particular to one configured sink, of metrics unless it says otherwise.
+pub(crate) struct Plan<E: ?Sized = dyn Encode> {
+    pub(crate) encode: Box<E>,
     pub(crate) framing: Framing,
     pub(crate) transport: Transport,
     /// How many chunks may be under way at once; 1 keeps their order.
     pub(crate) concurrency: usize,
 }
+
+/// The plan of a sink of events.
+pub(crate) type EventPlan = Plan<dyn EncodeEvents>;

@@ -1,7 +1,7 @@
 //! What a sink is told of a batch: which rows and metrics, and with which labels. Knows no format.
 
 use model::{
-    Batch, Column, Entity, EntityKind, LabelOptions, Metric, Table, Value, descriptor,
+    Batch, Column, Entity, EntityKind, Event, LabelOptions, Metric, Table, Value, descriptor,
     for_each_label,
 };
 
@@ -126,6 +126,10 @@ impl Selection {
 
     pub(crate) fn keeps_entity(&self, entity: &Entity) -> bool {
         entity.namespace().is_none_or(|namespace| self.namespaces.keep(namespace))
+    }
+
+    pub(crate) fn keeps_event(&self, event: &Event) -> bool {
+        event.namespace.is_empty() || self.namespaces.keep(&event.namespace)
     }
 
     pub(crate) fn keeps(&self, table: &Table, column: &Column) -> bool {

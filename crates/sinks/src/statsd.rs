@@ -26,7 +26,8 @@ pub(crate) const KIND: Kind = Kind {
     ],
     example: "statsd:udp://statsd:8125?prefix=k8s",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: None,
 };
 
 /// The label that holds the Kubernetes labels, which are sent one by one instead.

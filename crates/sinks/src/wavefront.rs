@@ -22,7 +22,8 @@ pub(crate) const KIND: Kind = Kind {
     ],
     example: "wavefront:wavefront-proxy:2878?clusterName=production",
     notice: None,
-    plan,
+    metrics: Some(plan),
+    events: None,
 };
 
 /// Most points and bytes of one connection.

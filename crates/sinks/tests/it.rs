@@ -5,6 +5,8 @@
 mod batches;
 #[path = "it/delivery.rs"]
 mod delivery;
+#[path = "it/events.rs"]
+mod events;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/log.rs"]

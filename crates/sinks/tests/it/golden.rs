@@ -10,7 +10,7 @@ use sinks::bench::Encoder;
 
 use crate::batches::read;
 
-fn golden(file: &str) -> String {
+pub(crate) fn golden(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     std::fs::read_to_string(path).unwrap()
 }
