@@ -33,6 +33,7 @@ pub(crate) fn tick(options: &[&str]) -> Outcome {
     let server = Running::start(
         Command::new(&binary)
             .args(["serve", &source, "--listen", "127.0.0.1:0", "--metric-resolution", "15s"])
+            .arg("--no-history")
             .stderr(fs::File::create("/tmp/taffrail-bench.log").map_err(|e| e.to_string())?),
         "http://",
     )?;

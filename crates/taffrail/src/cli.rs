@@ -8,6 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::TlsFiles;
 
+mod history;
+
+pub(crate) use history::{HistoryArgs, KeptArgs};
+
 /// Kubernetes cluster metrics with history, in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "taffrail", version, about, propagate_version = true)]
@@ -91,6 +95,8 @@ pub(crate) struct ServeArgs {
     /// Answer `[]` on /api/v1/metric-export.
     #[arg(long)]
     pub(crate) disable_export: bool,
+    #[command(flatten)]
+    pub(crate) history: HistoryArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 }
@@ -183,6 +189,11 @@ pub(crate) struct DemoArgs {
     /// Also write a kubeconfig for the simulated cluster.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig_out: Option<PathBuf>,
+    /// Keep history in this folder. [default: a temporary folder that goes with the demo]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) kept: KeptArgs,
 }
 
 /// `taffrail doctor`.

@@ -5,11 +5,12 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{LabelArgs, TlsArgs, duration};
+use crate::cli::{KeptArgs, LabelArgs, TlsArgs, duration};
 use crate::config::{Config, ConfigError, Dialect, label_options};
 
 /// Heapster's flags.
@@ -64,6 +65,11 @@ pub(crate) struct HeapsterArgs {
     /// Log level for V logs.
     #[arg(short, long, default_value_t = 0)]
     pub(crate) v: u8,
+    /// Folder that keeps history on disk; without it there is none. Not Heapster's.
+    #[arg(long, value_name = "DIR", env = "TAFFRAIL_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    kept: KeptArgs,
     #[command(flatten)]
     unused: UnusedArgs,
 }
@@ -175,6 +181,7 @@ impl HeapsterArgs {
             disable_export: self.disable_export,
             disable_metric_sink: self.disable_metric_sink,
             tls,
+            history: self.data_dir.map(|dir| self.kept.in_folder(Some(dir))),
         }
         .checked()
     }

@@ -38,6 +38,24 @@ pub(crate) struct TlsFiles {
     pub(crate) allowed_users: Vec<String>,
 }
 
+/// History on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HistoryConfig {
+    /// The folder; `None` for the default one of what is measured.
+    pub(crate) dir: Option<PathBuf>,
+    /// Whether the folder goes with the process.
+    pub(crate) temporary: bool,
+    /// How long values are kept.
+    pub(crate) retention: Duration,
+    /// How much disk they may take.
+    pub(crate) retention_bytes: Option<u64>,
+    /// How much a power cut may lose; zero for nothing.
+    pub(crate) fsync: Duration,
+}
+
+/// The shortest retention: what is in memory is not thrown away.
+pub(crate) const MIN_RETENTION: Duration = Duration::from_hours(2);
+
 /// Everything that a server needs to know before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -51,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) disable_export: bool,
     pub(crate) disable_metric_sink: bool,
     pub(crate) tls: Option<TlsFiles>,
+    /// `None` for live values only.
+    pub(crate) history: Option<HistoryConfig>,
 }
 
 /// A configuration that cannot be used: every mistake at once.
@@ -79,6 +99,7 @@ impl Config {
             disable_export: args.disable_export,
             disable_metric_sink: false,
             tls: args.tls.files().map_err(|mistake| ConfigError(vec![mistake]))?,
+            history: args.history.wanted(),
         }
         .checked()
     }
@@ -95,6 +116,11 @@ impl Config {
         }
         if self.sink_timeout.is_zero() {
             mistakes.push("--sink-export-data-timeout=0s: give a sink some time".to_owned());
+        }
+        if let Some(history) = &self.history
+            && history.retention < MIN_RETENTION
+        {
+            mistakes.push(format!("--retention={:?}: give at least 2h", history.retention));
         }
         for stored in &self.labels.stored {
             if stored.key.is_empty() || stored.name.is_empty() {
@@ -144,9 +170,13 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let ConfigError(mistakes) =
-            serve(&["--metric-resolution=1s", "--sink-export-data-timeout=0s", "--store-label==x"])
-                .unwrap_err();
-        assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+        let ConfigError(mistakes) = serve(&[
+            "--metric-resolution=1s",
+            "--sink-export-data-timeout=0s",
+            "--store-label==x",
+            "--retention=1h",
+        ])
+        .unwrap_err();
+        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
     }
 }

@@ -11,6 +11,9 @@ use pipeline::Clock;
 
 use crate::diagnosis::Subject;
 
+/// What is wrong beside the way to the API server, as it is now.
+pub(crate) type Trouble = Arc<dyn Fn() -> Option<Problem> + Send + Sync>;
+
 /// How long to wait before an API server that could not be used is asked again.
 const RETRY: Duration = Duration::from_secs(15);
 /// How often an API server that answers is asked for its version again.
@@ -21,12 +24,13 @@ const REFRESH: Duration = Duration::from_mins(5);
 pub(crate) struct ProcessFacts {
     facts: Arc<RwLock<Facts>>,
     subject: Subject,
+    history: Option<Trouble>,
 }
 
 impl ProcessFacts {
     /// Facts that are known from the start.
-    pub(crate) fn new(facts: Facts, subject: Subject) -> Self {
-        Self { facts: Arc::new(RwLock::new(facts)), subject }
+    pub(crate) fn new(facts: Facts, subject: Subject, history: Option<Trouble>) -> Self {
+        Self { facts: Arc::new(RwLock::new(facts)), subject, history }
     }
 
     /// Asks the API server again and again; its version, or what is wrong, becomes a fact. A
@@ -101,6 +105,7 @@ impl api::Status for ProcessFacts {
             });
             facts.problems.extend(failing);
         }
+        facts.problems.extend(self.history.as_ref().and_then(|trouble| trouble()));
         facts
     }
 

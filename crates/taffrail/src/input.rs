@@ -6,6 +6,7 @@ use cluster::{ConnectError, Connection, Defaults, SourceOptions};
 
 use crate::config::{Config, DEFAULT_RESOLUTION, Dialect, MIN_RESOLUTION};
 use crate::exit::Failure;
+use crate::facts::cluster_facts;
 
 /// The key of the source that needs no cluster.
 pub(crate) const HOST: &str = "host";
@@ -66,6 +67,14 @@ impl Input {
             },
         };
         Ok(Some(options))
+    }
+
+    /// What it is called, to tell its history from others'.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Cluster(connection) => cluster_facts(connection).name,
+            Self::Host => HOST.to_owned(),
+        }
     }
 
     /// Time between ticks where nobody says otherwise.

@@ -7,3 +7,7 @@ mod cli;
 mod doctor;
 #[path = "it/heapster_pairs.rs"]
 mod heapster_pairs;
+#[path = "it/history.rs"]
+mod history;
+#[path = "it/served.rs"]
+mod served;

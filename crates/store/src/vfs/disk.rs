@@ -137,7 +137,10 @@ impl Vfs for Disk {
             file.rewind()?;
             file.write_all(holder.as_bytes())
         };
-        note(&mut file).map_err(LockError::Io)?;
+        if let Err(error) = note(&mut file) {
+            // Only people read it; a full disk must not keep its history from being read.
+            tracing::warn!(path = %path.display(), %error, "the lock does not tell its holder");
+        }
         Ok(Box::new(DiskLock { _file: file }))
     }
 }

@@ -10,7 +10,7 @@ use sim::Sim;
 
 use crate::app::App;
 use crate::cli::DemoArgs;
-use crate::config::{Config, Dialect};
+use crate::config::{Config, Dialect, HistoryConfig};
 use crate::exit::Failure;
 use crate::input::Input;
 use crate::{say, shutdown, simulation};
@@ -20,10 +20,11 @@ pub(crate) async fn run(args: DemoArgs, self_metrics: PrometheusHandle) -> Resul
     let stop = shutdown::on_signal()?;
     let sim = simulation::start(simulation::config(&args.world, Clock::system())?).await?;
     let kubeconfig = Kubeconfig::write(&sim, args.kubeconfig_out.clone())?;
-    let config = config(&args, &sim, &kubeconfig)?;
+    let folder = Folder::choose(args.data_dir.clone())?;
+    let config = config(&args, &sim, &kubeconfig, &folder)?;
     let input = Input::resolve(&config).await?;
     let app = App::build(&config, input, self_metrics).await?;
-    say(&greeting(&args, app.address(), &kubeconfig))?;
+    say(&greeting(&args, &app, &kubeconfig))?;
     let served = app.run(stop.clone().cancelled_owned());
     let simulated = sim.run(stop.cancelled_owned());
     let (served, simulated) = tokio::join!(served, simulated);
@@ -57,7 +58,50 @@ impl Drop for Kubeconfig {
     }
 }
 
-fn config(args: &DemoArgs, sim: &Sim, kubeconfig: &Kubeconfig) -> Result<Config, Failure> {
+/// The demo's folder of history: the one that was asked for, else a temporary one that goes with
+/// it.
+struct Folder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Folder {
+    fn choose(wanted: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(path) = wanted {
+            return Ok(Self { path, temporary: false });
+        }
+        let path = std::env::temp_dir().join(format!("taffrail-demo-{}", std::process::id()));
+        // Fails when it is there: it is not ours to remove then.
+        std::fs::create_dir(&path).map_err(|error| {
+            Failure::unavailable(format!(
+                "create {}: {error}; give another folder with --data-dir=DIR",
+                path.display()
+            ))
+        })?;
+        Ok(Self { path, temporary: true })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "temporary history stays");
+        }
+    }
+}
+
+fn config(
+    args: &DemoArgs,
+    sim: &Sim,
+    kubeconfig: &Kubeconfig,
+    folder: &Folder,
+) -> Result<Config, Failure> {
+    let history = HistoryConfig {
+        temporary: folder.temporary,
+        ..args.kept.clone().in_folder(Some(folder.path.clone()))
+    };
     let source = format!(
         "kubernetes.summary_api:?inClusterConfig=false&auth={}&kubeletHttps=true&kubeletPort={}",
         kubeconfig.path.display(),
@@ -74,6 +118,7 @@ fn config(args: &DemoArgs, sim: &Sim, kubeconfig: &Kubeconfig) -> Result<Config,
         disable_export: false,
         disable_metric_sink: false,
         tls: None,
+        history: Some(history),
     }
     .checked()
     .map_err(Failure::usage)
@@ -87,11 +132,12 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     }
 }
 
-fn greeting(args: &DemoArgs, address: SocketAddr, kubeconfig: &Kubeconfig) -> String {
+fn greeting(args: &DemoArgs, app: &App, kubeconfig: &Kubeconfig) -> String {
+    let (address, kept) = (app.address(), app.kept());
     let world = &args.world;
     format!(
         "Taffrail demo: http://{address}/\n\
-         {} simulated nodes with {} pods each, measured every {} s. Ctrl-C ends it.\n\
+         {} simulated nodes with {} pods each, measured every {} s, {kept}. Ctrl-C ends it.\n\
          Also try: kubectl --kubeconfig {} get pods -A\n\
          On a real cluster: taffrail serve",
         world.nodes,

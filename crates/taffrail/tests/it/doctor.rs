@@ -1,12 +1,13 @@
 //! `taffrail doctor` as a process, against simulated clusters over real sockets.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Output};
 
 use pipeline::Clock;
 use serde_json::Value;
 use sim::{Certificates, Config, Faults, Sim, WorldConfig};
 use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::served::Served;
 
 /// A simulated cluster that is served until the test drops it, and a kubeconfig for it.
 struct Cluster {
@@ -220,52 +221,16 @@ async fn this_machine_can_be_diagnosed() {
     assert_eq!(output.status.code(), Some(0), "{diagnosis:#}");
 }
 
-/// A running server that ends with the test.
-struct Served(std::process::Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-impl Served {
-    /// Starts `taffrail serve`; the address it says it listens on.
-    fn start(source: &str) -> (Self, String) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_taffrail"))
-            .args(["serve", "--listen=127.0.0.1:0", "--log=off", source])
-            .env_clear()
-            .env("HOME", "/nonexistent")
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut greeting = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
-        let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
-        (Self(child), address.to_owned())
-    }
-}
-
-fn get(address: &str, path: &str) -> Value {
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
-}
-
 #[tokio::test]
 async fn a_running_server_diagnoses_itself() {
     let cluster = Cluster::with("node-2=403", Certificates::Signed).await;
     let path = cluster.kubeconfig.path().display();
     let source = format!("--source=kubernetes.summary_api:?auth={path}");
     let asked = spawn_blocking(move || {
-        let (_served, address) = Served::start(&source);
+        let served = Served::start(&["serve", &source, "--no-history"]);
         let prefix = "/api/taffrail/v1";
-        let diagnosis = get(&address, &format!("{prefix}/diagnosis"));
-        let why = get(&address, &format!("{prefix}/why?kind=node&name=node-2&metric=cpu/limit"));
+        let diagnosis = served.get(&format!("{prefix}/diagnosis"));
+        let why = served.get(&format!("{prefix}/why?kind=node&name=node-2&metric=cpu/limit"));
         (diagnosis, why)
     });
     let (diagnosis, why) = asked.await.unwrap();

@@ -1,0 +1,73 @@
+//! The tick with everything that takes its batches: live window, history, sinks, event streams.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::ApiState;
+use pipeline::{Clock, Pipeline, TickOptions, TickStatus};
+use query::Window;
+use tokio::sync::watch;
+
+use super::history::History;
+use super::measure::Measured;
+use crate::adapters::QueuedSink;
+use crate::config::{Config, Dialect, HEAPSTER_SCRAPE_OFFSET};
+
+/// The tick over `measured`: the window shows a batch first, history keeps it, sinks send it.
+pub(super) fn pipeline(
+    config: &Config,
+    resolution: Duration,
+    clock: Clock,
+    measured: &Measured,
+    (window, history): (&Arc<Window>, Option<&History>),
+    sinks: Vec<sinks::Sink>,
+) -> Pipeline {
+    let (source, inventory) = (Arc::clone(&measured.source), Arc::clone(&measured.inventory));
+    let mut pipeline = Pipeline::new(clock, source, inventory, tick_options(config, resolution))
+        .with_consumer(taken_by(window));
+    if let Some(history) = history {
+        pipeline = pipeline.with_consumer(history.consumer());
+    }
+    for sink in sinks {
+        pipeline = pipeline.with_sink(Box::new(QueuedSink::new(sink)));
+    }
+    pipeline
+}
+
+/// Tells open event streams of each batch, once its tick is complete.
+pub(super) async fn announce(
+    mut ticks: watch::Receiver<TickStatus>,
+    window: Arc<Window>,
+    state: Arc<ApiState>,
+) -> &'static str {
+    while ticks.changed().await.is_ok() {
+        let took = ticks.borrow_and_update().took;
+        if let Some(batch) = window.latest() {
+            state.batch_arrived(&batch, took);
+        }
+    }
+    // The pipeline is gone: this task has nothing more to tell and must not end before it.
+    std::future::pending().await
+}
+
+fn taken_by(window: &Arc<Window>) -> impl Fn(&Arc<model::Batch>) + Send + 'static {
+    let window = Arc::clone(window);
+    move |batch| {
+        if let Err(rejected) = window.append(batch) {
+            tracing::warn!(timestamp = %batch.timestamp(), %rejected, "batch not shown");
+        }
+    }
+}
+
+fn tick_options(config: &Config, resolution: Duration) -> TickOptions {
+    let scrape_offset = match config.dialect {
+        Dialect::Taffrail => Duration::ZERO,
+        Dialect::Heapster => HEAPSTER_SCRAPE_OFFSET,
+    };
+    TickOptions {
+        resolution,
+        scrape_offset,
+        sink_timeout: config.sink_timeout,
+        ..TickOptions::default()
+    }
+}

@@ -1,0 +1,45 @@
+//! The ports that the process serves on, and their TLS.
+
+use api::Listener;
+use tokio::net::TcpListener;
+
+use crate::config::{Config, Dialect, TlsFiles};
+use crate::exit::Failure;
+
+/// Binds the main port.
+pub(super) async fn listen(config: &Config) -> Result<Listener, Failure> {
+    let address = config.listen;
+    let socket = TcpListener::bind(address).await.map_err(|error| {
+        Failure::unavailable(format!(
+            "cannot listen on {address}: {error}; stop what listens there, or choose another \
+             address with {}",
+            match config.dialect {
+                Dialect::Taffrail => "--listen (port 0 takes a free one)",
+                Dialect::Heapster => "--listen-ip and --heapster-port",
+            }
+        ))
+    })?;
+    if !crate::cli::is_loopback(address.ip()) {
+        tracing::warn!(%address, "reachable from other machines, and there is no login");
+    }
+    match &config.tls {
+        None => Ok(Listener::plain(socket)),
+        Some(files) => Ok(Listener::with_tls(socket, tls(files)?)),
+    }
+}
+
+fn tls(files: &TlsFiles) -> Result<api::Tls, Failure> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path)
+            .map_err(|error| Failure::config(format!("cannot read {}: {error}", path.display())))
+    };
+    let client_ca = files.client_ca.as_deref().map(read).transpose()?;
+    let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
+    api::Tls::new(&certificate, &key, client_ca.as_deref(), &files.allowed_users).map_err(|error| {
+        Failure::config(format!(
+            "TLS of the main port ({}, {}): {error}",
+            files.certificate.display(),
+            files.key.display()
+        ))
+    })
+}

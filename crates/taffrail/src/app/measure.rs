@@ -1,0 +1,76 @@
+//! From a resolved input to a source with what it needs around it.
+
+use std::sync::Arc;
+
+use cluster::{Cluster, Connection, KubernetesSource, Watches};
+use host::HostSource;
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::SharedInventory;
+use pipeline::{Clock, Source};
+
+use crate::config::Config;
+use crate::diagnosis::Subject;
+use crate::exit::Failure;
+use crate::input::Input;
+
+/// A source with what it needs around it.
+pub(super) struct Measured {
+    pub(super) source: Arc<dyn Source>,
+    pub(super) inventory: SharedInventory,
+    pub(super) cluster: Option<(Watches, Connection)>,
+}
+
+impl Measured {
+    /// What a diagnosis of this process tries.
+    pub(super) fn subject(
+        &self,
+        config: &Config,
+        clock: Clock,
+        self_metrics: PrometheusHandle,
+    ) -> Subject {
+        let cluster = self.cluster.as_ref();
+        // Only the kind: the rest of a sink's text may hold a password.
+        let kind = |text: &String| text.split(':').next().unwrap_or_default().to_owned();
+        Subject {
+            connection: cluster.map(|(_, connection)| connection.clone()),
+            watches: cluster.map(|(watches, _)| watches.board.clone()),
+            sinks: config.sinks.iter().map(kind).collect(),
+            self_metrics,
+            clock,
+        }
+    }
+}
+
+/// Makes the source and, of a cluster, starts its watches.
+pub(super) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> {
+    match input {
+        Input::Host => {
+            let inventory = SharedInventory::default();
+            let options = host::Options::default();
+            let source = HostSource::new(options, clock, Arc::clone(&inventory));
+            Ok(Measured { source: Arc::new(source), inventory, cluster: None })
+        }
+        Input::Cluster(connection) => {
+            tracing::info!(url = connection.url(), settings = %connection.origin(), "API server");
+            let Cluster { inventory, watches } = Cluster::start(&connection, clock);
+            let source = KubernetesSource::new(&connection, Arc::clone(&inventory), clock)
+                .map_err(Failure::config)?;
+            for notice in source.notices() {
+                tracing::warn!("{notice}");
+            }
+            Ok(Measured {
+                source: Arc::new(source),
+                inventory,
+                cluster: Some((watches, *connection)),
+            })
+        }
+    }
+}
+
+/// Waits until a watch ends for good, which none does by itself.
+pub(super) async fn ended(watches: Option<&mut Watches>) -> String {
+    match watches {
+        Some(watches) => watches.ended().await,
+        None => std::future::pending().await,
+    }
+}

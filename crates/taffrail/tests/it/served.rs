@@ -1,0 +1,75 @@
+//! A running `taffrail serve` or `demo` as a process, and requests to it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+/// A process that ends with the test.
+pub(crate) struct Served {
+    child: Child,
+    /// What it said of itself.
+    pub(crate) greeting: String,
+    /// Where it listens.
+    pub(crate) address: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Served {
+    /// Starts it with these words and waits for its greeting.
+    pub(crate) fn start(words: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_taffrail"))
+            .args(words)
+            .args(["--listen=127.0.0.1:0", "--log=off"])
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+        let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        Self { child, address: address.to_owned(), greeting }
+    }
+
+    /// Process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let id = i32::try_from(self.child.id()).unwrap();
+        let pid = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// The JSON answer to a GET.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, "")
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        let address = &self.address;
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+}
