@@ -25,7 +25,9 @@ fn opened(disk: &Simulated) -> Store {
 /// Writes batches as the thread does.
 fn written(store: &Store, board: &Board, seconds: &[i64]) {
     let (queue, batches) = sync_channel(seconds.len());
-    seconds.iter().for_each(|secs| queue.send(batch(*secs)).unwrap());
+    for secs in seconds {
+        queue.send(batch(*secs)).unwrap();
+    }
     drop(queue);
     write(store, board, &batches, Clock::system());
 }
