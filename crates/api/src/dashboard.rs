@@ -16,6 +16,10 @@ use crate::request::decoded;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; \
      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The same for a page below the root, whose `<base>` leads back up.
+const DEEP_PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; \
+     object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
+
 /// One file.
 #[derive(Debug, Clone)]
 pub struct Asset {
@@ -35,6 +39,9 @@ pub struct Asset {
 pub trait Dashboard: Send + Sync {
     /// The file at `path`, without a leading slash; `index.html` is the page itself.
     fn asset(&self, path: &str) -> Option<Asset>;
+
+    /// The page for an address `depth` folders below the root, its relative URLs leading there.
+    fn page_at(&self, depth: usize) -> Option<Asset>;
 }
 
 /// A process without a dashboard.
@@ -45,6 +52,36 @@ impl Dashboard for NoDashboard {
     fn asset(&self, _path: &str) -> Option<Asset> {
         None
     }
+
+    fn page_at(&self, _depth: usize) -> Option<Asset> {
+        None
+    }
+}
+
+/// First parts of the addresses of the dashboard's pages. Any other address is not the
+/// dashboard's: an old client that asks for a wrong path gets its 404.
+const PAGES: &[&str] = &[
+    "nodes",
+    "namespaces",
+    "workloads",
+    "pods",
+    "containers",
+    "volumes",
+    "events",
+    "sizing",
+    "map",
+    "explore",
+    "status",
+];
+
+/// Deepest page: workloads, namespace, kind, name.
+const DEEPEST: usize = 4;
+
+/// How many folders below the root the page at `path` stands; `None` where there is no page.
+fn page_depth(path: &str) -> Option<usize> {
+    let depth = path.matches('/').count();
+    let first = path.split('/').next().unwrap_or_default();
+    (PAGES.contains(&first) && depth < DEEPEST + 1).then_some(depth)
 }
 
 /// `/`.
@@ -62,15 +99,23 @@ pub(crate) async fn page_or_not_found(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let path = decoded(uri.path().trim_start_matches('/'));
+    let raw = uri.path().trim_start_matches('/');
     let asset = match method {
-        Method::GET | Method::HEAD => state.dashboard.asset(&path),
+        // Slashes are counted as the browser counts them: those in escapes are none.
+        Method::GET | Method::HEAD => match page_depth(raw) {
+            Some(depth) => state.dashboard.page_at(depth),
+            None => state.dashboard.asset(&decoded(raw)),
+        },
         _ => None,
     };
     let mut response = match asset {
         Some(asset) => answer(&asset, &headers),
         None => Error::NoPath.as_text(),
     };
+    if page_depth(raw).is_some_and(|depth| depth > 0) {
+        let policy = HeaderValue::from_static(DEEP_PAGE_POLICY);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     response.extensions_mut().insert(Handler("dashboard"));
     response
 }

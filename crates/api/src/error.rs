@@ -20,6 +20,9 @@ pub enum Error {
     /// No such path anywhere.
     #[error("404 page not found\n")]
     NoPath,
+    /// Nothing of that kind and name is known.
+    #[error("nothing of that name is known now")]
+    NoObject,
     /// The path does not take this method.
     #[error("405: Method Not Allowed")]
     Method,
@@ -94,7 +97,7 @@ impl Error {
     /// The status code.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoModelPath | Self::NoPath => StatusCode::NOT_FOUND,
+            Self::NoModelPath | Self::NoPath | Self::NoObject => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Time(_)
             | Self::LabelPair(_)
@@ -119,6 +122,7 @@ impl Error {
     fn advice(&self) -> String {
         match self {
             Self::NoPath => "see docs/API.md for the paths".to_owned(),
+            Self::NoObject => "it may be gone: its past is still in /query and /events".to_owned(),
             Self::Method => "use the method that docs/API.md names for the path".to_owned(),
             Self::UnknownParameter(_) => {
                 "see docs/API.md for the parameters of the path".to_owned()

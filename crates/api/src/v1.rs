@@ -2,16 +2,19 @@
 
 mod cell;
 mod containers;
+mod detail;
 mod diagnosis;
 mod list;
 mod namespaces;
 mod nodes;
 mod overview;
 mod pods;
+mod search;
 mod series;
 mod status;
 mod stream;
 mod targets;
+mod volumes;
 mod why;
 mod workloads;
 
@@ -23,15 +26,18 @@ use crate::error::Error;
 use crate::observe::Handler;
 
 pub(crate) use containers::containers;
+pub(crate) use detail::{namespace, node, pod, workload};
 pub(crate) use diagnosis::diagnosis;
 pub(crate) use namespaces::namespaces;
 pub(crate) use nodes::nodes;
 pub(crate) use overview::overview;
 pub(crate) use pods::pods;
+pub(crate) use search::search;
 pub(crate) use series::query;
 pub(crate) use status::status;
 pub(crate) use stream::stream;
 pub(crate) use targets::targets;
+pub(crate) use volumes::volumes;
 pub(crate) use why::why;
 pub(crate) use workloads::workloads;
 

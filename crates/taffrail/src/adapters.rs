@@ -99,4 +99,18 @@ impl api::Dashboard for EmbeddedDashboard {
             immutable: asset.immutable,
         })
     }
+
+    fn page_at(&self, depth: usize) -> Option<api::Asset> {
+        let index = web::index();
+        if depth == 0 {
+            return self.asset("index.html");
+        }
+        Some(api::Asset {
+            bytes: Bytes::from(web::index_at(depth)),
+            gzip: None,
+            content_type: index.content_type,
+            etag: index.etag,
+            immutable: false,
+        })
+    }
 }

@@ -1,6 +1,6 @@
 //! Cells of the answers: numbers, times and the groups of values that entities share.
 
-use model::{Inventory, MetricId, Node, Pod, Resources, Table, Timestamp, Value, metric};
+use model::{MetricId, Node, Resources, Table, Timestamp, Value, metric};
 use serde::{Serialize, Serializer};
 
 use crate::number;
@@ -25,19 +25,9 @@ pub(super) fn millis(time: Timestamp) -> Option<i64> {
     (!time.is_never()).then(|| time.millis())
 }
 
-/// The workload that a pod belongs to.
-#[derive(Debug, Serialize)]
-pub(super) struct Workload {
-    kind: String,
-    name: String,
-}
-
-impl Workload {
-    /// The top of the pod's owner chain; `None` for a bare pod.
-    pub(super) fn of(pod: &Pod, inventory: &Inventory) -> Option<Self> {
-        let owner = inventory.top_owner(pod)?;
-        Some(Self { kind: owner.kind.to_string(), name: owner.name.to_string() })
-    }
+/// A time as a number to sort by.
+pub(super) fn time_key(time: Timestamp) -> Option<f64> {
+    millis(time).map(|millis| Value::Int(millis).as_f64())
 }
 
 /// The values of one entity in the newest batch, if it was measured.
@@ -93,6 +83,12 @@ impl Row<'_> {
                 .get(metric::MEMORY_NODE_CAPACITY)
                 .or_else(|| stated(|node| &node.capacity)),
         }
+    }
+
+    /// How much of `whole` is `part`; `None` where either is missing or there is nothing to share.
+    pub(super) fn share(&self, part: MetricId, whole: MetricId) -> Option<f64> {
+        let (Number(part), Number(whole)) = (self.get(part)?, self.get(whole)?);
+        (whole > 0.0).then(|| part / whole)
     }
 
     pub(super) fn network(&self) -> Network {

@@ -1,170 +1,234 @@
-//! `GET /containers`: containers of pods with usage, image and state.
+//! `GET /containers`: containers of pods with usage and what they are doing.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use model::{
-    Batch, ContainerSpec, ContainerState, ContainerStatus, EntityKind, Inventory, Pod, metric,
+    Batch, ContainerSpec, ContainerState, ContainerStatus, EntityKind, Inventory, Owner, Pod,
+    Registry, Termination, metric,
 };
 use serde::Serialize;
 
-use super::cell::{Cpu, Memory, Number, Row, Workload};
-use super::list::{Filter, List, Page, Sort};
+use super::cell::{Cpu, Memory, Number, Row, millis, time_key};
+use super::list::{Key, List, Page, Sort, is};
+use super::pods::WorkloadName;
 use super::respond;
 use crate::ApiState;
 use crate::error::Error;
 
-const SORTS: &[Sort] = &[Sort::Name, Sort::Cpu, Sort::Memory, Sort::Restarts];
-
-const FILTERS: &[Filter] = &[Filter::Namespace, Filter::Node, Filter::Pod];
+const SORTS: &[Sort] = &[
+    Sort::Name,
+    Sort::Namespace,
+    Sort::Node,
+    Sort::Cpu,
+    Sort::CpuShare,
+    Sort::Memory,
+    Sort::MemoryShare,
+    Sort::Restarts,
+    Sort::Started,
+];
 
 #[derive(Debug, Serialize)]
-struct Item {
+pub(super) struct Item {
     namespace: String,
     pod: String,
     name: String,
     node: Option<String>,
-    workload: Option<Workload>,
+    workload: Option<WorkloadName>,
     image: Option<String>,
+    /// `running`, `waiting`, `terminated`; `None` where nobody says.
     state: Option<&'static str>,
     reason: String,
+    /// Since when it runs.
+    started: Option<i64>,
     ready: Option<bool>,
     restarts: Option<u32>,
+    /// How its previous run ended, or this one where it ended.
+    last: Option<End>,
     cpu: Cpu,
     memory: Memory,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct End {
+    reason: String,
+    exit_code: i32,
+    finished: Option<i64>,
+}
+
+impl From<&Termination> for End {
+    fn from(end: &Termination) -> Self {
+        Self {
+            reason: end.reason.to_string(),
+            exit_code: end.exit_code,
+            finished: millis(end.finished),
+        }
+    }
 }
 
 pub(crate) async fn containers(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
     respond(gather(&state, uri.query().unwrap_or("")))
 }
 
-/// A container that the watches or the batch know.
+/// A container that a pod's spec or the batch names.
 struct Candidate<'a> {
     namespace: &'a str,
-    pod_name: &'a str,
+    pod: &'a str,
     name: &'a str,
-    pod: Option<&'a Arc<Pod>>,
+    node: &'a str,
+    owner: Option<&'a Owner>,
+    spec: Option<&'a ContainerSpec>,
+    status: Option<&'a ContainerStatus>,
     row: Row<'a>,
 }
 
 fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
-    let page = Page::parse(query, SORTS, FILTERS)?;
+    let page = Page::parse(query, SORTS, &["namespace", "node", "pod"])?;
     let latest = state.window.latest();
     let batch = latest.as_deref();
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
-    let mut candidates = measured(batch, &inventory);
-    add_unmeasured(&mut candidates, &inventory);
+    let mut candidates = candidates(batch, &inventory);
     candidates.retain(|one| {
-        page.shows(one.name)
-            && page.wants(Filter::Namespace, Some(one.namespace))
-            && page.wants(Filter::Pod, Some(one.pod_name))
-            && page.wants(Filter::Node, one.node())
+        (page.shows(one.name) || page.shows(one.pod))
+            && page.filter.namespace(one.namespace)
+            && is(&page.filter.nodes, one.node)
+            && is(&page.filter.pods, one.pod)
     });
-    let (total, shown) = page.of(candidates, |one| one.sort_value(page.sort), Candidate::by_name);
-    let items = shown.iter().map(|one| one.item(&inventory)).collect();
+    let (total, shown) = page.of(candidates, |one| one.sort_key(page.sort), Candidate::by_name);
+    let items = shown.iter().map(Candidate::item).collect();
     Ok(List::new(batch.map(Batch::timestamp), total, items))
 }
 
-/// Containers of the batch, those left out whose pods the watches knew then and no longer know.
-fn measured<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Candidate<'a>> {
-    let Some(table) = batch.map(|batch| batch.table(EntityKind::Container)) else {
-        return Vec::new();
-    };
-    let mut candidates = Vec::with_capacity(table.len());
-    for (row, entity) in table.entities().iter().enumerate() {
-        let Some(parent) = entity.parent() else { continue };
-        let (namespace, pod_name) = (parent.namespace().unwrap_or_default(), parent.name());
-        let pod = inventory.pod(namespace, pod_name);
-        if pod.is_none() && table.context(row).pod.is_some() {
-            continue;
-        }
-        let row = Row(Some((table, row)));
-        candidates.push(Candidate { namespace, pod_name, name: entity.name(), pod, row });
-    }
-    candidates
-}
+type Name<'a> = (&'a str, &'a str, &'a str);
 
-fn add_unmeasured<'a>(candidates: &mut Vec<Candidate<'a>>, inventory: &'a Inventory) {
-    let seen: HashSet<(&str, &str, &str)> =
-        candidates.iter().map(|one| (one.namespace, one.pod_name, one.name)).collect();
-    let mut new = Vec::new();
+fn candidates<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Candidate<'a>> {
+    let mut rows: HashMap<Name<'a>, (Row<'a>, bool)> = HashMap::new();
+    if let Some(table) = batch.map(|batch| batch.table(EntityKind::Container)) {
+        for (row, entity) in table.entities().iter().enumerate() {
+            let (namespace, pod) = (entity.namespace(), entity.pod());
+            let name = (namespace.unwrap_or_default(), pod.unwrap_or_default(), entity.name());
+            let watched = table.context(row).pod.is_some();
+            rows.insert(name, (Row(Some((table, row))), watched));
+        }
+    }
+    let mut found = Vec::with_capacity(rows.len());
     for pod in inventory.pods() {
-        let (namespace, pod_name) = (&*pod.namespace, &*pod.name);
-        let unseen = |one: &&ContainerSpec| !seen.contains(&(namespace, pod_name, &*one.name));
-        new.extend(pod.containers.iter().filter(unseen).map(|container| Candidate {
-            namespace,
-            pod_name,
-            name: &container.name,
-            pod: Some(pod),
-            row: Row(None),
-        }));
+        for spec in &pod.containers {
+            let row = rows.remove(&(&*pod.namespace, &*pod.name, &*spec.name));
+            found.push(Candidate::of_pod(
+                pod,
+                inventory,
+                spec,
+                row.map_or(Row(None), |(row, _)| row),
+            ));
+        }
     }
-    candidates.extend(new);
+    // What the watches knew when it was measured and no longer know is gone.
+    for ((namespace, pod, name), (row, _)) in rows.into_iter().filter(|(_, (_, seen))| !seen) {
+        let node = row.0.and_then(|(table, row)| table.context(row).node.as_ref());
+        let node = node.map_or("", |node| &*node.name);
+        found.push(Candidate {
+            namespace,
+            pod,
+            name,
+            node,
+            owner: None,
+            spec: None,
+            status: None,
+            row,
+        });
+    }
+    found
 }
 
-impl Candidate<'_> {
-    fn by_name(left: &Self, right: &Self) -> Ordering {
-        (left.name, left.pod_name, left.namespace).cmp(&(
-            right.name,
-            right.pod_name,
-            right.namespace,
-        ))
-    }
+/// The containers of one pod, as the list shows them, in the order of its spec.
+pub(super) fn items_of(batch: Option<&Batch>, inventory: &Inventory, pod: &Pod) -> Vec<Item> {
+    let mut registry = Registry::default();
+    let owner = registry.pod(&pod.namespace, &pod.name, "");
+    let mut item = |spec: &ContainerSpec| {
+        let entity = registry.container(&owner, &spec.name);
+        let row = Row(batch.and_then(|batch| batch.find(&entity)));
+        Candidate::of_pod(pod, inventory, spec, row).item()
+    };
+    pod.containers.iter().map(&mut item).collect()
+}
 
-    fn node(&self) -> Option<&str> {
-        if let Some(pod) = self.pod {
-            return Some(&*pod.node).filter(|node| !node.is_empty());
+impl<'a> Candidate<'a> {
+    fn of_pod(
+        pod: &'a Pod,
+        inventory: &'a Inventory,
+        spec: &'a ContainerSpec,
+        row: Row<'a>,
+    ) -> Self {
+        let status = pod.statuses.iter().find(|status| status.name == spec.name);
+        Self {
+            namespace: &pod.namespace,
+            pod: &pod.name,
+            name: &spec.name,
+            node: &pod.node,
+            owner: inventory.top_owner(pod),
+            spec: Some(spec),
+            status,
+            row,
         }
-        let (table, row) = self.row.0?;
-        table.context(row).node.as_ref().map(|node| &*node.name)
     }
 
-    fn status(&self) -> Option<&ContainerStatus> {
-        self.pod?.statuses.iter().find(|status| *status.name == *self.name)
+    fn by_name(left: &Self, right: &Self) -> Ordering {
+        let name = |one: &Self| (one.name, one.namespace, one.pod);
+        (left.name, left.namespace, left.pod).cmp(&name(right))
     }
 
-    fn sort_value(&self, sort: Sort) -> Option<f64> {
+    fn sort_key(&self, sort: Sort) -> Option<Key<'a>> {
+        let row = &self.row;
         let number = match sort {
-            Sort::Cpu => self.row.get(metric::CPU_USAGE_RATE),
-            Sort::Memory => self.row.get(metric::MEMORY_WORKING_SET),
-            Sort::Restarts => return self.status().map(|status| f64::from(status.restart_count)),
+            Sort::Namespace => return Some(Key::Text(self.namespace)),
+            Sort::Node => return Some(self.node).filter(|node| !node.is_empty()).map(Key::Text),
+            Sort::Cpu => row.get(metric::CPU_USAGE_RATE).map(|Number(value)| value),
+            Sort::CpuShare => row.share(metric::CPU_USAGE_RATE, metric::CPU_LIMIT),
+            Sort::Memory => row.get(metric::MEMORY_WORKING_SET).map(|Number(value)| value),
+            Sort::MemoryShare => row.share(metric::MEMORY_WORKING_SET, metric::MEMORY_LIMIT),
+            Sort::Restarts => self.status.map(|status| f64::from(status.restart_count)),
+            Sort::Started => match self.status.map(|status| &status.state) {
+                Some(ContainerState::Running(since)) => time_key(*since),
+                _ => None,
+            },
             _ => None,
         };
-        number.map(|Number(value)| value)
+        number.map(Key::Number)
     }
 
-    fn item(&self, inventory: &Inventory) -> Item {
-        let spec =
-            self.pod.and_then(|pod| pod.containers.iter().find(|one| *one.name == *self.name));
-        let status = self.status();
-        let (state, reason) = status.map_or((None, ""), |status| state(&status.state));
+    fn item(&self) -> Item {
+        let state = self.status.map(|status| &status.state);
+        let (name, reason, started) = match state {
+            None | Some(ContainerState::Unknown) => (None, "", None),
+            Some(ContainerState::Waiting(reason)) => (Some("waiting"), &**reason, None),
+            Some(ContainerState::Running(since)) => (Some("running"), "", millis(*since)),
+            Some(ContainerState::Terminated(end)) => (Some("terminated"), &*end.reason, None),
+        };
+        let last = match state {
+            Some(ContainerState::Terminated(end)) => Some(end),
+            _ => self.status.and_then(|status| status.last_termination.as_ref()),
+        };
         Item {
             namespace: self.namespace.to_owned(),
-            pod: self.pod_name.to_owned(),
+            pod: self.pod.to_owned(),
             name: self.name.to_owned(),
-            node: self.node().map(str::to_owned),
-            workload: self.pod.and_then(|pod| Workload::of(pod, inventory)),
-            image: spec.map(|spec| spec.image.to_string()),
-            state,
+            node: Some(self.node).filter(|node| !node.is_empty()).map(str::to_owned),
+            workload: self.owner.map(WorkloadName::from),
+            image: self.spec.map(|spec| spec.image.to_string()),
+            state: name,
             reason: reason.to_owned(),
-            ready: status.map(|status| status.ready),
-            restarts: status.map(|status| status.restart_count),
+            started,
+            ready: self.status.map(|status| status.ready),
+            restarts: self.status.map(|status| status.restart_count),
+            last: last.map(End::from),
             cpu: self.row.cpu(),
             memory: self.row.memory(),
         }
-    }
-}
-
-/// A state's name and the reason for it.
-fn state(state: &ContainerState) -> (Option<&'static str>, &str) {
-    match state {
-        ContainerState::Unknown => (None, ""),
-        ContainerState::Waiting(reason) => (Some("waiting"), reason),
-        ContainerState::Terminated(end) => (Some("terminated"), &end.reason),
-        ContainerState::Running(_) => (Some("running"), ""),
     }
 }

@@ -13,44 +13,123 @@ use crate::request::pairs;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
     Name,
+    Namespace,
+    Node,
+    Kind,
     Cpu,
+    CpuShare,
     Memory,
+    MemoryShare,
     Network,
     Filesystem,
+    Fill,
     Restarts,
     Pods,
+    Ready,
     Started,
 }
 
-const SORTS: [(&str, Sort); 8] = [
+const SORTS: [(&str, Sort); 15] = [
     ("name", Sort::Name),
+    ("namespace", Sort::Namespace),
+    ("node", Sort::Node),
+    ("kind", Sort::Kind),
     ("cpu", Sort::Cpu),
+    ("cpuShare", Sort::CpuShare),
     ("memory", Sort::Memory),
+    ("memoryShare", Sort::MemoryShare),
     ("network", Sort::Network),
     ("filesystem", Sort::Filesystem),
+    ("fill", Sort::Fill),
     ("restarts", Sort::Restarts),
     ("pods", Sort::Pods),
+    ("ready", Sort::Ready),
     ("started", Sort::Started),
 ];
 
-/// What a list can be narrowed by, each a query parameter of that name that may be repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Filter {
-    Namespace,
-    Node,
-    Pod,
-    Kind,
+/// What a thing is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Key<'a> {
+    Number(f64),
+    Text(&'a str),
+}
+
+impl Key<'_> {
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(left), Self::Number(right)) => left.total_cmp(right),
+            (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+        }
+    }
+}
+
+/// Which things a list shows; an empty part shows all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Filter {
+    namespaces: Vec<String>,
+    pub(super) nodes: Vec<String>,
+    pub(super) phases: Vec<String>,
+    pub(super) kinds: Vec<String>,
+    pub(super) pods: Vec<String>,
+    /// Kind and name.
+    pub(super) workload: Option<(String, String)>,
+    /// Pairs that all have to be there.
+    labels: Vec<(String, String)>,
 }
 
 impl Filter {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Namespace => "namespace",
-            Self::Node => "node",
-            Self::Pod => "pod",
-            Self::Kind => "kind",
+    /// Takes `value` for the filter `name`, if that is one.
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        match name {
+            "namespace" => self.namespaces.extend(given(value)),
+            "node" => self.nodes.extend(given(value)),
+            "phase" => self.phases.extend(given(value)),
+            "kind" => self.kinds.extend(given(value)),
+            "pod" => self.pods.extend(given(value)),
+            "workload" => self.workload = Some(split("workload", value, '/', "Kind/name")?),
+            "label" => self.labels.push(split("label", value, '=', "key=value")?),
+            _ => return Err(Error::UnknownParameter(name.to_owned())),
         }
+        Ok(())
     }
+
+    /// Whether things of that namespace are shown.
+    pub(super) fn namespace(&self, namespace: &str) -> bool {
+        is(&self.namespaces, namespace)
+    }
+
+    /// Whether things with these labels are shown.
+    pub(super) fn labels(&self, labels: &[(Box<str>, Box<str>)]) -> bool {
+        let has = |(key, value): &(String, String)| {
+            labels.iter().any(|(name, held)| **name == **key && **held == **value)
+        };
+        self.labels.iter().all(has)
+    }
+
+    /// Whether anything beyond the name can only be known from an object.
+    pub(super) fn needs_object(&self) -> bool {
+        !self.phases.is_empty() || self.workload.is_some() || !self.labels.is_empty()
+    }
+}
+
+/// Whether `held` is one of what is wanted; where nothing is, everything passes.
+pub(super) fn is(wanted: &[String], held: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|one| one == held)
+}
+
+fn split(
+    name: &'static str,
+    value: &str,
+    at: char,
+    shape: &str,
+) -> Result<(String, String), Error> {
+    value
+        .split_once(at)
+        .filter(|(left, _)| !left.is_empty())
+        .map(|(left, right)| (left.to_owned(), right.to_owned()))
+        .ok_or_else(|| Error::Parameter { name, value: value.to_owned(), takes: shape.to_owned() })
 }
 
 /// Which page of which list, in which order.
@@ -62,20 +141,19 @@ pub(super) struct Page {
     offset: usize,
     /// In lower case.
     search: String,
-    /// The values that pass a filter; a filter without any lets everything pass.
-    wanted: Vec<(Filter, String)>,
+    pub(super) filter: Filter,
 }
 
 impl Page {
-    /// Reads the parameters of a list that can be sorted by `sorts` and narrowed by `filters`.
-    pub(super) fn parse(query: &str, sorts: &[Sort], filters: &[Filter]) -> Result<Self, Error> {
+    /// Reads the parameters of a list that can be sorted by `sorts` and takes these `filters`.
+    pub(super) fn parse(query: &str, sorts: &[Sort], filters: &[&str]) -> Result<Self, Error> {
         let mut page = Self {
             sort: Sort::Name,
             descending: false,
             limit: DEFAULT_LIST_ITEMS,
             offset: 0,
             search: String::new(),
-            wanted: Vec::new(),
+            filter: Filter::default(),
         };
         let mut order = None;
         for (key, value) in pairs(query) {
@@ -95,14 +173,12 @@ impl Page {
                     })?;
                 }
                 "search" => page.search = value.to_lowercase(),
-                _ => match filters.iter().find(|filter| filter.name() == key) {
-                    Some(_) if value.is_empty() => {}
-                    Some(filter) => page.wanted.push((*filter, value.into_owned())),
-                    None => return Err(Error::UnknownParameter(key.into_owned())),
-                },
+                name if filters.contains(&name) => page.filter.take(name, &value)?,
+                _ => return Err(Error::UnknownParameter(key.into_owned())),
             }
         }
-        page.descending = order.unwrap_or(page.sort != Sort::Name);
+        let text = [Sort::Name, Sort::Namespace, Sort::Node, Sort::Kind];
+        page.descending = order.unwrap_or(!text.contains(&page.sort));
         Ok(page)
     }
 
@@ -111,27 +187,21 @@ impl Page {
         self.search.is_empty() || name.to_lowercase().contains(&self.search)
     }
 
-    /// Whether the list shows things whose `filter` is `value`.
-    pub(super) fn wants(&self, filter: Filter, value: Option<&str>) -> bool {
-        let mut wanted = self.wanted.iter().filter(|(one, _)| *one == filter).peekable();
-        wanted.peek().is_none() || wanted.any(|(_, wanted)| value == Some(wanted))
-    }
-
     /// How many there are of `candidates`, and those on the page in their order. Things without a
     /// value stand last in either order; equal ones are ordered by `name`.
-    pub(super) fn of<T>(
+    pub(super) fn of<'k, T>(
         &self,
         candidates: Vec<T>,
-        value: impl Fn(&T) -> Option<f64>,
+        value: impl Fn(&T) -> Option<Key<'k>>,
         name: impl Fn(&T, &T) -> Ordering,
     ) -> (usize, Vec<T>) {
-        let mut keyed: Vec<(Option<f64>, T)> =
+        let mut keyed: Vec<(Option<Key<'k>>, T)> =
             candidates.into_iter().map(|one| (value(&one), one)).collect();
         let total = keyed.len();
-        let order = |left: &(Option<f64>, T), right: &(Option<f64>, T)| {
+        let order = |left: &(Option<Key<'k>>, T), right: &(Option<Key<'k>>, T)| {
             let by_value = match (left.0, right.0) {
-                (Some(left), Some(right)) if self.descending => right.total_cmp(&left),
-                (Some(left), Some(right)) => left.total_cmp(&right),
+                (Some(left), Some(right)) if self.descending => right.compare(&left),
+                (Some(left), Some(right)) => left.compare(&right),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (None, None) => Ordering::Equal,
@@ -148,6 +218,10 @@ impl Page {
         keyed.sort_by(order);
         (total, keyed.into_iter().skip(self.offset).map(|(_, one)| one).collect())
     }
+}
+
+fn given(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
 }
 
 fn sort_named(value: &str, sorts: &[Sort]) -> Result<Sort, Error> {
@@ -195,11 +269,15 @@ mod tests {
     fn check(query: &str, expected: Result<&[&str], &str>) {
         let things =
             [("c", Some(1.0)), ("a", Some(3.0)), ("b", None), ("d", Some(3.0)), ("ax", Some(2.0))];
-        let page = Page::parse(query, &[Sort::Name, Sort::Cpu], &[Filter::Node]);
+        let page = Page::parse(query, &[Sort::Name, Sort::Cpu], &["node", "workload"]);
         let names = page.map(|page| {
-            let shows = |name: &str| page.shows(name) && page.wants(Filter::Node, Some(name));
-            let shown = things.into_iter().filter(|(name, _)| shows(name)).collect();
-            let value = |thing: &(&str, Option<f64>)| thing.1.filter(|_| page.sort == Sort::Cpu);
+            let shown = things
+                .into_iter()
+                .filter(|(name, _)| page.shows(name) && is(&page.filter.nodes, name))
+                .collect();
+            let value = |thing: &(&str, Option<f64>)| {
+                thing.1.filter(|_| page.sort == Sort::Cpu).map(Key::Number)
+            };
             let (_, things) = page.of(shown, value, |left, right| left.0.cmp(right.0));
             things.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         });
@@ -223,5 +301,6 @@ mod tests {
         check("order=up", Err("parameter \"order\" has the value \"up\""));
         check("node=a&node=d&node=", Ok(&["a", "d"]));
         check("namespace=x", Err("unknown parameter \"namespace\""));
+        check("workload=x", Err("parameter \"workload\" has the value \"x\""));
     }
 }

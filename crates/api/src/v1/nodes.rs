@@ -9,8 +9,8 @@ use http::Uri;
 use model::{Batch, Entity, EntityKind, Inventory, Node, Ready, Registry, Target, metric};
 use serde::Serialize;
 
-use super::cell::{Filesystem, Network, NodeCpu, NodeMemory, Number, Row, millis};
-use super::list::{List, Page, Sort};
+use super::cell::{Filesystem, Network, NodeCpu, NodeMemory, Number, Row, millis, time_key};
+use super::list::{Key, List, Page, Sort};
 use super::respond;
 use super::targets::TargetCell;
 use crate::ApiState;
@@ -22,7 +22,9 @@ const ROOT: &str = "/";
 const SORTS: &[Sort] = &[
     Sort::Name,
     Sort::Cpu,
+    Sort::CpuShare,
     Sort::Memory,
+    Sort::MemoryShare,
     Sort::Network,
     Sort::Filesystem,
     Sort::Pods,
@@ -31,7 +33,7 @@ const SORTS: &[Sort] = &[
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
+pub(super) struct Item {
     name: String,
     ready: Option<bool>,
     unschedulable: bool,
@@ -60,7 +62,7 @@ struct Candidate<'a> {
 }
 
 fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
-    let page = Page::parse(query, SORTS, &[])?;
+    let page = Page::parse(query, SORTS, &["label"])?;
     let latest = state.window.latest();
     let batch = latest.as_deref();
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
@@ -78,8 +80,13 @@ fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
         shown.entry(name).or_insert(new).row = Row(Some((table, row)));
     }
     let pods = pods_by_node(&inventory, &page);
-    let candidates: Vec<_> = shown.into_values().filter(|one| page.shows(one.name)).collect();
-    let value = |one: &Candidate<'_>| sort_value(batch, page.sort, one, &pods);
+    let labelled = |one: &Candidate<'_>| match &one.node {
+        Some(node) => page.filter.labels(&node.labels),
+        None => !page.filter.needs_object(),
+    };
+    let wanted = |one: &Candidate<'_>| page.shows(one.name) && labelled(one);
+    let candidates: Vec<_> = shown.into_values().filter(wanted).collect();
+    let value = |one: &Candidate<'_>| sort_value(batch, page.sort, one, &pods).map(Key::Number);
     let (total, page) = page.of(candidates, value, |left, right| left.name.cmp(right.name));
     let targets: HashMap<&str, &Target> =
         batch.map(Batch::targets).unwrap_or_default().iter().map(|one| (&*one.node, one)).collect();
@@ -87,6 +94,20 @@ fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
     let item = |one: &Candidate<'_>| item(batch, one, &pods, targets.get(one.name).copied());
     let items = page.iter().map(item).collect();
     Ok(List::new(batch.map(Batch::timestamp), total, items))
+}
+
+/// The item of one node, as the list shows it; `None` where nobody knows it.
+pub(super) fn item_of(batch: Option<&Batch>, inventory: &Inventory, name: &str) -> Option<Item> {
+    let found = batch.and_then(|batch| batch.find(&Registry::default().node(name)));
+    let context = found.and_then(|(table, row)| table.context(row).node.as_ref());
+    let node = inventory.node(name).or(context).map(Arc::clone);
+    if node.is_none() && found.is_none() {
+        return None;
+    }
+    let one = Candidate { name, node, row: Row(found) };
+    let targets = batch.map(Batch::targets).unwrap_or_default();
+    let target = targets.iter().find(|target| &*target.node == name);
+    Some(item(batch, &one, &count_pods(inventory), target))
 }
 
 fn rows(batch: Option<&Batch>) -> impl Iterator<Item = (&model::Table, usize, &Arc<Entity>)> {
@@ -133,11 +154,14 @@ fn sort_value(
         Sort::Pods => pod_count(one, pods),
         Sort::Network => return one.row.network().sum(),
         Sort::Filesystem => filesystem_of(batch, one).usage,
-        Sort::Started => {
-            let created = one.node.as_ref().and_then(|node| millis(node.created));
-            return created.map(|created| model::Value::Int(created).as_f64());
+        Sort::CpuShare => {
+            return one.row.share(metric::CPU_USAGE_RATE, metric::CPU_NODE_ALLOCATABLE);
         }
-        Sort::Name | Sort::Restarts => None,
+        Sort::MemoryShare => {
+            return one.row.share(metric::MEMORY_WORKING_SET, metric::MEMORY_NODE_ALLOCATABLE);
+        }
+        Sort::Started => return one.node.as_ref().and_then(|node| time_key(node.created)),
+        _ => None,
     };
     number.map(|number| number.0)
 }

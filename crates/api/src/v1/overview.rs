@@ -13,6 +13,7 @@ use super::cell::{Filesystem, Network, NodeCpu, NodeMemory, Number, Row};
 use super::nodes::node_filesystem;
 use super::respond;
 use super::status::no_parameters;
+use super::volumes;
 use crate::ApiState;
 
 #[derive(Debug, Serialize)]
@@ -22,6 +23,8 @@ struct Overview {
     pods: Pods,
     namespaces: Option<usize>,
     containers: Option<usize>,
+    workloads: Option<usize>,
+    volumes: Option<usize>,
     restarts: Option<Number>,
     cpu: NodeCpu,
     memory: NodeMemory,
@@ -61,6 +64,8 @@ fn gather(state: &ApiState) -> Overview {
         pods: pods(batch, &inventory),
         namespaces: Some(inventory.namespaces().len().max(measured(EntityKind::Namespace))),
         containers: Some(measured(EntityKind::Container)),
+        workloads: Some(workloads(&inventory).max(measured(EntityKind::Workload))),
+        volumes: Some(volumes::count(batch, &inventory)),
         restarts: Some(row.get(metric::RESTART_COUNT).unwrap_or_else(|| restarts(&inventory))),
         cpu: row.cpu_of_node(None),
         memory: row.memory_of_node(None),
@@ -77,12 +82,19 @@ fn before_first_batch() -> Overview {
         pods: Pods::default(),
         namespaces: None,
         containers: None,
+        workloads: None,
+        volumes: None,
         restarts: None,
         cpu: row.cpu_of_node(None),
         memory: row.memory_of_node(None),
         network: row.network(),
         filesystem: Filesystem { usage: None, limit: None },
     }
+}
+
+/// Workloads that no other owns, as their list shows them.
+fn workloads(inventory: &Inventory) -> usize {
+    inventory.workloads().filter(|workload| workload.owner.is_none()).count()
 }
 
 /// Nodes as the watches know them; where there are no watches, those of the batch.

@@ -7,33 +7,39 @@ use std::sync::{Arc, PoisonError};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use model::{Batch, ContainerState, EntityKind, Inventory, Pod, Registry, metric};
+use model::{Batch, ContainerState, EntityKind, Inventory, Owner, Pod, Registry, metric};
 use serde::Serialize;
 
-use super::cell::{Cpu, Memory, Network, Number, Row, Workload, millis};
-use super::list::{Filter, List, Page, Sort};
+use super::cell::{Cpu, Memory, Network, Number, Row, millis, time_key};
+use super::list::{Key, List, Page, Sort, is};
 use super::respond;
 use crate::ApiState;
 use crate::error::Error;
 
 const SORTS: &[Sort] = &[
     Sort::Name,
+    Sort::Namespace,
+    Sort::Node,
     Sort::Cpu,
+    Sort::CpuShare,
     Sort::Memory,
+    Sort::MemoryShare,
     Sort::Network,
     Sort::Filesystem,
     Sort::Restarts,
     Sort::Started,
 ];
 
+const FILTERS: &[&str] = &["namespace", "node", "phase", "workload", "label"];
+
 #[derive(Debug, Serialize)]
-struct Item {
+pub(super) struct Item {
     namespace: String,
     name: String,
     node: Option<String>,
     phase: Option<String>,
     reason: String,
-    workload: Option<Workload>,
+    workload: Option<WorkloadName>,
     containers: Option<usize>,
     ready: Option<usize>,
     restarts: Option<u32>,
@@ -41,6 +47,19 @@ struct Item {
     cpu: Cpu,
     memory: Memory,
     network: Network,
+}
+
+/// A workload, named.
+#[derive(Debug, Serialize)]
+pub(super) struct WorkloadName {
+    pub(super) kind: String,
+    pub(super) name: String,
+}
+
+impl From<&Owner> for WorkloadName {
+    fn from(owner: &Owner) -> Self {
+        Self { kind: owner.kind.to_string(), name: owner.name.to_string() }
+    }
 }
 
 pub(crate) async fn pods(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
@@ -56,18 +75,14 @@ struct Candidate<'a> {
 }
 
 fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
-    let page = Page::parse(query, SORTS, &[Filter::Namespace, Filter::Node])?;
+    let page = Page::parse(query, SORTS, FILTERS)?;
     let latest = state.window.latest();
     let batch = latest.as_deref();
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
     let mut candidates = measured(batch, &inventory);
     add_unmeasured(&mut candidates, &inventory);
-    candidates.retain(|one| {
-        page.shows(one.name)
-            && page.wants(Filter::Namespace, Some(one.namespace))
-            && page.wants(Filter::Node, one.node())
-    });
-    let (total, shown) = page.of(candidates, |one| one.sort_value(page.sort), Candidate::by_name);
+    candidates.retain(|one| page.shows(one.name) && one.passes(&page, &inventory));
+    let (total, shown) = page.of(candidates, |one| one.sort_key(page.sort), Candidate::by_name);
     let items = shown.iter().map(|one| one.item(batch, &inventory)).collect();
     Ok(List::new(batch.map(Batch::timestamp), total, items))
 }
@@ -102,12 +117,27 @@ fn add_unmeasured<'a>(candidates: &mut Vec<Candidate<'a>>, inventory: &'a Invent
     candidates.extend(new);
 }
 
-impl Candidate<'_> {
+/// The item of one pod, as the list shows it; `None` where nobody knows it.
+pub(super) fn item_of(
+    batch: Option<&Batch>,
+    inventory: &Inventory,
+    namespace: &str,
+    name: &str,
+) -> Option<Item> {
+    let found = batch.and_then(|batch| batch.find(&Registry::default().pod(namespace, name, "")));
+    let pod = inventory.pod(namespace, name);
+    if pod.is_none() && found.is_none() {
+        return None;
+    }
+    Some(Candidate { namespace, name, pod, row: Row(found) }.item(batch, inventory))
+}
+
+impl<'a> Candidate<'a> {
     fn by_name(left: &Self, right: &Self) -> Ordering {
         (left.name, left.namespace).cmp(&(right.name, right.namespace))
     }
 
-    fn node(&self) -> Option<&str> {
+    fn node(&self) -> Option<&'a str> {
         if let Some(pod) = self.pod {
             return Some(&*pod.node).filter(|node| !node.is_empty());
         }
@@ -115,30 +145,55 @@ impl Candidate<'_> {
         table.context(row).node.as_ref().map(|node| &*node.name)
     }
 
+    /// Whether the list's filters let it through.
+    fn passes(&self, page: &Page, inventory: &Inventory) -> bool {
+        let filter = &page.filter;
+        let here =
+            filter.namespace(self.namespace) && is(&filter.nodes, self.node().unwrap_or_default());
+        let of_object = |pod: &Pod| {
+            let owner = filter.workload.as_ref().map(|_| inventory.top_owner(pod));
+            let wanted = filter.workload.as_ref().map(|(kind, name)| (&**kind, &**name));
+            let held = owner.flatten().map(|owner| (&*owner.kind, &*owner.name));
+            is(&filter.phases, &pod.phase)
+                && (wanted.is_none() || wanted == held)
+                && filter.labels(&pod.labels)
+        };
+        here && self.pod.map_or(!filter.needs_object(), |pod| of_object(pod))
+    }
+
     fn restarts(&self) -> Option<u32> {
-        let pod = self.pod?;
-        Some(pod.statuses.iter().map(|status| status.restart_count).sum())
+        self.pod.map(|pod| restarts(pod))
+    }
+
+    fn sort_key(&self, sort: Sort) -> Option<Key<'a>> {
+        match sort {
+            Sort::Namespace => Some(Key::Text(self.namespace)),
+            Sort::Node => self.node().map(Key::Text),
+            _ => self.sort_value(sort).map(Key::Number),
+        }
     }
 
     fn sort_value(&self, sort: Sort) -> Option<f64> {
+        let row = &self.row;
         let number = match sort {
-            Sort::Cpu => self.row.get(metric::CPU_USAGE_RATE),
-            Sort::Memory => self.row.get(metric::MEMORY_WORKING_SET),
-            Sort::Filesystem => self.row.get(metric::EPHEMERAL_STORAGE_USAGE),
-            Sort::Network => return self.row.network().sum(),
-            Sort::Restarts => return self.restarts().map(f64::from),
-            Sort::Started => {
-                let started = self.pod.and_then(|pod| millis(pod.started));
-                return started.map(|started| model::Value::Int(started).as_f64());
+            Sort::Cpu => row.get(metric::CPU_USAGE_RATE),
+            Sort::CpuShare => return row.share(metric::CPU_USAGE_RATE, metric::CPU_LIMIT),
+            Sort::Memory => row.get(metric::MEMORY_WORKING_SET),
+            Sort::MemoryShare => {
+                return row.share(metric::MEMORY_WORKING_SET, metric::MEMORY_LIMIT);
             }
-            Sort::Name | Sort::Pods => None,
+            Sort::Filesystem => row.get(metric::EPHEMERAL_STORAGE_USAGE),
+            Sort::Network => return row.network().sum(),
+            Sort::Restarts => return self.restarts().map(f64::from),
+            Sort::Started => return self.pod.and_then(|pod| time_key(pod.started)),
+            _ => None,
         };
         number.map(|Number(value)| value)
     }
 
     fn item(&self, batch: Option<&Batch>, inventory: &Inventory) -> Item {
         let pod = self.pod.map(|pod| &**pod);
-        let workload = pod.and_then(|pod| Workload::of(pod, inventory));
+        let workload = pod.and_then(|pod| inventory.top_owner(pod)).map(WorkloadName::from);
         Item {
             namespace: self.namespace.to_owned(),
             name: self.name.to_owned(),
@@ -167,12 +222,17 @@ impl Candidate<'_> {
     }
 }
 
+/// How often the pod's containers restarted, together.
+pub(super) fn restarts(pod: &Pod) -> u32 {
+    pod.statuses.iter().map(|status| status.restart_count).sum()
+}
+
 /// Waiting reasons of a pod that merely starts.
 const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 /// The reason that matters most: the pod's own, then why a container waits, then how one ended;
 /// a mere start last.
-fn reason(pod: &Pod) -> &str {
+pub(super) fn reason(pod: &Pod) -> &str {
     if !pod.reason.is_empty() {
         return &pod.reason;
     }

@@ -36,6 +36,11 @@ impl Dashboard for Page {
         let gzip = immutable.then(|| "gzipped".into());
         Some(Asset { bytes: text.into(), gzip, content_type, etag: "\"1a2b\"", immutable })
     }
+
+    fn page_at(&self, depth: usize) -> Option<Asset> {
+        let bytes = format!("<base href=\"{}\">", "../".repeat(depth)).into();
+        Some(Asset { bytes, ..self.asset("index.html")? })
+    }
 }
 
 pub(crate) fn time(text: &str) -> Timestamp {

@@ -38,11 +38,28 @@ async fn answers_are_exact() {
     let batches = cluster();
     let full = state(&batches, inventory());
     full.batch_arrived(&batches[2], Duration::from_millis(132));
-    for name in
-        ["status", "overview", "nodes", "pods", "containers", "workloads", "namespaces", "targets"]
-    {
+    for name in [
+        "status",
+        "overview",
+        "nodes",
+        "pods",
+        "namespaces",
+        "targets",
+        "workloads",
+        "containers",
+        "volumes",
+    ] {
         check(&full, name, name).await;
     }
+    check(&full, "node-detail", "nodes/node-3").await;
+    check(&full, "namespace-detail", "namespaces/web").await;
+    check(&full, "workload-detail", "workloads/web/Deployment/web").await;
+    check(&full, "pod-detail", "pods/batch/job-1").await;
+    check(&full, "search", "search?q=web").await;
+    check(&full, "search-in-namespace", "search?q=web/&limit=1").await;
+    check(&full, "pods-of-workload", "pods?workload=Deployment/web&phase=Running").await;
+    check(&full, "pods-by-namespace", "pods?sort=namespace&namespace=web&namespace=batch").await;
+    check(&full, "replica-sets", "workloads?kind=ReplicaSet").await;
     check(&full, "pods-by-cpu", "pods?sort=cpu&limit=1").await;
     check(&full, "pods-of-node", "pods?node=node-2&namespace=batch&search=JOB").await;
     let empty = state(&[], Inventory::default());
@@ -116,6 +133,10 @@ async fn wrong_questions_say_what_to_change() {
         ("overview?x", 400),
         ("nothing", 404),
         ("query", 405),
+        ("pods/web/none", 404),
+        ("nodes/node-1?x", 400),
+        ("search?limit=0", 400),
+        ("pods?label=x", 400),
     ] {
         let answer = get(&state, &format!("/api/taffrail/v1/{path}")).await;
         assert_eq!(answer.status.as_u16(), status, "{path}");
