@@ -18,7 +18,7 @@ cargo xtask <verb>
   ci            everything that the gate runs: tools, format, lints, tests, dashboard, docs
   fix           format and apply the lints' suggestions
   golden        rewrite the golden files from what the code answers now
-  tools         install what the tests need (Chromium, kubectl; apt-get, as root)
+  tools         install what the tests need (apt-get as root, pip)
   ui            check, test and build the dashboard
   e2e           the dashboard in headless Chromium against the demo
   demo          cargo run --release -- demo

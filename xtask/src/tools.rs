@@ -1,16 +1,30 @@
-//! What the tests need besides Rust and Node: a browser and kubectl, from Debian's packages.
+//! What the tests need besides Rust and Node: programs from Debian's packages, and Python packages
+//! in `target/tools/python`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::{Outcome, run};
+use crate::process::{Outcome, root, run};
 
 /// (what is looked for, the package that brings it)
-const TOOLS: &[(&str, &str)] =
-    &[("/usr/bin/chromium", "chromium"), ("/usr/bin/kubectl", "kubernetes-client")];
+const TOOLS: &[(&str, &str)] = &[
+    ("/usr/bin/chromium", "chromium"),
+    ("/usr/bin/kubectl", "kubernetes-client"),
+    ("/usr/bin/influxd", "influxdb"),
+    ("/usr/bin/python3", "python3"),
+    ("/usr/share/doc/python3-venv", "python3-venv"),
+];
+
+/// (what is looked for in the folder of Python packages, the package that brings it)
+const PYTHON: &[(&str, &str)] = &[("confluent_kafka", "confluent-kafka==2.16.1")];
 
 /// Installs what is missing; does nothing where all is there.
 pub(crate) fn install() -> Outcome {
+    debian()?;
+    python()
+}
+
+fn debian() -> Outcome {
     let missing: Vec<&str> =
         TOOLS.iter().filter(|(file, _)| !Path::new(file).exists()).map(|(_, name)| *name).collect();
     if missing.is_empty() {
@@ -23,4 +37,27 @@ pub(crate) fn install() -> Outcome {
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive"))
     .map_err(|error| format!("{error}; install {} by hand and run again", missing.join(", ")))
+}
+
+fn python() -> Outcome {
+    let folder = root().join("target/tools/python");
+    let packages = packages(&folder);
+    let missing: Vec<&str> = PYTHON
+        .iter()
+        .filter(|(name, _)| !packages.iter().any(|folder| folder.join(name).exists()))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("missing: {}", missing.join(", "));
+    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(&missing))
+        .map_err(|error| format!("{error}; see that pip reaches PyPI and run again"))
+}
+
+/// Where a virtual environment keeps its packages: below a folder named after Python's version.
+fn packages(folder: &Path) -> Vec<PathBuf> {
+    let versions = std::fs::read_dir(folder.join("lib")).into_iter().flatten().flatten();
+    versions.map(|entry| entry.path().join("site-packages")).collect()
 }

@@ -1,10 +1,11 @@
 //! Graphite: one `path value seconds` line per point, over TCP or UDP.
 
-use model::{Batch, EntityKind};
+use model::Batch;
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
 use crate::labels::Labels;
+use crate::path::Words;
 use crate::plan::{Encode, Plan, Transport};
 use crate::select::{Row, Selection, value};
 use crate::settings::Settings;
@@ -19,6 +20,16 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+};
+
+const WORDS: Words = Words {
+    namespaces: "namespaces",
+    workloads: "workloads",
+    nodes: "nodes",
+    namespaces_of_node: "pods",
+    pods: None,
+    containers: "containers",
+    system_containers: "sys-containers",
 };
 
 /// Most points and bytes of one connection.
@@ -53,7 +64,8 @@ impl Encode for Graphite {
             selection.for_each_row(batch, &selected, labels, |row, labels| {
                 path.clear();
                 path.extend_from_slice(prefix.as_bytes());
-                push_path(path, row, labels);
+                path.push(b'.');
+                WORDS.push(path, row, labels, is_plain);
                 for column in &selected.columns {
                     let Some(value) = value(column, row.at) else { continue };
                     out.point(|line| {
@@ -71,33 +83,13 @@ impl Encode for Graphite {
     }
 }
 
-/// The path of the metric set, each part with a dot before it.
-fn push_path(out: &mut Vec<u8>, row: Row<'_>, labels: &Labels) {
-    let host = labels.get("hostname");
-    let namespace = row.owner.namespace().unwrap_or_default();
-    let pod = row.owner.pod().unwrap_or_default();
-    let name = row.owner.name();
-    let parts: &[&str] = match row.owner.kind() {
-        EntityKind::Cluster => &["cluster"],
-        EntityKind::Namespace => &["namespaces", name],
-        EntityKind::Workload => &["namespaces", namespace, "workloads", row.owner.variant(), name],
-        EntityKind::Node => &["nodes", host],
-        EntityKind::Pod => &["nodes", host, "pods", namespace, name],
-        EntityKind::Container => &["nodes", host, "pods", namespace, pod, "containers", name],
-        EntityKind::SystemContainer => &["nodes", host, "sys-containers", name],
-        kind => &["parts", kind.name(), name],
-    };
-    for part in parts {
-        out.push(b'.');
-        push_clean(out, part, is_plain);
-    }
-}
-
 /// The metric with dots for slashes; a part's id after the metric's first word, so that two
 /// volumes of a pod do not share a path.
 fn push_metric(out: &mut Vec<u8>, metric: &str, row: Row<'_>) {
     for (at, word) in metric.split('/').enumerate() {
-        out.push(b'.');
+        if at > 0 {
+            out.push(b'.');
+        }
         out.extend_from_slice(word.as_bytes());
         if at == 0 && row.is_part() {
             out.push(b'.');

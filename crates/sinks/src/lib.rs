@@ -11,7 +11,9 @@ mod deliver;
 mod error;
 mod event_object;
 mod labels;
+mod path;
 mod plan;
+mod protobuf;
 mod queue;
 mod select;
 mod settings;
@@ -22,9 +24,11 @@ mod transport;
 mod graphite;
 mod honeycomb;
 mod influxdb;
+mod kafka;
 mod librato;
 mod log;
 mod opentsdb;
+mod riemann;
 mod statsd;
 mod wavefront;
 
@@ -50,6 +54,8 @@ pub const ALL: &[Kind] = &[
     wavefront::KIND,
     honeycomb::KIND,
     librato::KIND,
+    riemann::KIND,
+    kafka::KIND,
 ];
 
 /// One row of [`ALL`].
@@ -242,6 +248,7 @@ mod tests {
         for kind in ALL {
             let required: &[_] = match kind.key {
                 "honeycomb" => &[("writekey", "k")],
+                "kafka" => &[("brokers", "kafka:9092")],
                 "librato" => &[("username", "u"), ("token", "t"), ("tag_x", "y")],
                 _ => &[],
             };
@@ -255,7 +262,7 @@ mod tests {
                 }
             }
             match kind.build_events(setup(required)) {
-                Ok(sink) => assert!(sink.name().to_lowercase().contains("sink")),
+                Ok(sink) => assert!(sink.name().to_lowercase().contains("sink"), "{}", kind.key),
                 Err(error) => {
                     let expected = format!("sink {} takes metrics, no events", kind.key);
                     assert_eq!(error.to_string(), expected);

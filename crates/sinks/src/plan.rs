@@ -3,7 +3,7 @@
 use model::{Batch, Event, Timestamp};
 
 use crate::chunks::{Chunks, Framing};
-use crate::transport::HttpPlan;
+use crate::transport::{HttpPlan, KafkaPlan};
 
 /// Turns a batch into points of somebody else's format. Pure: no I/O, no clock.
 pub(crate) trait Encode: Send {
@@ -33,6 +33,10 @@ pub(crate) enum Transport {
     Udp(String),
     /// A request for each chunk.
     Http(Box<HttpPlan>),
+    /// A message of Riemann's to `host:port` for each chunk.
+    Riemann(String),
+    /// A record batch for each chunk.
+    Kafka(Box<KafkaPlan>),
 }
 
 impl Transport {
@@ -42,6 +46,8 @@ impl Transport {
             Self::Output => "output".to_owned(),
             Self::Tcp(address) => format!("tcp://{address}"),
             Self::Udp(address) => format!("udp://{address}"),
+            Self::Riemann(address) => format!("riemann://{address}"),
+            Self::Kafka(kafka) => format!("kafka://{}/{}", kafka.brokers.join(","), kafka.topic),
             Self::Http(http) => format!("{}{}", http.base, http.destination),
         }
     }

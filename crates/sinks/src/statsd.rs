@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use model::{Batch, EntityKind};
+use model::Batch;
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
 use crate::labels::Labels;
+use crate::path::Words;
 use crate::plan::{Encode, Plan, Transport};
-use crate::select::{Row, Selection, value};
+use crate::select::{Selection, value};
 use crate::settings::Settings;
 use crate::text::{push_clean, push_value};
 use crate::{Error, Kind};
@@ -28,6 +29,16 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+};
+
+const WORDS: Words = Words {
+    namespaces: "namespace",
+    workloads: "workload",
+    nodes: "node",
+    namespaces_of_node: "namespace",
+    pods: Some("pod"),
+    containers: "container",
+    system_containers: "sys-container",
 };
 
 /// The label that holds the Kubernetes labels, which are sent one by one instead.
@@ -95,7 +106,7 @@ impl Encode for Statsd {
                 name.clear();
                 let separator = &*selection.labels.separator;
                 if *etsy {
-                    push_path(name, row, labels);
+                    WORDS.push(name, row, labels, is_plain);
                     for (key, value) in user_labels(labels, separator, names) {
                         for word in [&*names.call(key), value] {
                             push_clean(name, word, is_plain);
@@ -127,30 +138,6 @@ impl Encode for Statsd {
                 }
             });
         }
-    }
-}
-
-/// The dotted path of the metric set, each part with a dot after it.
-fn push_path(out: &mut Vec<u8>, row: Row<'_>, labels: &Labels) {
-    let host = labels.get("hostname");
-    let namespace = row.owner.namespace().unwrap_or_default();
-    let pod = row.owner.pod().unwrap_or_default();
-    let name = row.owner.name();
-    let parts: &[&str] = match row.owner.kind() {
-        EntityKind::Cluster => &["cluster"],
-        EntityKind::Namespace => &["namespace", name],
-        EntityKind::Workload => &["namespace", namespace, "workload", row.owner.variant(), name],
-        EntityKind::Node => &["node", host],
-        EntityKind::Pod => &["node", host, "namespace", namespace, "pod", name],
-        EntityKind::Container => {
-            &["node", host, "namespace", namespace, "pod", pod, "container", name]
-        }
-        EntityKind::SystemContainer => &["node", host, "sys-container", name],
-        kind => &["part", kind.name(), name],
-    };
-    for part in parts {
-        push_clean(out, part, is_plain);
-        out.push(b'.');
     }
 }
 

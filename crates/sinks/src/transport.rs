@@ -1,6 +1,8 @@
 //! Sending one chunk, once. Knows neither formats nor queues; who calls decides about repetition.
 
 mod http;
+mod kafka;
+mod riemann;
 mod tcp;
 mod tls;
 mod udp;
@@ -15,6 +17,7 @@ use crate::plan::Transport;
 use crate::settings::Settings;
 
 pub(crate) use http::{Body, HttpPlan, Preparation};
+pub(crate) use kafka::{Compression, KafkaPlan};
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,8 @@ enum Way {
     Tcp(String),
     Udp(String),
     Http(Box<http::HttpSender>),
+    Riemann(String),
+    Kafka(Box<kafka::KafkaSender>),
 }
 
 impl Sender {
@@ -66,6 +71,11 @@ impl Sender {
                 let tls = tls::config(settings, plan.needs_tls())?;
                 Way::Http(Box::new(http::HttpSender::new(*plan, tls)))
             }
+            Transport::Riemann(address) => Way::Riemann(address),
+            Transport::Kafka(plan) => {
+                let tls = tls::config(settings, plan.tls)?;
+                Way::Kafka(Box::new(kafka::KafkaSender::new(*plan, tls)))
+            }
         };
         Ok(Some(Self { way, limit }))
     }
@@ -74,7 +84,7 @@ impl Sender {
     pub(crate) async fn prepare(&self) -> Outcome {
         match &self.way {
             Way::Http(sender) => self.within(sender.prepare()).await,
-            Way::Tcp(_) | Way::Udp(_) => Outcome::Delivered,
+            Way::Tcp(_) | Way::Udp(_) | Way::Riemann(_) | Way::Kafka(_) => Outcome::Delivered,
         }
     }
 
@@ -84,6 +94,8 @@ impl Sender {
             Way::Tcp(address) => self.within(tcp::send(address, &bytes)).await,
             Way::Udp(address) => self.within(udp::send(address, &bytes)).await,
             Way::Http(sender) => self.within(sender.send(bytes)).await,
+            Way::Riemann(address) => self.within(riemann::send(address, &bytes)).await,
+            Way::Kafka(sender) => self.within(sender.send(&bytes)).await,
         }
     }
 

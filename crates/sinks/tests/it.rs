@@ -1,5 +1,10 @@
 //! The crate's integration tests.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
 
 #[path = "it/batches.rs"]
 mod batches;
@@ -9,7 +14,11 @@ mod delivery;
 mod events;
 #[path = "it/golden.rs"]
 mod golden;
+#[path = "it/kafka.rs"]
+mod kafka;
 #[path = "it/log.rs"]
 mod log;
+#[path = "it/riemann.rs"]
+mod riemann;
 #[path = "it/servers.rs"]
 mod servers;

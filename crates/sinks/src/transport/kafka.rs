@@ -1,0 +1,178 @@
+//! A Kafka producer: finds the leader of each of a topic's partitions and hands it one record
+//! batch per chunk, a partition after the other.
+//!
+//! Requests are of the oldest versions that brokers from 1.0 to 4.x take. Any failure makes it
+//! ask for the leaders again.
+
+mod wire;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_rustls::TlsConnector;
+
+use super::Outcome;
+use crate::settings::Secret;
+use wire::{Answer, Request};
+
+pub(crate) use wire::Compression;
+
+/// Most bytes of one answer.
+const MAX_ANSWER_BYTES: u32 = 16 << 20;
+
+/// Where and how messages go. A chunk is a run of messages, each after its time in milliseconds
+/// (eight bytes) and its length (four), both with the highest byte first.
+#[derive(Debug)]
+pub(crate) struct KafkaPlan {
+    /// `host:port` of brokers to begin with.
+    pub(crate) brokers: Vec<String>,
+    pub(crate) topic: String,
+    pub(crate) compression: Compression,
+    /// User and password, for SASL PLAIN.
+    pub(crate) sasl: Option<(String, Secret)>,
+    pub(crate) tls: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct KafkaSender {
+    plan: KafkaPlan,
+    tls: Arc<ClientConfig>,
+    state: Mutex<State>,
+}
+
+/// What is known of the cluster.
+#[derive(Debug, Default)]
+struct State {
+    /// Partitions with the addresses of their leaders.
+    leaders: Vec<(i32, String)>,
+    connections: HashMap<String, Connection>,
+    /// Counts chunks, so that every partition gets its turn.
+    turn: usize,
+}
+
+impl KafkaSender {
+    pub(super) fn new(plan: KafkaPlan, tls: ClientConfig) -> Self {
+        Self { plan, tls: Arc::new(tls), state: Mutex::default() }
+    }
+
+    pub(super) async fn send(&self, bytes: &[u8]) -> Outcome {
+        let batch = match wire::record_batch(bytes, self.plan.compression) {
+            Ok(batch) => batch,
+            Err(reason) => return Outcome::Refused(reason.to_string()),
+        };
+        let mut state = self.state.lock().await;
+        // Taken out, so that an attempt that is given up leaves no half-read answer behind.
+        let mut known = std::mem::take(&mut *state);
+        match self.produce(&mut known, &batch).await {
+            Ok(0) => {
+                *state = known;
+                Outcome::Delivered
+            }
+            Ok(code) if wire::is_hopeless(code) => {
+                *state = known;
+                Outcome::Refused(wire::error_text(code))
+            }
+            Ok(code) => Outcome::failed(wire::error_text(code)),
+            Err(error) => Outcome::failed(error),
+        }
+    }
+
+    /// The broker's error code; 0 when it took the batch.
+    async fn produce(&self, state: &mut State, batch: &[u8]) -> io::Result<i16> {
+        if state.leaders.is_empty() {
+            state.leaders = self.find_leaders(&mut state.connections).await?;
+        }
+        state.turn = state.turn.wrapping_add(1);
+        let Some((partition, leader)) = state.leaders.get(state.turn % state.leaders.len()) else {
+            return Err(io::Error::other("the topic has no partition with a leader"));
+        };
+        let connection = match state.connections.entry(leader.clone()) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(self.connect(leader).await?)
+            }
+        };
+        let answer = connection.ask(&wire::produce(&self.plan.topic, *partition, batch)).await?;
+        answer.produced()
+    }
+
+    async fn find_leaders(
+        &self,
+        connections: &mut HashMap<String, Connection>,
+    ) -> io::Result<Vec<(i32, String)>> {
+        let mut last = io::Error::other("no broker is named");
+        for address in &self.plan.brokers {
+            let found = async {
+                let mut connection = self.connect(address).await?;
+                let leaders = connection.ask(&wire::metadata(&self.plan.topic)).await?.leaders()?;
+                Ok((connection, leaders))
+            };
+            match found.await {
+                Ok((connection, leaders)) => {
+                    connections.insert(address.clone(), connection);
+                    return Ok(leaders);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    async fn connect(&self, address: &str) -> io::Result<Connection> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+        let tcp = TcpStream::connect(address).await.map_err(named)?;
+        tcp.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = if self.plan.tls {
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            let host = host.trim_matches(['[', ']']).to_owned();
+            let name = ServerName::try_from(host).map_err(io::Error::other)?;
+            let connector = TlsConnector::from(Arc::clone(&self.tls));
+            Box::new(connector.connect(name, tcp).await.map_err(named)?)
+        } else {
+            Box::new(tcp)
+        };
+        let mut connection = Connection { stream, correlation: 0 };
+        if let Some((user, password)) = &self.plan.sasl {
+            connection.ask(&wire::sasl_handshake()).await?.sasl_offered()?;
+            let proof = wire::sasl_plain(user, password.reveal());
+            connection.ask(&proof).await?.sasl_accepted().map_err(named)?;
+        }
+        Ok(connection)
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection to one broker, one request at a time.
+struct Connection {
+    stream: Box<dyn Stream>,
+    correlation: i32,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("correlation", &self.correlation).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    async fn ask(&mut self, request: &Request) -> io::Result<Answer> {
+        self.correlation = self.correlation.wrapping_add(1);
+        self.stream.write_all(&request.framed(self.correlation)).await?;
+        self.stream.flush().await?;
+        let length = self.stream.read_u32().await?;
+        if length > MAX_ANSWER_BYTES {
+            return Err(io::Error::other(format!("an answer of {length} bytes")));
+        }
+        let mut bytes = vec![0; length as usize];
+        self.stream.read_exact(&mut bytes).await?;
+        Answer::new(bytes, self.correlation)
+    }
+}
