@@ -8,7 +8,8 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::limits::{
-    MAX_LIST_ITEMS, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, MAX_STREAMS,
+    MAX_LIST_ITEMS, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, MAX_SELECTED,
+    MAX_STREAMS,
 };
 
 /// Why a request was not answered.
@@ -70,6 +71,15 @@ pub enum Error {
         /// The missing field.
         needs: &'static str,
     },
+    /// A selector that finds too many entities.
+    #[error("{0} entities are selected, more than {MAX_SELECTED}")]
+    TooManySelected(usize),
+    /// What is kept could not be read.
+    #[error("history: {0}")]
+    Archive(query::ArchiveError),
+    /// Nothing is kept.
+    #[error("no history is kept")]
+    NothingKept,
     /// Too many event streams.
     #[error("{MAX_STREAMS} streams are open already")]
     TooManyStreams,
@@ -97,7 +107,9 @@ impl Error {
     /// The status code.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoModelPath | Self::NoPath | Self::NoObject => StatusCode::NOT_FOUND,
+            Self::NoModelPath | Self::NoPath | Self::NoObject | Self::NothingKept => {
+                StatusCode::NOT_FOUND
+            }
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Time(_)
             | Self::LabelPair(_)
@@ -107,6 +119,8 @@ impl Error {
             | Self::TooManySeries(_)
             | Self::UnknownMetric(_)
             | Self::SeriesPart { .. }
+            | Self::TooManySelected(_)
+            | Self::Archive(query::ArchiveError::TooMuch { .. })
             | Self::Head => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -114,7 +128,10 @@ impl Error {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TooManyStreams | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Archive(query::ArchiveError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Archive(query::ArchiveError::Cancelled) | Self::TooManyStreams | Self::Busy => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -136,6 +153,11 @@ impl Error {
                 "name a metric of the catalog, such as cpu/usage_rate".to_owned()
             }
             Self::SeriesPart { needs, .. } => format!("add {needs:?} to the series"),
+            Self::TooManySelected(_) => "narrow it with more conditions".to_owned(),
+            Self::Archive(query::ArchiveError::TooMuch { .. }) => {
+                "ask for a shorter range, fewer points or fewer series".to_owned()
+            }
+            Self::NothingKept => "start Taffrail with a folder for history: --data-dir".to_owned(),
             Self::TooManyStreams => "close other dashboards, or poll /status".to_owned(),
             _ => String::new(),
         }

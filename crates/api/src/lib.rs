@@ -78,6 +78,7 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/workloads/{namespace}/{kind}/{name}", v1("v1Workload", get(v1::workload)))
         .route("/search", v1("v1Search", get(v1::search)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
+        .route("/events", v1("v1Events", get(v1::events)))
         .route("/query", v1("v1Query", post(v1::query)))
         .route("/diagnosis", v1("v1Diagnosis", get(v1::diagnosis)))
         .route("/why", v1("v1Why", get(v1::why)))

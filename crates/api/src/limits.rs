@@ -41,6 +41,14 @@ pub(crate) const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 pub(crate) const MAX_QUERY_BODY_BYTES: usize = 1 << 20;
 /// Most series of one query.
 pub(crate) const MAX_QUERY_SERIES: usize = 500;
+/// Most entities that one selector of a query may find before the greatest are taken.
+pub(crate) const MAX_SELECTED: usize = 50_000;
+/// Most questions to window and archive that are worked on at once; more wait.
+pub(crate) const MAX_QUESTIONS: usize = 8;
+/// Most events that one search counts.
+pub(crate) const MAX_EVENTS: usize = 20_000;
+/// Most buckets of their histogram.
+pub(crate) const MAX_EVENT_BUCKETS: usize = 1_000;
 /// Most points of one query.
 pub(crate) const MAX_QUERY_POINTS: usize = 4_000;
 /// Most items of one list answer.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
-use query::Window;
-use tokio::sync::{Mutex, watch};
+use query::{Archive, Window};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::Dashboard;
+use crate::limits::MAX_QUESTIONS;
 
 /// Shows the time now.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -150,6 +151,8 @@ pub struct ApiParts {
     pub self_metrics: PrometheusHandle,
     /// The dashboard's files.
     pub dashboard: Arc<dyn Dashboard>,
+    /// What is kept on disk; `None` when nothing is.
+    pub archive: Option<Arc<dyn Archive>>,
 }
 
 /// What the handlers share.
@@ -162,6 +165,9 @@ pub struct ApiState {
     pub(crate) options: ApiOptions,
     pub(crate) self_metrics: PrometheusHandle,
     pub(crate) dashboard: Arc<dyn Dashboard>,
+    pub(crate) archive: Option<Arc<dyn Archive>>,
+    /// Questions that may run at once.
+    pub(crate) questions: Arc<Semaphore>,
     pub(crate) arrivals: watch::Sender<Option<Arrival>>,
     pub(crate) stopping: CancellationToken,
     /// Open `/stream` connections.
@@ -214,6 +220,8 @@ impl ApiState {
             options: parts.options,
             self_metrics: parts.self_metrics,
             dashboard: parts.dashboard,
+            archive: parts.archive,
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             arrivals: watch::Sender::new(None),
             stopping: CancellationToken::new(),
             streams: Arc::default(),

@@ -1,15 +1,18 @@
 //! Taffrail's own API, version 1: what the dashboard asks. Contract: `docs/API.md`.
 
+mod ask;
 mod cell;
 mod containers;
 mod detail;
 mod diagnosis;
+mod events;
 mod list;
 mod namespaces;
 mod nodes;
 mod overview;
 mod pods;
 mod search;
+mod select;
 mod series;
 mod status;
 mod stream;
@@ -28,6 +31,7 @@ use crate::observe::Handler;
 pub(crate) use containers::containers;
 pub(crate) use detail::{namespace, node, pod, workload};
 pub(crate) use diagnosis::diagnosis;
+pub(crate) use events::events;
 pub(crate) use namespaces::namespaces;
 pub(crate) use nodes::nodes;
 pub(crate) use overview::overview;

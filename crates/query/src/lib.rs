@@ -3,15 +3,19 @@
 //! Pure: no clock, no files, no network, no async. Time comes from the batches and arguments.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod chunk;
 mod graphed;
 mod history;
+mod joined;
 pub mod promql;
 mod range;
 mod rank;
 pub mod telemetry;
 mod window;
 
+pub use archive::{Archive, ArchiveError, Cancel, EventsAsked, LabelMatch, Strip, label_of};
+pub use joined::RangeAsked;
 pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
 pub use rank::top;
 pub use window::{Rejected, Window, WindowOptions};

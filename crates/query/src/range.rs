@@ -175,7 +175,7 @@ fn buckets(
 
 /// The shortest multiple of `step` of which at most `points`, aligned to the epoch, cover the
 /// range: aligned so that a moving range does not make the buckets flicker.
-fn bucket_length(first: i64, last: i64, step: i64, points: usize) -> i64 {
+pub(crate) fn bucket_length(first: i64, last: i64, step: i64, points: usize) -> i64 {
     let points = i64::try_from(points).unwrap_or(i64::MAX);
     let step = step.max(1);
     let span = last.saturating_sub(first);

@@ -70,6 +70,15 @@ pub struct Window {
     state: RwLock<State>,
 }
 
+/// Ticks of the window.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    from: Timestamp,
+    to: Timestamp,
+    /// In milliseconds since the epoch, ascending.
+    pub(crate) times: Vec<i64>,
+}
+
 #[derive(Debug)]
 struct State {
     /// The newest ticks of `history` as whole batches; never longer than `history`.
@@ -165,6 +174,50 @@ impl Window {
         let readings: Vec<Reading<'_>> =
             series.iter().map(|one| state.reading(&one.entity, &one.metric)).collect();
         answer(&state.history, &readings, start, end, points)
+    }
+
+    /// From which time on the window itself answers for all of `series`: its oldest tick, or its
+    /// oldest whole batch when history does not keep one of them.
+    pub(crate) fn seam(&self, series: &[SeriesRef]) -> Option<Timestamp> {
+        let state = self.read();
+        let kept = |one: &SeriesRef| {
+            lookup(&one.metric).is_some_and(|id| state.history.series(&one.entity, id).is_some())
+        };
+        if series.iter().all(kept) {
+            state.history.oldest()
+        } else {
+            state.batches.front().map(|batch| batch.timestamp())
+        }
+    }
+
+    /// The times of the window's ticks from `seam` to `to`, both inclusive.
+    pub(crate) fn tail(&self, seam: Option<Timestamp>, to: Timestamp) -> Tail {
+        let Some(from) = seam else { return Tail::default() };
+        let state = self.read();
+        let times = state.history.between(from, to).map(|at| state.history.time(at).millis());
+        Tail { from, to, times: times.collect() }
+    }
+
+    /// Calls `each` with position, time in milliseconds and value of what `series` have in `tail`.
+    pub(crate) fn tail_values(
+        &self,
+        series: &[SeriesRef],
+        tail: &Tail,
+        mut each: impl FnMut(usize, i64, f64),
+    ) {
+        if tail.times.is_empty() {
+            return;
+        }
+        let state = self.read();
+        let positions = state.history.between(tail.from, tail.to);
+        for (at, one) in series.iter().enumerate() {
+            let reading = state.reading(&one.entity, &one.metric);
+            for position in positions.clone() {
+                if let Some(value) = reading.get(position) {
+                    each(at, state.history.time(position).millis(), value.as_f64());
+                }
+            }
+        }
     }
 
     /// Heap bytes that history holds, batches not counted.

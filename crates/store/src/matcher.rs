@@ -14,6 +14,7 @@ enum Test {
     NotEqual(Box<str>),
     Match(Box<Regex>),
     NotMatch(Box<Regex>),
+    OneOf(Box<[Box<str>]>),
 }
 
 /// A condition on one label. An absent label counts as the empty string, as in Prometheus.
@@ -44,6 +45,13 @@ impl Matcher {
         Ok(Self { name: name.into(), test: Test::NotMatch(Box::new(compile(pattern)?)) })
     }
 
+    /// `name` is one of `values`.
+    pub fn one_of<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut values: Vec<Box<str>> = values.into_iter().map(Into::into).collect();
+        values.sort_unstable();
+        Self { name: name.into(), test: Test::OneOf(values.into()) }
+    }
+
     /// The label it looks at.
     pub fn name(&self) -> &str {
         &self.name
@@ -56,6 +64,7 @@ impl Matcher {
             Test::NotEqual(wanted) => **wanted != *value,
             Test::Match(pattern) => pattern.is_match(value),
             Test::NotMatch(pattern) => !pattern.is_match(value),
+            Test::OneOf(values) => values.binary_search_by(|one| (**one).cmp(value)).is_ok(),
         }
     }
 
@@ -86,5 +95,12 @@ mod tests {
         assert!(!matcher.accepts("web-0") && !matcher.accepts(""));
         assert!(Matcher::not_matches("pod", "x.*").unwrap().accepts(""));
         assert!(Matcher::matches("pod", "(").is_err());
+    }
+
+    #[test]
+    fn one_of_takes_whole_values() {
+        let matcher = Matcher::one_of("pod", ["web-1", "db", "web-0"]);
+        assert!(matcher.accepts("db") && matcher.accepts("web-0"));
+        assert!(!matcher.accepts("web") && !matcher.accepts(""));
     }
 }

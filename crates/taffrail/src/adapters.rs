@@ -9,6 +9,10 @@ use pipeline::{BoxFuture, SinkError};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+mod archive;
+
+pub(crate) use archive::StoredArchive;
+
 /// How long an export waits for what it queued to be sent: long enough that a batch that meets a
 /// destination in good health has arrived when its export ends, short enough for any resolution.
 const SETTLE: Duration = Duration::from_secs(3);

@@ -86,6 +86,7 @@ impl App {
             },
             self_metrics,
             dashboard: Arc::new(EmbeddedDashboard),
+            archive: history.as_ref().map(History::archive),
         });
         let taking = (&window, history.as_ref());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);

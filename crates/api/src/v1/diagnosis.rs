@@ -126,6 +126,7 @@ mod tests {
             options: ApiOptions::default(),
             self_metrics: crate::telemetry::recorder().unwrap().build_recorder().handle(),
             dashboard: Arc::new(crate::NoDashboard),
+            archive: None,
         })
     }
 

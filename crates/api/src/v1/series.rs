@@ -6,12 +6,14 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::Response;
 use model::{Entity, EntityKind, Registry, Timestamp, Unit, descriptor, lookup};
-use query::{SeriesRef, SeriesValues};
+use query::{Cancel, RangeAsked, SeriesRef, SeriesValues};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
+use super::ask::ask;
 use super::cell::Number;
 use super::respond;
+use super::select::Selector;
 use crate::ApiState;
 use crate::error::Error;
 use crate::limits::{BODY_TIMEOUT, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, hit};
@@ -22,22 +24,32 @@ struct Query {
     start: i64,
     end: i64,
     points: usize,
+    #[serde(default)]
     series: Vec<SeriesName>,
+    #[serde(default)]
+    select: Vec<Selector>,
 }
 
 /// A series as a client names it; which fields it needs depends on `kind`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SeriesName {
     kind: String,
     metric: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pod: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     workload_kind: Option<String>,
     /// An accelerator's `make/model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
 }
 
@@ -47,10 +59,19 @@ struct Answer {
     timestamps: Vec<i64>,
     step_ms: u128,
     series: Vec<SeriesAnswer>,
+    /// By selector: how many entities passed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    matched: Vec<usize>,
 }
 
 #[derive(Debug, Serialize)]
 struct SeriesAnswer {
+    /// Of a selected one: which selector found it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    select: Option<usize>,
+    /// Of a selected one: what it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<SeriesName>,
     unit: &'static str,
     avg: Vec<Option<Number>>,
     min: Option<Vec<Option<Number>>>,
@@ -59,7 +80,9 @@ struct SeriesAnswer {
 
 pub(crate) async fn query(State(state): State<Arc<ApiState>>, body: Body) -> Response {
     let error = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await {
-        Ok(Ok(body)) => return respond(answer(&state, &body)),
+        Ok(Ok(body)) => {
+            return ask(&state, move |state, cancel| respond(answer(state, &body, cancel))).await;
+        }
         Ok(Err(_)) => Error::BodyTooLarge,
         Err(_) => Error::BodyTooSlow,
     };
@@ -67,7 +90,7 @@ pub(crate) async fn query(State(state): State<Arc<ApiState>>, body: Body) -> Res
     error.as_json()
 }
 
-fn answer(state: &ApiState, body: &[u8]) -> Result<Answer, Error> {
+fn answer(state: &ApiState, body: &[u8], cancel: &Cancel) -> Result<Answer, Error> {
     let query: Query =
         serde_json::from_slice(body).map_err(|error| Error::Body(error.to_string()))?;
     if query.series.len() > MAX_QUERY_SERIES {
@@ -78,41 +101,92 @@ fn answer(state: &ApiState, body: &[u8]) -> Result<Answer, Error> {
         return Err(Error::count("points", &query.points.to_string()));
     }
     let mut registry = Registry::default();
-    let series: Vec<SeriesRef> = query
+    let mut series: Vec<SeriesRef> = query
         .series
         .iter()
         .enumerate()
         .map(|(index, name)| name.resolve(index, &mut registry))
         .collect::<Result<_, _>>()?;
     let (start, end) = (Timestamp::from_millis(query.start), Timestamp::from_millis(query.end));
-    let range = state.window.range(&series, start, end, query.points);
-    let units = series.iter().map(|one| lookup(&one.metric).map(descriptor));
-    let units = units.map(|row| row.map_or(Unit::Count, |row| row.unit));
+    let named = series.len();
+    let (mut matched, mut selects) = (Vec::new(), Vec::new());
+    for (number, selector) in query.select.iter().enumerate() {
+        let found = selector.resolve(state, (start, end), cancel)?;
+        matched.push(found.matched);
+        selects.extend(found.series.iter().map(|_| number));
+        series.extend(found.series);
+    }
+    if series.len() > MAX_QUERY_SERIES {
+        hit("query_series");
+        return Err(Error::TooManySeries(series.len()));
+    }
+    let asked = RangeAsked { series: &series, start, end, points: query.points };
+    let range = state.window.joined(state.archive.as_deref(), &asked, cancel);
+    let range = range.map_err(Error::Archive)?;
+    let answered = range.series.into_iter().zip(&series).enumerate().map(|(at, (values, one))| {
+        let unit = lookup(&one.metric).map_or(Unit::Count, |id| descriptor(id).unit);
+        let mut answer = SeriesAnswer::from((values, unit));
+        if let Some(select) = at.checked_sub(named).and_then(|at| selects.get(at)) {
+            answer.select = Some(*select);
+            answer.of = Some(SeriesName::of(one));
+        }
+        answer
+    });
     Ok(Answer {
+        series: answered.collect(),
         timestamps: range.timestamps.into_iter().map(Timestamp::millis).collect(),
         step_ms: range.step.as_millis(),
-        series: range.series.into_iter().zip(units).map(SeriesAnswer::from).collect(),
+        matched,
     })
+}
+
+/// The kind that `name` names.
+pub(super) fn kind_named(name: &str) -> Result<EntityKind, Error> {
+    EntityKind::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = EntityKind::ALL.iter().map(|kind| kind.name()).collect();
+        let takes = format!("one of {}", names.join(", "));
+        Error::Parameter { name: "kind", value: name.to_owned(), takes }
+    })
+}
+
+/// Refuses a metric that nobody knows.
+pub(super) fn known_metric(metric: &str) -> Result<(), Error> {
+    let custom = metric.starts_with("custom/") || metric.ends_with("/request");
+    if lookup(metric).is_none() && !custom {
+        return Err(Error::UnknownMetric(metric.to_owned()));
+    }
+    Ok(())
 }
 
 impl SeriesName {
     fn resolve(&self, index: usize, registry: &mut Registry) -> Result<SeriesRef, Error> {
-        let custom = self.metric.starts_with("custom/") || self.metric.ends_with("/request");
-        if lookup(&self.metric).is_none() && !custom {
-            return Err(Error::UnknownMetric(self.metric.clone()));
-        }
+        known_metric(&self.metric)?;
         Ok(SeriesRef { entity: self.entity(index, registry)?, metric: self.metric.clone() })
     }
 
+    /// What a client would write to ask for this very series.
+    fn of(series: &SeriesRef) -> Self {
+        let entity = &series.entity;
+        let kind = entity.kind();
+        let own = |value: Option<&str>| value.map(str::to_owned);
+        let inside = |kinds: &[EntityKind]| !kinds.contains(&kind);
+        let whole = [EntityKind::Cluster];
+        Self {
+            kind: kind.name().to_owned(),
+            metric: series.metric.clone(),
+            name: inside(&whole).then(|| entity.name().to_owned()),
+            namespace: own(entity.namespace()).filter(|_| inside(&[EntityKind::Namespace])),
+            pod: own(entity.pod()).filter(|_| inside(&[EntityKind::Pod])),
+            node: own(entity.node()).filter(|_| inside(&[EntityKind::Node])),
+            container: own(entity.container())
+                .filter(|_| inside(&[EntityKind::Container, EntityKind::SystemContainer])),
+            workload_kind: (kind == EntityKind::Workload).then(|| entity.variant().to_owned()),
+            model: (kind == EntityKind::Accelerator).then(|| entity.variant().to_owned()),
+        }
+    }
+
     fn entity(&self, index: usize, registry: &mut Registry) -> Result<Arc<Entity>, Error> {
-        let Some(kind) = EntityKind::from_name(&self.kind) else {
-            let names: Vec<_> = EntityKind::ALL.iter().map(|kind| kind.name()).collect();
-            return Err(Error::Parameter {
-                name: "kind",
-                value: self.kind.clone(),
-                takes: format!("one of {}", names.join(", ")),
-            });
-        };
+        let kind = kind_named(&self.kind)?;
         let need = |field: &'static str, value: &'_ Option<String>| {
             value.clone().ok_or(Error::SeriesPart { index, kind: kind.name(), needs: field })
         };
@@ -177,6 +251,8 @@ impl From<(SeriesValues, Unit)> for SeriesAnswer {
         };
         let (min, max) = values.extremes.map(|both| (both.min, both.max)).unzip();
         Self {
+            select: None,
+            of: None,
             unit: unit.name(),
             avg: numbers(values.avg),
             min: min.map(numbers),

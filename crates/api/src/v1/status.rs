@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
+use model::Timestamp;
 use serde::Serialize;
 
 use super::cell::millis;
@@ -96,12 +97,16 @@ fn gather(state: &ApiState) -> Status {
         resolution_ms: facts.resolution.as_millis(),
         last_batch,
         targets: latest.as_deref().map(TargetCounts::of).unwrap_or_default(),
-        history: state
-            .window
-            .history()
-            .map(|(from, to)| History { from: millis(from), to: millis(to) }),
+        history: reach(state).map(|(from, to)| History { from: millis(from), to: millis(to) }),
         problems: facts.problems.into_iter().map(problem).collect(),
     }
+}
+
+/// First and last time of what is shown live and of what is kept.
+fn reach(state: &ApiState) -> Option<(Timestamp, Timestamp)> {
+    let kept = state.archive.as_ref().and_then(|archive| archive.reach());
+    let both = kept.into_iter().chain(state.window.history());
+    both.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
 }
 
 fn problem(problem: crate::state::Problem) -> Problem {

@@ -87,6 +87,7 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         options: ApiOptions::default(),
         self_metrics: no_metrics(),
         dashboard: Arc::new(Page),
+        archive: None,
     }
 }
 

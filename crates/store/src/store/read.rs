@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{EntityKind, Timestamp};
 use roaring::RoaringBitmap;
@@ -34,7 +35,7 @@ impl Store {
     /// known before: `entities().len() × times().len() × columns().len()`.
     pub fn select(&self, query: &Query<'_>) -> Result<Selection, Error> {
         let range = (query.from.millis(), query.to.millis());
-        let resolution = query.step.and_then(|step| self.resolution(millis(step)));
+        let resolution = query.step.and_then(|step| self.rollup(millis(step)));
         loop {
             self.load_indexes(range)?;
             let catalog = self.catalog();
@@ -122,8 +123,25 @@ impl Store {
         Ok(all_columns(kind, &overlapping(&shared, range, None), &shared, range))
     }
 
+    /// Times of the first and last raw values; `None` when there are none.
+    pub fn reach(&self) -> Option<(Timestamp, Timestamp)> {
+        let shared = self.shared();
+        let raw = shared.blocks.iter().filter(|block| block.meta.resolution == 0);
+        let blocks = raw.map(|block| (block.meta.first, block.meta.last));
+        let all = shared.sealed.iter().map(|window| &**window).chain([&shared.head]);
+        let windows = all.filter_map(|one| Some((*one.ticks.first()?, *one.ticks.last()?)));
+        let wider = |(a, b): (i64, i64), (c, d): (i64, i64)| (a.min(c), b.max(d));
+        let (first, last) = blocks.chain(windows).reduce(wider)?;
+        Some((Timestamp::from_millis(first), Timestamp::from_millis(last)))
+    }
+
+    /// The length of the buckets that a query with `step` is answered in; `None` for raw values.
+    pub fn resolution(&self, step: Duration) -> Option<Duration> {
+        self.rollup(millis(step)).map(|length| Duration::from_millis(length.unsigned_abs()))
+    }
+
     /// The longest rollup that is not above `step`.
-    fn resolution(&self, step: i64) -> Option<i64> {
+    fn rollup(&self, step: i64) -> Option<i64> {
         let lengths = self.options.rollups.iter().map(|length| millis(*length));
         lengths.filter(|length| *length <= step && *length > 0).max()
     }

@@ -13,10 +13,12 @@ use std::time::Duration;
 use metrics::counter;
 use model::{Batch, Timestamp};
 use pipeline::Clock;
+use query::Archive;
 use store::{Disk, Durability, Error, Options, Store};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::adapters::StoredArchive;
 use crate::config::{Config, HistoryConfig};
 use crate::exit::Failure;
 use crate::facts::Trouble;
@@ -112,6 +114,16 @@ impl History {
     pub(crate) fn consumer(&self) -> impl Fn(&Arc<Batch>) + Send + 'static {
         let intake = Arc::clone(&self.intake);
         move |batch| intake.offer(batch)
+    }
+
+    /// The store, for whatever else reads or feeds it.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The store as the API asks it.
+    pub(crate) fn archive(&self) -> Arc<dyn Archive> {
+        Arc::new(StoredArchive(self.store()))
     }
 
     /// What is wrong with history, if anything, as it is now.

@@ -36,6 +36,37 @@ fn a_clean_end_keeps_what_was_measured() {
 }
 
 #[test]
+fn a_restart_shows_the_past_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path());
+    measured(&first);
+    let before = first.get("/api/taffrail/v1/status")["lastBatch"]["timestamp"].clone();
+    while log_bytes(folder.path()) < 1000 {
+        std::thread::yield_now();
+    }
+    drop(first); // kill -9
+    let second = served(folder.path());
+    assert_eq!(second.get("/api/taffrail/v1/status")["history"]["from"], before);
+    measured(&second);
+    let now = second.get("/api/taffrail/v1/status")["now"].as_i64().unwrap();
+    let asked = format!(
+        r#"{{"start":{},"end":{now},"points":600,
+            "series":[{{"kind":"cluster","metric":"memory/working_set"}}],
+            "select":[{{"kind":"node","metric":"memory/working_set","top":3}}]}}"#,
+        now - 3_600_000,
+    );
+    let answer = second.post("/api/taffrail/v1/query", &asked);
+    assert_eq!(answer["timestamps"][0], before, "{answer:#}");
+    assert_eq!(answer["matched"], serde_json::json!([1]), "{answer:#}");
+    for series in answer["series"].as_array().unwrap() {
+        assert!(series["avg"][0].as_f64().unwrap() > 0.0, "{answer:#}");
+    }
+    assert_eq!(answer["series"][1]["of"]["kind"], "node", "{answer:#}");
+    let events = second.get("/api/taffrail/v1/events");
+    assert_eq!((&events["total"], &events["capped"]), (&0.into(), &false.into()), "{events:#}");
+}
+
+#[test]
 fn a_second_owner_is_refused_and_told_why() {
     let folder = tempfile::tempdir().unwrap();
     let owner = served(folder.path());

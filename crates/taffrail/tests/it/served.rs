@@ -58,6 +58,11 @@ impl Served {
         self.ask("GET", path, "")
     }
 
+    /// The JSON answer to a POST of JSON.
+    pub(crate) fn post(&self, path: &str, body: &str) -> Value {
+        self.ask("POST", path, body)
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let address = &self.address;
         let mut stream = TcpStream::connect(address).unwrap();
