@@ -55,13 +55,12 @@ impl Window {
         let step = to.since(from) / u32::try_from(points.max(1)).unwrap_or(u32::MAX);
         let buckets = (step >= SHORTEST_BUCKET).then(|| archive.resolution(step)).flatten();
         let tail = self.tail(seam, to);
-        let mut grid = match buckets {
-            Some(length) => Grid::buckets(from, to, millis(length), points),
-            None => {
-                let mut times = archive.ticks(from, before)?;
-                times.extend(&tail.times);
-                Grid::of_ticks(times, points)
-            }
+        let mut grid = if let Some(length) = buckets {
+            Grid::buckets(from, to, millis(length), points)
+        } else {
+            let mut times = archive.ticks(from, before)?;
+            times.extend(&tail.times);
+            Grid::of_ticks(times, points)
         };
         let mut folds = Folds::new(series.len(), grid.len());
         let mut take = |at: usize, strip: Strip<'_>| folds.take(&grid, at, strip);
@@ -167,7 +166,9 @@ impl Grid {
         let mut times = self.times;
         for hole in self.holes.into_iter().rev() {
             times.insert(hole, times[hole - 1] + self.step);
-            series.iter_mut().for_each(|one| one.avg.insert(hole, None));
+            for one in &mut series {
+                one.avg.insert(hole, None);
+            }
         }
         RangeAnswer {
             timestamps: times.into_iter().map(Timestamp::from_millis).collect(),

@@ -54,8 +54,8 @@ impl Selector {
         let kind = super::series::kind_named(&self.kind)?;
         known_metric(&self.metric)?;
         let read = |text: &String| LabelMatch::parse(text);
-        let matches = self.matches.iter().map(read).collect::<Result<Vec<_>, _>>();
-        let matches = matches.map_err(Error::Body)?;
+        let conditions = self.matches.iter().map(read).collect::<Result<Vec<_>, _>>();
+        let conditions = conditions.map_err(Error::Body)?;
         let top = self.top.unwrap_or(MAX_QUERY_SERIES);
         if !(1..=MAX_QUERY_SERIES).contains(&top) {
             return Err(Error::Parameter {
@@ -65,8 +65,8 @@ impl Selector {
             });
         }
         let found = match &state.archive {
-            Some(archive) => archive.entities(kind, &matches, range).map_err(Error::Archive)?,
-            None => live(state, kind, &matches),
+            Some(archive) => archive.entities(kind, &conditions, range).map_err(Error::Archive)?,
+            None => live(state, kind, &conditions),
         };
         let matched = found.len();
         if matched > MAX_SELECTED {

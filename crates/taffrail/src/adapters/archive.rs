@@ -65,9 +65,10 @@ impl Archive for StoredArchive {
         matches: &[LabelMatch],
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<Arc<Entity>>, ArchiveError> {
-        let matchers = matches.iter().map(matcher).collect::<Result<Vec<_>, _>>()?;
+        let conditions = matches.iter().map(matcher).collect::<Result<Vec<_>, _>>()?;
         let columns = [NO_METRIC];
-        let query = Query { kind, matchers: &matchers, columns: &columns, from, to, step: None };
+        let conditions = &conditions[..];
+        let query = Query { kind, matchers: conditions, columns: &columns, from, to, step: None };
         let selection = self.0.select(&query).map_err(failed)?;
         let mut registry = Registry::default();
         let mut known = BTreeSet::new();
