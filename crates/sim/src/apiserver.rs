@@ -14,13 +14,16 @@
 mod admin;
 mod discovery;
 mod list;
+mod openapi;
 mod parameters;
 mod resource;
 mod review;
+mod schema;
 mod selector;
 mod status;
 mod table;
 mod watch;
+mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +124,7 @@ impl Api {
             return Err(Status::no_such_path());
         }
         if request.method != Method::GET && request.method != Method::HEAD {
-            return Err(Status::method_not_allowed());
+            return write::answer(self, place, request);
         }
         let mut parameters = Parameters::read(request.query.as_deref(), &request.headers)?;
         parameters.watch |= place.watch;

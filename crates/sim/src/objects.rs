@@ -8,6 +8,7 @@ mod plain;
 mod pod;
 mod spec;
 mod workload;
+mod written;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) use plain::{API_SERVICE, cluster_address};
 pub(crate) use pod::{status_word, unschedulable};
 pub(crate) use spec::duration;
 pub(crate) use workload::{Counts, counts, versions};
+pub(crate) use written::Written;
 
 use crate::plan::{Plan, Sec};
 
@@ -63,6 +65,8 @@ pub(crate) enum Object {
     Claim(u32),
     Lease(u32),
     Event(Arc<Event>),
+    /// A client's own.
+    Written(Arc<Written>),
 }
 
 /// An object as it was at one resource version.
@@ -124,6 +128,7 @@ pub(crate) fn metadata(cluster: &Cluster, version: &Version) -> Metadata {
         Object::Claim(slot) => plain::claim_metadata(plan, *slot),
         Object::Lease(node) => plain::lease_metadata(plan, *node),
         Object::Event(event) => event::metadata(plan, event),
+        Object::Written(written) => written.metadata(plan),
     }
 }
 
@@ -177,6 +182,9 @@ fn labels_json(labels: &[(&'static str, Cow<'static, str>)]) -> Value {
 /// The whole object without `kind` and `apiVersion`. `now` only matters to leases.
 pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<String, Value> {
     let (plan, at) = (&cluster.plan, version.at);
+    if let Object::Written(written) = &version.object {
+        return written.render(plan, version.resource_version);
+    }
     let metadata = metadata(cluster, version);
     let mut json = Map::new();
     json.insert("metadata".to_owned(), metadata_json(&metadata, version.resource_version));
@@ -196,6 +204,7 @@ pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<Stri
         Object::Claim(slot) => plain::claim(plan, *slot),
         Object::Lease(node) => plain::lease(plan, *node, now),
         Object::Event(event) => event::body(plan, event),
+        Object::Written(written) => written.body.clone(),
     };
     if let Value::Object(rest) = rest {
         json.extend(rest);

@@ -6,6 +6,7 @@ mod initial;
 mod nodes;
 mod pods;
 mod workloads;
+mod written;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 use crate::objects::{Cluster, Object, Version};
 use crate::plan::Sec;
 use crate::telemetry;
+
+pub(crate) use written::{Precondition, Refused};
 
 /// How long before the start the store begins, so that there is a past to tell of.
 const PRELUDE: Sec = 600;
@@ -134,6 +137,8 @@ struct State {
     touched: BTreeSet<u32>,
     outages: HashMap<u32, nodes::Outage>,
     told: events::Told,
+    /// How many objects clients have written.
+    written: usize,
 }
 
 impl Store {
@@ -150,6 +155,7 @@ impl Store {
             touched: BTreeSet::new(),
             outages: HashMap::new(),
             told: events::Told::default(),
+            written: 0,
             cluster: Arc::clone(&cluster),
         };
         state.fill();

@@ -2,6 +2,8 @@
 
 /// Changes dropped from the history: watches from before them answer 410 Gone.
 pub(crate) const HISTORY_COMPACTED: &str = "taffrail_sim_history_compacted_total";
+/// Objects of clients that were refused because too many are kept.
+pub(crate) const WRITES_REFUSED: &str = "taffrail_sim_writes_refused_total";
 /// Events deleted before their hour was over because there were too many.
 pub(crate) const EVENTS_DROPPED: &str = "taffrail_sim_events_dropped_total";
 /// Connections refused because an end of them was not on the loopback interface.

@@ -20,3 +20,5 @@ mod shapes;
 mod support;
 #[path = "it/watches.rs"]
 mod watches;
+#[path = "it/writes.rs"]
+mod writes;

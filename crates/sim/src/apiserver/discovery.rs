@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::openapi;
 use super::resource::{self, Resource};
 use crate::http::{JSON, TEXT};
 use crate::store::Store;
@@ -36,8 +37,10 @@ pub(crate) fn page(path: &str, store: &Store) -> Option<(&'static str, Value)> {
                 "paths": {}, "definitions": {},
             }));
         }
-        "/openapi/v3" => return json(json!({ "paths": {} })),
         _ => {}
+    }
+    if let Some(page) = openapi::page(path) {
+        return json(page);
     }
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {

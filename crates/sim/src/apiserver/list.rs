@@ -15,7 +15,7 @@ use super::selector::fields_of;
 use super::status::Status;
 use super::{Api, table};
 use crate::http::{Body, JSON, streamed};
-use crate::objects::{Cluster, Version, metadata, metadata_json, render, render_new_event};
+use crate::objects::{Cluster, Object, Version, metadata, metadata_json, render, render_new_event};
 use crate::plan::Sec;
 use crate::store::{Extent, Key, Snapshot};
 
@@ -83,11 +83,16 @@ impl Renderer {
     }
 
     pub(super) fn partial(&self, version: &Version) -> Map<String, Value> {
-        let metadata = metadata(&self.cluster, version);
+        let metadata = if let Object::Written(written) = &version.object {
+            written.metadata_json(&self.cluster.plan, version.resource_version)
+        } else {
+            let metadata = metadata(&self.cluster, version);
+            metadata_json(&metadata, version.resource_version)
+        };
         let mut object = Map::new();
         object.insert("kind".to_owned(), "PartialObjectMetadata".into());
         object.insert("apiVersion".to_owned(), "meta.k8s.io/v1".into());
-        object.insert("metadata".to_owned(), metadata_json(&metadata, version.resource_version));
+        object.insert("metadata".to_owned(), metadata);
         object
     }
 }

@@ -45,7 +45,15 @@ impl Resource {
     }
 
     pub(crate) fn verbs(&self) -> &'static [&'static str] {
-        if self.is_review() { &["create"] } else { &["get", "list", "watch"] }
+        match self {
+            _ if self.is_review() => &["create"],
+            _ if super::write::keeps(self) => {
+                &["create", "delete", "get", "list", "update", "watch"]
+            }
+            // Dry runs only.
+            _ if super::schema::is_writable(self) => &["create", "get", "list", "watch"],
+            _ => &["get", "list", "watch"],
+        }
     }
 }
 
@@ -108,6 +116,7 @@ pub(crate) const ALL: &[Resource] = &[
         &["pvc"],
     ),
     resource("", "v1", "configmaps", "configmap", "ConfigMap"),
+    resource("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount"),
     resource("", "v1", "endpoints", "endpoints", "Endpoints"),
     resource("", "v1", "limitranges", "limitrange", "LimitRange"),
     resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota"),
@@ -149,6 +158,31 @@ pub(crate) const ALL: &[Resource] = &[
         "HorizontalPodAutoscaler",
     )),
     resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
+    resource("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy"),
+    resource("policy", "v1", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget"),
+    resource("rbac.authorization.k8s.io", "v1", "roles", "role", "Role"),
+    resource("rbac.authorization.k8s.io", "v1", "rolebindings", "rolebinding", "RoleBinding"),
+    cluster_wide(resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterroles",
+        "clusterrole",
+        "ClusterRole",
+    )),
+    cluster_wide(resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterrolebindings",
+        "clusterrolebinding",
+        "ClusterRoleBinding",
+    )),
+    cluster_wide(resource(
+        "apiregistration.k8s.io",
+        "v1",
+        "apiservices",
+        "apiservice",
+        "APIService",
+    )),
     cluster_wide(resource(
         "authorization.k8s.io",
         "v1",

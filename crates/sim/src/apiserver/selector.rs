@@ -63,10 +63,19 @@ impl Selection {
         if self.labels.is_empty() {
             return true;
         }
+        if let Object::Written(written) = &version.object {
+            return self.fits(|key| written.label(key));
+        }
         let metadata = metadata(cluster, version);
+        self.fits(|key| {
+            metadata.labels.iter().find(|(label, _)| *label == key).map(|(_, value)| &**value)
+        })
+    }
+
+    /// Whether the labels are as asked.
+    fn fits<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.labels.iter().all(|(key, test)| {
-            let value =
-                metadata.labels.iter().find(|(label, _)| label == key).map(|(_, value)| value);
+            let value = label(key);
             match test {
                 Test::Exists => value.is_some(),
                 Test::Absent => value.is_none(),

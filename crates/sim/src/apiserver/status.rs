@@ -38,8 +38,44 @@ impl Status {
     }
 
     pub(crate) fn not_found(resource: &Resource, name: &str) -> Self {
-        let message = format!("{} \"{name}\" not found", resource.qualified());
-        let mut status = Self::new(StatusCode::NOT_FOUND, "NotFound", message);
+        Self::about(StatusCode::NOT_FOUND, "NotFound", resource, name, "not found")
+    }
+
+    pub(crate) fn already_exists(resource: &Resource, name: &str) -> Self {
+        Self::about(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
+    }
+
+    pub(crate) fn conflict(resource: &Resource, name: &str) -> Self {
+        let mut status = Self::about(StatusCode::CONFLICT, "Conflict", resource, name, "");
+        status.message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": the object has been modified; \
+             please apply your changes to the latest version and try again",
+            resource.qualified()
+        );
+        status
+    }
+
+    pub(crate) fn forbidden(resource: &Resource, name: &str, why: &str) -> Self {
+        let why = format!("is forbidden: {why}");
+        Self::about(StatusCode::FORBIDDEN, "Forbidden", resource, name, &why)
+    }
+
+    /// A write that only a cluster with machines could carry out.
+    pub(crate) fn dry_runs_only(resource: &Resource, name: &str) -> Self {
+        let why = "a simulated cluster runs nothing of it and takes dry runs only (dryRun=All)";
+        Self::forbidden(resource, name, why)
+    }
+
+    /// A status about one object.
+    fn about(
+        code: StatusCode,
+        reason: &'static str,
+        resource: &Resource,
+        name: &str,
+        what: &str,
+    ) -> Self {
+        let message = format!("{} \"{name}\" {what}", resource.qualified());
+        let mut status = Self::new(code, reason, message);
         let mut details = json!({ "name": name, "kind": resource.plural });
         if !resource.group.is_empty() {
             details["group"] = resource.group.into();

@@ -198,6 +198,9 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
         Object::Pod { slot, generation } => pod_cells(plan, *slot, *generation, &age, at, now),
         Object::Event(event) => event_cells(event, now),
         Object::Lease(_) => json!([name, name, age]),
+        Object::Written(written) => {
+            json!([name, written.body["spec"]["holderIdentity"], age])
+        }
         Object::Claim(slot) => {
             let size = format!("{}Gi", plan.workload_of(*slot).template.volume);
             let volume = format!("pvc-{}", metadata.uid);
