@@ -16,7 +16,13 @@ const TOOLS: &[(&str, &str)] = &[
 ];
 
 /// (what is looked for in the folder of Python packages, the package that brings it)
-const PYTHON: &[(&str, &str)] = &[("confluent_kafka", "confluent-kafka==2.16.1")];
+const PYTHON: &[(&str, &str)] = &[
+    ("confluent_kafka", "confluent-kafka==2.16.1"),
+    // Kubernetes' own schemas, of many versions.
+    ("kubernetes_validate", "kubernetes-validate==1.37.0"),
+    // Helm's own engine, as a library.
+    ("helm_python", "helm-python-sdk==0.2.2"),
+];
 
 /// Installs what is missing; does nothing where all is there.
 pub(crate) fn install() -> Outcome {

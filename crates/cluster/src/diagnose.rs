@@ -19,6 +19,8 @@ use crate::connect::{ConnectError, Connection, Trouble};
 use crate::kubelet::KubeletClient;
 use trail::Trail;
 
+pub use rights::{Needed, rights};
+
 /// How many nodes are tried unless all are asked for.
 pub const SAMPLE_NODES: usize = 5;
 /// How many kubelets are tried at once.

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Run a simulated cluster that kubectl and other collectors believe.
     Simulate(SimulateArgs),
+    /// Print what to apply to a cluster so that Taffrail runs there.
+    Manifests(ManifestsArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -241,6 +243,46 @@ pub(crate) struct SimulateArgs {
     /// Write a kubeconfig for the cluster here.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig_out: Option<PathBuf>,
+}
+
+/// `taffrail manifests`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "For example: taffrail manifests --namespace=observe | kubectl apply -f -")]
+pub(crate) struct ManifestsArgs {
+    /// Which deployment.
+    #[arg(long, value_enum, default_value_t = ManifestsVariant::Taffrail)]
+    pub(crate) variant: ManifestsVariant,
+    /// Where everything is put. [default: taffrail; kube-system for heapster]
+    #[arg(long, value_name = "NAME", value_parser = namespace)]
+    pub(crate) namespace: Option<String>,
+    /// The image with its tag. [default: this version's]
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+}
+
+/// Which deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ManifestsVariant {
+    /// One pod in a namespace of its own.
+    Taffrail,
+    /// The same with Heapster's service in front of it.
+    Heapster,
+}
+
+/// Reads a namespace's name (RFC 1123 label).
+fn namespace(text: &str) -> Result<String, String> {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let ends = text.bytes().next().zip(text.bytes().last());
+    let well = ends.is_some_and(|(first, last)| plain(first) && plain(last))
+        && text.len() <= 63
+        && text.bytes().all(|c| plain(c) || c == b'-');
+    if well {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "`{text}` is not a namespace's name: lower case letters, digits and `-`, at most 63"
+        ))
+    }
 }
 
 /// Reads a duration as Go prints and reads it (`60s`, `1m30s`, `1h0m0s`, `500ms`).

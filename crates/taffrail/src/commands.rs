@@ -2,5 +2,6 @@
 
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod manifests;
 pub(crate) mod serve;
 pub(crate) mod simulate;

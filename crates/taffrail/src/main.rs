@@ -68,6 +68,9 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         clap_complete::generate(shell, &mut Cli::command(), "taffrail", &mut script);
         return Ok(say(String::from_utf8_lossy(&script).trim_end())?);
     }
+    if let Command::Manifests(args) = cli.command {
+        return Ok(say(commands::manifests::text(args).trim_end())?);
+    }
     logging::install(&cli.log)?;
     let self_metrics = prepare()?;
     let runtime = runtime(0)?;
@@ -79,7 +82,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
-        Command::Completions { .. } => Ok(()),
+        Command::Manifests(_) | Command::Completions { .. } => Ok(()),
     };
     Ok(outcome?)
 }

@@ -9,5 +9,7 @@ mod doctor;
 mod heapster_pairs;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/manifests.rs"]
+mod manifests;
 #[path = "it/served.rs"]
 mod served;

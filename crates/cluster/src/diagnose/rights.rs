@@ -73,6 +73,25 @@ fn of_kubelets(options: &SourceOptions) -> Vec<Right> {
     rights
 }
 
+/// A right in the words of an RBAC rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// The API group; empty for the core one.
+    pub group: &'static str,
+    /// The resource, with its subresource (`nodes/stats`).
+    pub resource: String,
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+}
+
+/// What a source with these options needs: what the diagnosis asks for, one by one.
+pub fn rights(options: &SourceOptions) -> Vec<Needed> {
+    let all = WATCHED.into_iter().chain(of_kubelets(options));
+    let needed =
+        |right: Right| Needed { group: right.group, resource: right.about(), verbs: right.verbs };
+    all.map(needed).collect()
+}
+
 /// Asks for every right; `user` is who we are, where that is known.
 pub(super) async fn walk(connection: &Connection, user: Option<&str>) -> Vec<Check> {
     let rights = WATCHED.into_iter().chain(of_kubelets(connection.options()));

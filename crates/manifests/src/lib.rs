@@ -1,0 +1,149 @@
+//! What is applied to a Kubernetes cluster so that Taffrail runs there: objects as JSON values,
+//! printed as YAML. The files in `deploy/` are what this crate prints; a test holds that.
+//!
+//! ```
+//! let options = manifests::Options::of(manifests::Variant::Plain);
+//! assert!(manifests::render(&options).contains("kind: Deployment"));
+//! ```
+#![forbid(unsafe_code)]
+
+mod access;
+mod network;
+mod pod;
+mod yaml;
+
+use serde_json::{Value, json};
+
+/// Where the image is, without its tag.
+pub const REPOSITORY: &str = "ghcr.io/taffrail/taffrail";
+/// The namespace of a deployment of its own.
+pub const NAMESPACE: &str = "taffrail";
+/// The port of the dashboard and of Heapster's APIs, in the container.
+pub const HTTP_PORT: u16 = 8082;
+/// The port on which replicas ask each other, in the container.
+pub const PEER_PORT: u16 = 8083;
+
+/// The name of every object.
+const NAME: &str = "taffrail";
+
+/// Which deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variant {
+    /// One pod in a namespace of its own.
+    Plain,
+    /// The same in `kube-system`, with Heapster's service in front of it.
+    Heapster,
+    /// Three pods that share the nodes and each answer for all.
+    Replicas,
+}
+
+impl Variant {
+    /// Every variant, as the command line names them.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Heapster];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "taffrail",
+            Self::Heapster => "heapster",
+            Self::Replicas => "replicas",
+        }
+    }
+
+    const fn namespace(self) -> &'static str {
+        match self {
+            Self::Heapster => "kube-system",
+            Self::Plain | Self::Replicas => NAMESPACE,
+        }
+    }
+}
+
+/// What can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Which deployment.
+    pub variant: Variant,
+    /// Where everything is put. One that no cluster has by itself is created too.
+    pub namespace: String,
+    /// The image with its tag.
+    pub image: String,
+}
+
+impl Options {
+    /// A variant as it stands in `deploy/`.
+    pub fn of(variant: Variant) -> Self {
+        Self {
+            variant,
+            namespace: variant.namespace().to_owned(),
+            image: format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION")),
+        }
+    }
+}
+
+/// An object with the sentence that stands above it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// One or more lines for whoever reads the file.
+    pub comment: &'static str,
+    /// The object.
+    pub object: Value,
+}
+
+/// The objects, in the order in which they are applied.
+pub fn documents(options: &Options) -> Vec<Document> {
+    let mut documents = Vec::new();
+    let mut put = |comment, object| documents.push(Document { comment, object });
+    if !matches!(&*options.namespace, "default" | "kube-system" | "kube-public") {
+        put("Everything lives here, and no pod here may ask for privileges.", namespace(options));
+    }
+    access::put(options, &mut put);
+    if options.variant != Variant::Replicas {
+        put("Where history is kept.", pod::claim(options));
+    }
+    pod::put(options, &mut put);
+    network::put(options, &mut put);
+    documents
+}
+
+/// The objects as one file of YAML.
+pub fn render(options: &Options) -> String {
+    let mut text = format!(
+        "# Taffrail in a cluster, as `taffrail manifests --variant={}` prints it.\n\
+         # docs/DEPLOY.md tells what each object is for and what to change.\n",
+        options.variant.name()
+    );
+    for document in documents(options) {
+        text.push_str("---\n");
+        for line in document.comment.lines() {
+            text.push_str("# ");
+            text.push_str(line);
+            text.push('\n');
+        }
+        yaml::write(&document.object, &mut text);
+    }
+    text
+}
+
+fn namespace(options: &Options) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": options.namespace,
+            "labels": {
+                "app.kubernetes.io/name": NAME,
+                "pod-security.kubernetes.io/enforce": "restricted",
+            },
+        },
+    })
+}
+
+/// `metadata` of a namespaced object.
+fn metadata(options: &Options, name: &str) -> Value {
+    json!({ "name": name, "namespace": options.namespace, "labels": labels() })
+}
+
+/// What finds the pods; never changes, because a Deployment's selector cannot.
+fn labels() -> Value {
+    json!({ "app.kubernetes.io/name": NAME })
+}

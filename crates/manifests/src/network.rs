@@ -1,0 +1,92 @@
+//! How the pods are reached: services, and who may connect.
+
+use serde_json::{Value, json};
+
+use crate::{HTTP_PORT, NAME, Options, PEER_PORT, Variant, labels, metadata};
+
+pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) {
+    put(
+        "The dashboard and the APIs inside the cluster. There is no login: do not make it a\n\
+         LoadBalancer or NodePort, and put nothing before it that does not ask who comes.",
+        service(options, NAME, labels()),
+    );
+    if options.variant == Variant::Heapster {
+        let labels = json!({
+            "app.kubernetes.io/name": NAME,
+            "kubernetes.io/cluster-service": "true",
+            "kubernetes.io/name": "Heapster",
+            "task": "monitoring",
+        });
+        put(
+            "What Kubernetes Dashboard 1.x and other clients of Heapster ask for.",
+            service(options, "heapster", labels),
+        );
+    }
+    if options.variant == Variant::Replicas {
+        put(
+            "Gives the StatefulSet's pods their names.",
+            json!({
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata(options, "taffrail-peers"),
+                "spec": {
+                    "clusterIP": "None",
+                    "publishNotReadyAddresses": true,
+                    "selector": labels(),
+                    "ports": [{ "name": "peers", "port": PEER_PORT, "targetPort": "peers" }],
+                },
+            }),
+        );
+        put(
+            "Never more than one replica is away on purpose.",
+            json!({
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": metadata(options, NAME),
+                "spec": { "maxUnavailable": 1, "selector": { "matchLabels": labels() } },
+            }),
+        );
+    }
+    put(
+        "Who may connect: pods of this namespace. `kubectl port-forward` works besides.",
+        policy(options),
+    );
+}
+
+fn service(options: &Options, name: &str, labels: Value) -> Value {
+    let mut metadata = metadata(options, name);
+    metadata["labels"] = labels;
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {
+            "type": "ClusterIP",
+            "selector": crate::labels(),
+            "ports": [{ "name": "http", "port": 80, "targetPort": "http" }],
+        },
+    })
+}
+
+fn policy(options: &Options) -> Value {
+    let mut ingress = vec![json!({
+        "from": [{ "podSelector": {} }],
+        "ports": [{ "port": HTTP_PORT, "protocol": "TCP" }],
+    })];
+    if options.variant == Variant::Replicas {
+        ingress.push(json!({
+            "from": [{ "podSelector": { "matchLabels": labels() } }],
+            "ports": [{ "port": PEER_PORT, "protocol": "TCP" }],
+        }));
+    }
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata(options, NAME),
+        "spec": {
+            "podSelector": { "matchLabels": labels() },
+            "policyTypes": ["Ingress"],
+            "ingress": ingress,
+        },
+    })
+}

@@ -1,0 +1,66 @@
+//! What the pods may do: the rules of the diagnosis, and nothing that gives more away.
+
+use std::collections::BTreeSet;
+
+use manifests::{Options, Variant};
+use serde_json::Value;
+
+use crate::support::objects;
+
+/// `kind group/resource verb` of every rule.
+fn granted(variant: Variant) -> BTreeSet<String> {
+    let texts = |value: &Value| -> Vec<String> {
+        let items = value.as_array().into_iter().flatten();
+        items.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut found = BTreeSet::new();
+    for object in objects(&Options::of(variant)) {
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            let kind = object["kind"].as_str().unwrap();
+            for group in texts(&rule["apiGroups"]) {
+                for resource in texts(&rule["resources"]) {
+                    for verb in texts(&rule["verbs"]) {
+                        found.insert(format!("{kind} {group}/{resource} {verb}"));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_role_is_what_the_diagnosis_checks() {
+    let options = cluster::SourceOptions::new(cluster::Defaults::taffrail());
+    let mut checked = BTreeSet::new();
+    for right in cluster::diagnose::rights(&options) {
+        for verb in right.verbs {
+            checked.insert(format!("ClusterRole {}/{} {verb}", right.group, right.resource));
+        }
+    }
+    assert_eq!(granted(Variant::Plain), checked);
+    assert_eq!(granted(Variant::Heapster), checked);
+    let more: Vec<String> = granted(Variant::Replicas).difference(&checked).cloned().collect();
+    let leases = ["create", "delete", "get", "list", "update", "watch"]
+        .map(|verb| format!("Role coordination.k8s.io/leases {verb}"));
+    assert_eq!(more, leases);
+}
+
+#[test]
+fn nothing_gives_away_more() {
+    for variant in Variant::ALL {
+        for right in granted(variant) {
+            for banned in ["*", "nodes/proxy", "secrets", "pods/exec", "impersonate", "escalate"] {
+                assert!(!right.contains(banned), "{variant:?}: {right}");
+            }
+        }
+        for object in objects(&Options::of(variant)) {
+            let pod = &object["spec"]["template"]["spec"];
+            let Some(container) = pod["containers"].get(0) else { continue };
+            assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+            assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+            assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false);
+            assert_eq!(container["securityContext"]["capabilities"]["drop"][0], "ALL");
+        }
+    }
+}

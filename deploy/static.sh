@@ -1,0 +1,14 @@
+#!/bin/sh
+# Builds the program that goes into the image: static, so that the image holds nothing else.
+# Prints its size in bytes; the image may take 20 MiB.
+set -eu
+cd "$(dirname "$0")/.."
+target=x86_64-unknown-linux-gnu
+# glibc, linked in: its resolver reads /etc/resolv.conf and /etc/hosts by itself since 2.34.
+RUSTFLAGS="-C target-feature=+crt-static" \
+  cargo build --locked --profile dist --target "$target" --package taffrail
+program=target/$target/dist/taffrail
+if ldd "$program" 2>&1 | grep -q '=>'; then echo "$program is not static" >&2; exit 1; fi
+size=$(stat -c %s "$program")
+echo "$program $size bytes"
+[ "$size" -le 20971520 ] || { echo "more than 20 MiB" >&2; exit 1; }
