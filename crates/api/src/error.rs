@@ -33,6 +33,18 @@ pub enum Error {
     /// A pair of `labels` has no colon.
     #[error("invalid label pair {0:?}")]
     LabelPair(String),
+    /// A question about the past without its beginning.
+    #[error("no start time (or a start time of zero) provided")]
+    NoStart,
+    /// An aggregate that nobody knows.
+    #[error("Unknown aggregation {0:?}")]
+    Aggregation(String),
+    /// A bucket's length that cannot be read.
+    #[error("unable to parse bucket size: {0}")]
+    Bucket(String),
+    /// What remembers the past had no answer; carries its words.
+    #[error("{0}")]
+    Past(String),
     /// A query parameter that the path does not take.
     #[error("unknown parameter {0:?}")]
     UnknownParameter(String),
@@ -113,6 +125,9 @@ impl Error {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Time(_)
             | Self::LabelPair(_)
+            | Self::NoStart
+            | Self::Aggregation(_)
+            | Self::Bucket(_)
             | Self::UnknownParameter(_)
             | Self::Parameter { .. }
             | Self::Body(_)
@@ -122,6 +137,7 @@ impl Error {
             | Self::TooManySelected(_)
             | Self::Archive(query::ArchiveError::TooMuch { .. })
             | Self::Head => StatusCode::BAD_REQUEST,
+            Self::Past(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,

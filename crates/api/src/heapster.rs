@@ -1,4 +1,4 @@
-//! Heapster's dialect: the model API and the metric export.
+//! Heapster's dialect: the model API, the historical API and the metric export.
 //!
 //! Source of paths, shapes and messages: the recorded answers of Heapster 1.6; deliberate
 //! differences are listed in `docs/COMPAT.md`.
@@ -6,6 +6,7 @@
 mod export;
 mod gojson;
 mod gotime;
+mod history;
 mod model;
 mod routes;
 mod schema;
@@ -16,6 +17,7 @@ use http::header;
 use crate::error::Error;
 
 pub(crate) use self::export::export;
+pub(crate) use self::history::history;
 pub(crate) use self::model::model;
 pub(crate) use self::routes::find;
 pub(crate) use self::schema::schema;

@@ -11,6 +11,7 @@ mod heapster;
 mod limits;
 mod number;
 mod observe;
+mod past;
 mod request;
 mod server;
 mod state;
@@ -25,6 +26,7 @@ use axum::routing::{MethodRouter, get, post};
 
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
+pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
 pub use server::{Listener, Tls, TlsError, fuzz_request_head, serve};
 pub use state::{
     ApiOptions, ApiParts, ApiState, Arrival, Check, Clock, ClusterFacts, Diagnosis, Facts, Problem,
@@ -48,6 +50,13 @@ pub fn router(state: &Arc<ApiState>) -> Router {
         for path in ["/api/v1/model", "/api/v1/model/", "/api/v1/model/{*rest}"] {
             routes = routes.route(path, get(heapster::model).fallback(heapster::method_refused));
         }
+    }
+    if state.past.is_some() {
+        let history = || get(heapster::history).fallback(heapster::method_refused);
+        routes = routes
+            .route("/api/v1/historical", history())
+            .route("/api/v1/historical/", history())
+            .route("/api/v1/historical/{*rest}", history());
     }
     routes
         .nest("/api/taffrail", Router::new().nest("/v1", v1_routes()).fallback(v1::not_found))

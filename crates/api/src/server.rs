@@ -222,8 +222,9 @@ fn admit(mut request: Request<Body>) -> Result<Request<Body>, Error> {
     if let Some(refusal) = Refusal::parse(target) {
         return Err(refusal.error());
     }
-    // Only the model API takes paths of any length.
-    if !target.starts_with("/api/v1/model/") {
+    // Only lists of pods may be of any length.
+    let long = ["/api/v1/model/", "/api/v1/historical/"];
+    if !long.iter().any(|path| target.starts_with(path)) {
         hit("target_bytes");
         return Err(Error::TargetTooLong);
     }

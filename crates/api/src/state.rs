@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::Dashboard;
 use crate::limits::MAX_QUESTIONS;
+use crate::past::Past;
 
 /// Shows the time now.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -153,6 +154,8 @@ pub struct ApiParts {
     pub dashboard: Arc<dyn Dashboard>,
     /// What is kept on disk; `None` when nothing is.
     pub archive: Option<Arc<dyn Archive>>,
+    /// What the historical API is asked of; `None`: there is no such API.
+    pub past: Option<Arc<dyn Past>>,
 }
 
 /// What the handlers share.
@@ -168,6 +171,7 @@ pub struct ApiState {
     pub(crate) archive: Option<Arc<dyn Archive>>,
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
+    pub(crate) past: Option<Arc<dyn Past>>,
     pub(crate) arrivals: watch::Sender<Option<Arrival>>,
     pub(crate) stopping: CancellationToken,
     /// Open `/stream` connections.
@@ -222,6 +226,7 @@ impl ApiState {
             dashboard: parts.dashboard,
             archive: parts.archive,
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            past: parts.past,
             arrivals: watch::Sender::new(None),
             stopping: CancellationToken::new(),
             streams: Arc::default(),

@@ -1,5 +1,7 @@
 //! InfluxDB 1.x: line protocol over HTTP, into the database and the retention policy of Heapster.
 
+mod reader;
+
 use form_urlencoded::byte_serialize;
 use http::Method;
 use model::{Batch, Event, Metric, MetricId, Timestamp, metric};
@@ -14,6 +16,8 @@ use crate::settings::{Secret, Settings};
 use crate::text::{push_int, push_value};
 use crate::transport::{Body, HttpPlan, Preparation};
 use crate::{Error, Events, Kind};
+
+pub use reader::InfluxReader;
 
 pub(crate) const KIND: Kind = Kind {
     key: "influxdb",
@@ -94,7 +98,14 @@ fn cluster(settings: &Settings) -> Vec<u8> {
     escaped(settings.text_or("cluster_name", "default"), is_tag_special)
 }
 
-fn transport(settings: &Settings) -> Result<Transport, Error> {
+/// Where the database is, and who we are there.
+struct Connection {
+    base: String,
+    database: String,
+    user: Option<(String, Secret)>,
+}
+
+fn connection(settings: &Settings) -> Result<Connection, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:8086");
     let secure = settings.flag("secure", false)?;
     if address.scheme == "https" && !secure {
@@ -104,18 +115,26 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
         );
     }
     let scheme = if secure { "https" } else { "http" };
-    let database = settings.text_or("db", "k8s");
     let user = settings.text("user").unwrap_or("root");
     let password = settings.secret("pw", "pw_file")?.unwrap_or_else(|| Secret::from("root"));
+    Ok(Connection {
+        base: format!("{scheme}://{}", address.authority),
+        database: settings.text_or("db", "k8s").to_owned(),
+        user: (!user.is_empty()).then(|| (user.to_owned(), password)),
+    })
+}
+
+fn transport(settings: &Settings) -> Result<Transport, Error> {
+    let Connection { base, database, user } = connection(settings)?;
     let query: String = byte_serialize(database.as_bytes()).collect();
     Ok(Transport::Http(Box::new(HttpPlan {
-        base: format!("{scheme}://{}", address.authority),
+        base,
         target: format!("/write?consistency=&db={query}&precision=&rp=default"),
         destination: format!("/{database}"),
         body: Body::Plain,
-        basic: (!user.is_empty()).then(|| (user.to_owned(), password)),
+        basic: user,
         headers: Vec::new(),
-        prepare: preparations(database, retention(settings)?),
+        prepare: preparations(&database, retention(settings)?),
         lost: Some("database not found"),
     })))
 }

@@ -38,6 +38,7 @@ use model::LabelOptions;
 
 pub use deliver::{EventSink, Sink};
 pub use error::Error;
+pub use influxdb::InfluxReader;
 pub use settings::{COMMON, redact};
 
 use plan::{EventPlan, Plan};

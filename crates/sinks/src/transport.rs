@@ -18,6 +18,7 @@ use crate::settings::Settings;
 
 pub(crate) use http::{Body, HttpPlan, Preparation};
 pub(crate) use kafka::{Compression, KafkaPlan};
+pub(crate) use tls::config as tls_config;
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq, Eq)]

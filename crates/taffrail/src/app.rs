@@ -25,6 +25,7 @@ mod deliver;
 mod history;
 mod listen;
 mod measure;
+mod past;
 
 use history::History;
 use measure::Measured;
@@ -87,6 +88,7 @@ impl App {
             self_metrics,
             dashboard: Arc::new(EmbeddedDashboard),
             archive: history.as_ref().map(History::archive),
+            past: past::past(config, history.as_ref().map(History::store).as_ref())?,
         });
         let taking = (&window, history.as_ref());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);

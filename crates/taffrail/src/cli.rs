@@ -83,6 +83,10 @@ pub(crate) struct ServeArgs {
     /// `queue=/dir` among the options keeps undelivered batches on disk.
     #[arg(long, value_name = "URI")]
     pub(crate) sink: Vec<String>,
+    /// What /api/v1/historical reads: `influxdb:URL[?OPTIONS]` as for --sink. Without it, the
+    /// history on disk.
+    #[arg(long, value_name = "URI")]
+    pub(crate) historical_source: Option<String>,
     /// Address to serve on. Anything but loopback is reachable by others: there is no login yet.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
     pub(crate) listen: SocketAddr,

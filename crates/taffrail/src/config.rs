@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) dialect: Dialect,
     pub(crate) source: Option<String>,
     pub(crate) sinks: Vec<String>,
+    /// What the historical API reads, as a sink's text; `None` for our own history.
+    pub(crate) historical_source: Option<String>,
     pub(crate) listen: SocketAddr,
     pub(crate) resolution: Option<Duration>,
     pub(crate) labels: LabelOptions,
@@ -92,6 +94,7 @@ impl Config {
             dialect: Dialect::Taffrail,
             source: args.source,
             sinks: args.sink,
+            historical_source: args.historical_source,
             listen: args.listen,
             resolution: args.metric_resolution,
             labels: label_options(args.labels),

@@ -39,21 +39,24 @@ pub(crate) fn build(config: &Config) -> Result<Vec<Sink>, Failure> {
 }
 
 fn one(text: &str, config: &Config) -> Result<Option<Sink>, String> {
+    let (key, settings) = parse(text)?;
+    if key == METRIC {
+        return Ok(None);
+    }
+    let kind = sinks::find(&key).map_err(|error| error.to_string())?;
+    let setup = Setup { settings, labels: config.labels.clone(), output: output(config.dialect) };
+    kind.build(setup).map(Some).map_err(|error| error.to_string())
+}
+
+/// The kind that a `--sink` value names, and its settings.
+pub(crate) fn parse(text: &str) -> Result<(String, Vec<(String, String)>), String> {
     let uri = ComponentUri::parse(text, &environment).map_err(|error| match error {
         // Its text would show what an environment variable holds.
         UriError::Malformed { reason, .. } => format!("malformed uri: {reason}"),
         other => other.to_string(),
     })?;
-    if uri.key == METRIC {
-        return Ok(None);
-    }
-    let kind = sinks::find(&uri.key).map_err(|error| error.to_string())?;
-    let setup = Setup {
-        settings: with_environment(&uri.key, settings(&uri)),
-        labels: config.labels.clone(),
-        output: output(config.dialect),
-    };
-    kind.build(setup).map(Some).map_err(|error| error.to_string())
+    let settings = with_environment(&uri.key, settings(&uri));
+    Ok((uri.key, settings))
 }
 
 /// The URI's options, and before them the address that it names, if any.

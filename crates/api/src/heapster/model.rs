@@ -121,7 +121,7 @@ fn all_keys(batch: &Batch) -> BTreeSet<String> {
 }
 
 /// The entity that a path names, measured or not.
-fn entity(
+pub(super) fn entity(
     registry: &mut Registry,
     latest: Option<&Batch>,
     of: Of,
@@ -170,17 +170,17 @@ fn metric_names(state: &ApiState, entity: &Entity) -> BTreeSet<String> {
 }
 
 /// Which metric, of which part of an entity, from when to when.
-struct Question {
-    metric: String,
+pub(super) struct Question {
+    pub(super) metric: String,
     /// Pairs that name a labeled part; empty for the entity itself.
     labels: Vec<(String, String)>,
-    start: Option<Timestamp>,
-    end: Timestamp,
+    pub(super) start: Option<Timestamp>,
+    pub(super) end: Option<Timestamp>,
 }
 
 impl Question {
     /// From what a path took, the metric last, and the query string.
-    fn parse(taken: &[Cow<'_, str>], query: &str) -> Result<Self, Error> {
+    pub(super) fn parse(taken: &[Cow<'_, str>], query: &str) -> Result<Self, Error> {
         let asked = taken.last().map_or("", AsRef::as_ref);
         let alias = ALIASES.iter().find(|(old, _)| *old == asked);
         let metric = alias.map_or(asked, |(_, name)| name).to_owned();
@@ -193,7 +193,7 @@ impl Question {
             time.transpose().map_err(Error::Time)
         };
         let start = time("start")?;
-        let end = time("end")?.unwrap_or(Timestamp::from_nanos(i64::MAX));
+        let end = time("end")?;
         let labels = match value("labels") {
             Some(text) => label_pairs(&text)?,
             None => Vec::new(),
@@ -210,21 +210,23 @@ impl Question {
             let horizon = if kept_long { LONG_HORIZON } else { SHORT_HORIZON };
             newest.minus(horizon).plus(Duration::from_nanos(1))
         });
+        let end = self.end.unwrap_or(Timestamp::from_nanos(i64::MAX));
         let mut points = Vec::new();
         for entity in self.measured(registry, entity) {
-            points = state.window.samples(&entity, &self.metric, start, self.end);
+            points = state.window.samples(&entity, &self.metric, start, end);
             if !points.is_empty() {
                 break;
             }
         }
-        MetricResult {
-            latest_timestamp: Time(points.last().map_or(Timestamp::NEVER, |(time, _)| *time)),
-            metrics: points.into_iter().map(MetricPoint::from).collect(),
-        }
+        MetricResult::of(points)
     }
 
     /// What carries the metric: the entity itself, or its parts that have exactly these labels.
-    fn measured(&self, registry: &mut Registry, entity: &Arc<Entity>) -> Vec<Arc<Entity>> {
+    pub(super) fn measured(
+        &self,
+        registry: &mut Registry,
+        entity: &Arc<Entity>,
+    ) -> Vec<Arc<Entity>> {
         let label = |key: &str| {
             let found = self.labels.iter().find(|(name, _)| name == key);
             found.map(|(_, value)| value.as_str())
@@ -264,10 +266,20 @@ struct PodList {
 }
 
 #[derive(Serialize)]
-struct MetricResult {
+pub(super) struct MetricResult {
     metrics: Vec<MetricPoint>,
     #[serde(rename = "latestTimestamp")]
     latest_timestamp: Time,
+}
+
+impl MetricResult {
+    /// Values by time.
+    pub(super) fn of(points: Vec<(Timestamp, Value)>) -> Self {
+        Self {
+            latest_timestamp: Time(points.last().map_or(Timestamp::NEVER, |(time, _)| *time)),
+            metrics: points.into_iter().map(MetricPoint::from).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]

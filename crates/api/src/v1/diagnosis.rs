@@ -127,6 +127,7 @@ mod tests {
             self_metrics: crate::telemetry::recorder().unwrap().build_recorder().handle(),
             dashboard: Arc::new(crate::NoDashboard),
             archive: None,
+            past: None,
         })
     }
 

@@ -88,6 +88,7 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         self_metrics: no_metrics(),
         dashboard: Arc::new(Page),
         archive: None,
+        past: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 /// The settings `cacert` and `insecuressl` as a configuration; without any CA where TLS is not
 /// `spoken`.
-pub(super) fn config(settings: &Settings, spoken: bool) -> Result<ClientConfig, Error> {
+pub(crate) fn config(settings: &Settings, spoken: bool) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
