@@ -137,14 +137,15 @@ impl Error {
             | Self::TooManySelected(_)
             | Self::Archive(query::ArchiveError::TooMuch { .. })
             | Self::Head => StatusCode::BAD_REQUEST,
-            Self::Past(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Archive(query::ArchiveError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Past(_) | Self::Archive(query::ArchiveError::Failed(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Archive(query::ArchiveError::Cancelled) | Self::TooManyStreams | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

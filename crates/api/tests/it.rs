@@ -4,6 +4,7 @@
 mod it {
     pub(crate) mod fixture;
     pub(crate) mod heapster;
+    pub(crate) mod historical;
     pub(crate) mod kept;
     pub(crate) mod recorded;
     pub(crate) mod self_metrics;

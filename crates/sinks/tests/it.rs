@@ -14,6 +14,8 @@ mod delivery;
 mod events;
 #[path = "it/golden.rs"]
 mod golden;
+#[path = "it/influxd.rs"]
+mod influxd;
 #[path = "it/kafka.rs"]
 mod kafka;
 #[path = "it/log.rs"]

@@ -7,6 +7,8 @@ mod cli;
 mod doctor;
 #[path = "it/heapster_pairs.rs"]
 mod heapster_pairs;
+#[path = "it/historical.rs"]
+mod historical;
 #[path = "it/history.rs"]
 mod history;
 #[path = "it/manifests.rs"]

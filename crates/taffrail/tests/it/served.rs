@@ -2,13 +2,15 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
 /// A process that ends with the test.
 pub(crate) struct Served {
     child: Child,
+    /// Kept open: the demo goes on to speak.
+    _stdout: BufReader<ChildStdout>,
     /// What it said of itself.
     pub(crate) greeting: String,
     /// Where it listens.
@@ -35,9 +37,10 @@ impl Served {
             .spawn()
             .unwrap();
         let mut greeting = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut greeting).unwrap();
         let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
-        Self { child, address: address.to_owned(), greeting }
+        Self { child, _stdout: stdout, address: address.to_owned(), greeting }
     }
 
     /// Process id.

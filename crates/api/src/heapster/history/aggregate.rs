@@ -10,41 +10,35 @@ use super::super::model::Time;
 use crate::error::Error;
 use crate::number;
 
-/// Which aggregates are asked for.
-pub(super) struct Aggregations {
-    average: bool,
-    maximum: bool,
-    minimum: bool,
-    median: bool,
-    count: bool,
-    percentiles: Vec<u8>,
+/// One aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Average,
+    Maximum,
+    Minimum,
+    Median,
+    Count,
+    Percentile(u8),
 }
+
+/// Which aggregates are asked for.
+pub(super) struct Aggregations(Vec<Which>);
 
 impl Aggregations {
     /// Reads `average,max,95-perc`.
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        let mut wanted = Self {
-            average: false,
-            maximum: false,
-            minimum: false,
-            median: false,
-            count: false,
-            percentiles: Vec::new(),
+        let which = |name: &str| match name {
+            "average" => Ok(Which::Average),
+            "max" => Ok(Which::Maximum),
+            "min" => Ok(Which::Minimum),
+            "median" => Ok(Which::Median),
+            "count" => Ok(Which::Count),
+            "50-perc" => Ok(Which::Percentile(50)),
+            "95-perc" => Ok(Which::Percentile(95)),
+            "99-perc" => Ok(Which::Percentile(99)),
+            other => Err(Error::Aggregation(other.to_owned())),
         };
-        for name in text.split(',') {
-            match name {
-                "average" => wanted.average = true,
-                "max" => wanted.maximum = true,
-                "min" => wanted.minimum = true,
-                "median" => wanted.median = true,
-                "count" => wanted.count = true,
-                "50-perc" => wanted.percentiles.push(50),
-                "95-perc" => wanted.percentiles.push(95),
-                "99-perc" => wanted.percentiles.push(99),
-                other => return Err(Error::Aggregation(other.to_owned())),
-            }
-        }
-        Ok(wanted)
+        text.split(',').map(which).collect::<Result<_, _>>().map(Self)
     }
 
     /// Aggregates `values` (by time) in buckets of that length, aligned to the epoch; in one
@@ -84,18 +78,24 @@ impl Aggregations {
             let rank = (count * usize::from(percent) + 50) / 100;
             at(rank.saturating_sub(1))
         };
-        let asked = |wanted: bool, value: f64| wanted.then_some(Number::new(value));
+        let has = |which: Which| self.0.contains(&which);
+        let asked = |which: Which, value: f64| has(which).then(|| Number::new(value));
         Bucket {
             timestamp: Time(time),
-            count: self.count.then_some(count),
-            average: asked(self.average, average),
-            maximum: asked(self.maximum, at(count.saturating_sub(1))),
-            minimum: asked(self.minimum, at(0)),
-            median: asked(self.median, median),
+            count: has(Which::Count).then_some(count),
+            average: asked(Which::Average, average),
+            maximum: asked(Which::Maximum, at(count.saturating_sub(1))),
+            minimum: asked(Which::Minimum, at(0)),
+            median: asked(Which::Median, median),
             percentiles: self
-                .percentiles
+                .0
                 .iter()
-                .map(|percent| (*percent, Number::new(percentile(*percent))))
+                .filter_map(|which| match which {
+                    Which::Percentile(percent) => {
+                        Some((*percent, Number::new(percentile(*percent))))
+                    }
+                    _ => None,
+                })
                 .collect(),
         }
     }
