@@ -22,6 +22,9 @@ const PYTHON: &[(&str, &str)] = &[
     ("kubernetes_validate", "kubernetes-validate==1.37.0"),
     // Helm's own engine, as a library.
     ("helm_python", "helm-python-sdk==0.2.2"),
+    ("duckdb", "duckdb==2.0.1"),
+    ("pandas", "pandas==3.1.1"),
+    ("pyarrow", "pyarrow==26.0.1"),
 ];
 
 /// Installs what is missing; does nothing where all is there.

@@ -16,6 +16,7 @@ use crate::vfs::{LockGuard, Vfs};
 use crate::window::Window;
 
 mod append;
+mod copy;
 mod maintain;
 mod open;
 mod read;

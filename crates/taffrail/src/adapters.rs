@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 mod archive;
 
-pub(crate) use archive::StoredArchive;
+pub(crate) use archive::{StoredArchive, matcher as archive_matcher};
 
 /// How long an export waits for what it queued to be sent: long enough that a batch that meets a
 /// destination in good health has arrived when its export ends, short enough for any resolution.

@@ -9,8 +9,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::TlsFiles;
 
 mod history;
+mod store;
 
-pub(crate) use history::{HistoryArgs, KeptArgs};
+pub(crate) use history::{HistoryArgs, KeptArgs, age};
+pub(crate) use store::{
+    ExportArgs, ExportFormat, FolderArgs, SnapshotArgs, StoreArgs, StoreOutput, StoreVerb,
+};
 
 /// Kubernetes cluster metrics with history, in one binary.
 #[derive(Debug, Parser)]
@@ -33,6 +37,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Try every step between here and the measurements, and say what to change.
     Doctor(DoctorArgs),
+    /// Look into a folder of history: what it holds, whether it is right, exports, copies.
+    Store(StoreArgs),
     /// Run a simulated cluster that kubectl and other collectors believe.
     Simulate(SimulateArgs),
     /// Print what to apply to a cluster so that Taffrail runs there.

@@ -5,3 +5,4 @@ pub(crate) mod doctor;
 pub(crate) mod manifests;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod store;

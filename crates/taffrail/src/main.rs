@@ -81,6 +81,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         }
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
+        Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
         Command::Manifests(_) | Command::Completions { .. } => Ok(()),
     };

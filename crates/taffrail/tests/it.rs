@@ -15,3 +15,5 @@ mod history;
 mod manifests;
 #[path = "it/served.rs"]
 mod served;
+#[path = "it/store.rs"]
+mod store;

@@ -1,0 +1,175 @@
+//! `taffrail store export`: values of selected series in a format of others.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use model::{EntityKind, Kind, Timestamp};
+use pipeline::Clock;
+use query::LabelMatch;
+use serde_json::json;
+use store::{Labels, Matcher, Query, Store, Values};
+
+use super::{Opened, Progress, unusable};
+use crate::adapters::archive_matcher;
+use crate::cli::{ExportArgs, ExportFormat, StoreOutput, age};
+use crate::exit::Failure;
+
+mod csv;
+mod ndjson;
+mod openmetrics;
+mod parquet;
+
+/// Labels that an entity may have, in the order of columns.
+const LABELS: [&str; 11] = [
+    "namespace",
+    "pod",
+    "container",
+    "node",
+    "workload",
+    "workload_type",
+    "volume",
+    "device",
+    "make",
+    "model",
+    "acc_id",
+];
+
+/// One series.
+struct Series<'a> {
+    metric: &'a str,
+    counter: bool,
+    labels: &'a Labels,
+}
+
+/// A format: takes series after series, those of one metric in a row.
+trait Encoder {
+    /// Values at times in milliseconds; NaN is a gap.
+    fn series(&mut self, series: &Series<'_>, times: &[i64], values: &[f64]) -> io::Result<()>;
+
+    /// Writes what belongs at the end.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+type Output = Box<dyn Write + Send>;
+
+/// What is exported.
+struct Wanted {
+    labels: Vec<Matcher>,
+    kinds: Vec<LabelMatch>,
+    metrics: Vec<LabelMatch>,
+    range: (Timestamp, Timestamp),
+}
+
+impl Wanted {
+    fn read(args: &ExportArgs, now: Timestamp) -> Result<Self, Failure> {
+        let never = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX / 2_000_000));
+        let from = args.from.as_deref().map_or(Ok(never.0), |text| time("--from", text, now))?;
+        let to = args.to.as_deref().map_or(Ok(never.1), |text| time("--to", text, now))?;
+        let mut wanted =
+            Self { labels: Vec::new(), kinds: Vec::new(), metrics: Vec::new(), range: (from, to) };
+        for text in &args.matches {
+            let wrong = |error: String| Failure::usage(format!("--match: {error}"));
+            let one = LabelMatch::parse(text).map_err(wrong)?;
+            match &*one.name {
+                "kind" => wanted.kinds.push(one),
+                "metric" | "__name__" => wanted.metrics.push(one),
+                _ => wanted.labels.push(
+                    archive_matcher(&one).map_err(|error| wrong(format!("{text}: {error}")))?,
+                ),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// (metric, kind) pairs to export, those of one metric in a row.
+    fn columns(&self, store: &Store) -> Result<Vec<(String, EntityKind)>, store::Error> {
+        let mut columns = Vec::new();
+        for kind in EntityKind::ALL {
+            if self.kinds.iter().all(|one| one.accepts(kind.name())) {
+                let names = store.metric_names(kind, self.range.0, self.range.1)?;
+                let wanted =
+                    names.iter().filter(|name| self.metrics.iter().all(|one| one.accepts(name)));
+                columns.extend(wanted.map(|name| (name.to_string(), kind)));
+            }
+        }
+        columns.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(columns)
+    }
+}
+
+/// Writes what was asked for.
+pub(super) fn run(args: &ExportArgs, clock: Clock) -> Result<(), Failure> {
+    let wanted = Wanted::read(args, clock.now())?;
+    let opened = Opened::folder(&args.folder.dir, clock)?;
+    let columns = wanted.columns(&opened.store);
+    let columns = columns.map_err(|error| unusable(&args.folder.dir, &error))?;
+    let unwritten =
+        |error: io::Error| Failure::unavailable(format!("write {}: {error}", args.out.display()));
+    let to_stdout = args.out == Path::new("-");
+    let output: Output = if to_stdout {
+        Box::new(BufWriter::new(io::stdout()))
+    } else {
+        Box::new(BufWriter::new(File::create(&args.out).map_err(unwritten)?))
+    };
+    let mut encoder = encoder(args.format, output).map_err(unwritten)?;
+    let mut progress = Progress::new("exporting");
+    let (mut series, mut samples) = (0_u64, 0_u64);
+    for (at, (metric, kind)) in columns.iter().enumerate() {
+        progress.at(at as u64, columns.len() as u64);
+        let (from, to) = wanted.range;
+        let names = [&**metric];
+        let matchers = &wanted.labels;
+        let query = Query { kind: *kind, matchers, columns: &names, from, to, step: None };
+        let selection = opened.store.select(&query);
+        let selection = selection.map_err(|error| unusable(&args.folder.dir, &error))?;
+        let times = std::sync::Arc::clone(selection.times());
+        let counter =
+            selection.columns().first().is_some_and(|head| head.kind == Some(Kind::Counter));
+        for slice in selection {
+            let Some(Values::Raw(values)) = slice.columns.first() else { continue };
+            let one = Series { metric, counter, labels: &slice.labels };
+            let times = times.get(slice.start..).unwrap_or_default();
+            encoder.series(&one, times, values).map_err(unwritten)?;
+            series += 1;
+            samples += values.iter().filter(|value| !value.is_nan()).count() as u64;
+        }
+    }
+    progress.end();
+    encoder.finish().map_err(unwritten)?;
+    if to_stdout {
+        return Ok(());
+    }
+    let out = args.out.display().to_string();
+    crate::say(&match args.folder.output {
+        StoreOutput::Json => {
+            json!({ "file": out, "series": series, "samples": samples }).to_string()
+        }
+        StoreOutput::Text => format!("{samples} samples of {series} series written to {out}"),
+    })
+}
+
+fn encoder(format: ExportFormat, output: Output) -> io::Result<Box<dyn Encoder>> {
+    Ok(match format {
+        ExportFormat::Parquet => Box::new(parquet::Parquet::new(output)?),
+        ExportFormat::Csv => Box::new(csv::Csv::new(output)?),
+        ExportFormat::Ndjson => Box::new(ndjson::Ndjson::new(output)),
+        ExportFormat::Openmetrics => Box::new(openmetrics::OpenMetrics::new(output)),
+    })
+}
+
+fn time(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Some(time) = Timestamp::parse_rfc3339(text) {
+        return Ok(time);
+    }
+    let ago: Result<Duration, String> = age(text);
+    ago.map(|ago| now.minus(ago)).map_err(|_| {
+        Failure::usage(format!("{flag}={text}: give a time such as 2026-11-23T09:00:00Z, or 2d"))
+    })
+}
+
+/// Time and value of what is no gap.
+fn points<'a>(times: &'a [i64], values: &'a [f64]) -> impl Iterator<Item = (i64, f64)> + 'a {
+    times.iter().copied().zip(values.iter().copied()).filter(|(_, value)| !value.is_nan())
+}
