@@ -34,8 +34,7 @@ struct Column {
 
 impl Parquet {
     pub(super) fn new(output: Output) -> io::Result<Self> {
-        let labels: String =
-            LABELS.iter().map(|label| format!("optional binary {label} (STRING);\n")).collect();
+        let labels = LABELS.map(|label| format!("optional binary {label} (STRING);\n")).concat();
         let schema = format!(
             "message samples {{\n\
              required int64 time (TIMESTAMP(MILLIS,true));\n\
