@@ -13,6 +13,7 @@ mod event;
 mod inventory;
 mod label;
 mod registry;
+mod sample;
 mod table;
 mod target;
 mod time;
@@ -31,6 +32,7 @@ pub use inventory::{
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use registry::Registry;
+pub use sample::{NodeSamples, PodSamples, Sample};
 pub use table::{Context, Table};
 pub use target::{Hop, Target, TargetState};
 pub use time::Timestamp;

@@ -11,6 +11,7 @@ mod joined;
 pub mod promql;
 mod range;
 mod rank;
+mod resource;
 pub mod telemetry;
 mod window;
 
@@ -18,4 +19,5 @@ pub use archive::{Archive, ArchiveError, Cancel, EventsAsked, LabelMatch, Strip,
 pub use joined::RangeAsked;
 pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
 pub use rank::top;
+pub use resource::{ContainerUsage, NodeWindow, PodUsage, ResourceOptions, ResourceWindows, Usage};
 pub use window::{Rejected, Window, WindowOptions};

@@ -10,3 +10,5 @@ pub const BYTES: &str = "taffrail_window_history_bytes";
 pub const TICKS: &str = "taffrail_window_history_ticks";
 /// Gauge: entities that history holds.
 pub const ENTITIES: &str = "taffrail_window_history_entities";
+/// Gauge: nodes and containers in the resource windows, by `type`. metrics-server's name.
+pub const STORAGE_POINTS: &str = "metrics_server_storage_points";

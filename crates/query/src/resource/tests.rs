@@ -1,0 +1,240 @@
+//! metrics-server's rules one by one, and ours beside them.
+
+use model::{ContainerSpec, ContainerState, ContainerStatus, Pod, PodSamples, Sample};
+
+use super::*;
+
+const RESOLUTION: Duration = Duration::from_secs(15);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_secs(1_000_000 + seconds)
+}
+
+/// Measured at, started at, CPU in milliseconds, memory in KiB.
+fn sample(measured: i64, started: i64, cpu_ms: i64, memory: i64) -> Sample {
+    Sample {
+        at: at(measured),
+        started: at(started),
+        cpu_nanos: Some(cpu_ms * 1_000_000),
+        memory_bytes: Some(memory << 10),
+    }
+}
+
+struct Bench {
+    windows: ResourceWindows,
+    pod: Pod,
+}
+
+impl Bench {
+    fn new(old_rules: bool) -> Self {
+        let keep = if old_rules { Duration::ZERO } else { Duration::from_mins(1) };
+        let options = ResourceOptions { resolution: RESOLUTION, keep, old_rules };
+        let pod = Pod { namespace: "ns".into(), name: "p".into(), ..Pod::default() };
+        Self { windows: ResourceWindows::new(options), pod }
+    }
+
+    fn take(&self, now: i64, containers: &[(&str, Sample)]) {
+        let containers = containers.iter().map(|(name, sample)| ((*name).into(), *sample));
+        let pod = PodSamples {
+            namespace: "ns".into(),
+            name: "p".into(),
+            containers: containers.collect(),
+        };
+        let own = Sample { started: Timestamp::NEVER, ..sample(now, 0, now * 500, 1024) };
+        let samples = NodeSamples { node: "n".into(), own, pods: vec![pod] };
+        self.windows.take(samples, at(now));
+    }
+
+    /// Time, window in seconds and each container's nanocores and KiB.
+    fn shown(&self, now: i64) -> String {
+        let Some(window) = self.windows.node("n", at(now)) else { return "no node".to_owned() };
+        let Some(usage) = window.pod(&self.pod) else { return "nothing".to_owned() };
+        let mut text = format!("@{} {:?}", usage.at.secs() - 1_000_000, usage.window);
+        for one in usage.containers {
+            let memory = one.memory_bytes >> 10;
+            text += &format!(" {}={}n,{memory}Ki", one.name, one.cpu_nanocores);
+        }
+        text
+    }
+}
+
+/// Feeds rounds, 15 s apart, of one container and compares what is shown after each.
+fn check(rounds: &[Sample], expected: &[&str]) {
+    for old_rules in [true, false] {
+        let bench = Bench::new(old_rules);
+        let mut shown = Vec::new();
+        for (sample, now) in rounds.iter().zip((15..).step_by(15)) {
+            bench.take(now, &[("c", *sample)]);
+            shown.push(bench.shown(now));
+        }
+        assert_eq!(shown, expected, "old rules: {old_rules}, {rounds:?}");
+    }
+}
+
+#[test]
+fn a_window_needs_two_samples() {
+    check(
+        &[sample(14, -100, 1000, 7), sample(29, -100, 1300, 8)],
+        &["nothing", "@29 15s c=20000000n,8Ki"],
+    );
+}
+
+#[test]
+fn cpu_is_truncated_to_whole_nanocores() {
+    check(
+        &[sample(14, -100, 1000, 7), sample(17, -100, 1001, 8)],
+        &["nothing", "@17 3s c=333333n,8Ki"],
+    );
+}
+
+#[test]
+fn a_fresh_container_counts_from_its_start() {
+    // Ten seconds old at its first sample, and younger than a round.
+    check(&[sample(14, 4, 500, 7)], &["@14 10s c=50000000n,7Ki"]);
+    check(&[sample(14, 5, 500, 7)], &["nothing"]);
+    check(&[sample(14, -1, 500, 7)], &["nothing"]);
+}
+
+#[test]
+fn a_restarted_container_waits_for_two_samples_of_its_new_life() {
+    check(
+        &[
+            sample(14, -100, 9000, 7),
+            sample(29, -100, 9300, 7),
+            sample(44, 36, 10, 7),
+            sample(59, 36, 310, 7),
+        ],
+        &["nothing", "@29 15s c=20000000n,7Ki", "nothing", "@59 15s c=20000000n,7Ki"],
+    );
+}
+
+#[test]
+fn a_repeated_sample_keeps_its_window() {
+    check(
+        &[sample(14, -9, 1000, 7), sample(29, -9, 1300, 8), sample(29, -9, 1300, 8)],
+        &["nothing", "@29 15s c=20000000n,8Ki", "@29 15s c=20000000n,8Ki"],
+    );
+    // Older than the newest but younger than the one before: counts from that one.
+    check(
+        &[sample(14, -9, 1000, 7), sample(29, -9, 1300, 8), sample(24, -9, 1100, 8)],
+        &["nothing", "@29 15s c=20000000n,8Ki", "@24 10s c=10000000n,8Ki"],
+    );
+    check(
+        &[sample(14, -9, 1000, 7), sample(29, -9, 1300, 8), sample(14, -9, 1000, 8)],
+        &["nothing", "@29 15s c=20000000n,8Ki", "nothing"],
+    );
+}
+
+#[test]
+fn a_falling_counter_leaves_out_the_container_and_not_the_pod() {
+    for old_rules in [true, false] {
+        let bench = Bench::new(old_rules);
+        bench.take(15, &[("a", sample(14, -9, 900, 1)), ("b", sample(13, -9, 900, 1))]);
+        bench.take(30, &[("a", sample(29, -9, 100, 1)), ("b", sample(28, -9, 1050, 2))]);
+        assert_eq!(bench.shown(30), "@28 15s b=10000000n,2Ki");
+        bench.take(45, &[("a", sample(44, -20, 400, 1)), ("b", sample(43, -9, 1200, 2))]);
+        assert_eq!(bench.shown(45), "@43 15s b=10000000n,2Ki");
+    }
+}
+
+#[test]
+fn the_earliest_container_gives_the_time() {
+    let bench = Bench::new(true);
+    bench.take(15, &[("a", sample(14, -9, 900, 1)), ("b", sample(10, -9, 900, 1))]);
+    bench.take(30, &[("a", sample(29, -9, 900, 1)), ("b", sample(22, -9, 900, 2))]);
+    assert_eq!(bench.shown(30), "@22 12s a=0n,1Ki b=0n,2Ki");
+}
+
+#[test]
+fn one_container_without_cpu_or_memory_hides_the_pod_by_the_old_rules_only() {
+    let idle = |now| sample(now, -9, 0, 1);
+    let exited = |now| sample(now, -9, 50, 0);
+    for (old_rules, expected) in
+        [(true, "nothing"), (false, "@29 15s busy=20000000n,7Ki idle=0n,1Ki")]
+    {
+        let bench = Bench::new(old_rules);
+        for (now, cpu) in [(14, 1000), (29, 1300)] {
+            let busy = ("busy", sample(now, -9, cpu, 7));
+            bench.take(now + 1, &[busy, ("idle", idle(now)), ("exited", exited(now))]);
+        }
+        assert_eq!(bench.shown(30), expected);
+    }
+}
+
+#[test]
+fn a_container_that_runs_and_was_measured_once_hides_the_pod() {
+    let mut bench = Bench::new(false);
+    bench.pod.containers = ["main", "side"]
+        .map(|name| ContainerSpec { name: name.into(), ..ContainerSpec::default() })
+        .into();
+    bench.take(15, &[("main", sample(14, -9, 1000, 7))]);
+    let second =
+        |name: &'static str| [("main", sample(29, -9, 1300, 7)), (name, sample(29, 28, 9, 7))];
+    bench.take(30, &second("side"));
+    assert_eq!(bench.shown(30), "nothing");
+    // The API server knows that it is done, or that it was there to initialize.
+    bench.pod.statuses = [ContainerStatus {
+        name: "side".into(),
+        state: ContainerState::Waiting("CrashLoopBackOff".into()),
+        ..ContainerStatus::default()
+    }]
+    .into();
+    assert_eq!(bench.shown(30), "@29 15s main=20000000n,7Ki");
+    let bench = Bench { pod: bench.pod, ..Bench::new(false) };
+    bench.take(15, &[("main", sample(14, -9, 1000, 7))]);
+    bench.take(30, &second("init"));
+    assert_eq!(bench.shown(30), "@29 15s main=20000000n,7Ki");
+}
+
+#[test]
+fn a_failed_node_keeps_its_true_window_for_a_while() {
+    for (old_rules, soon, late) in
+        [(true, "no node", "no node"), (false, "@29 15s c=20000000n,8Ki", "no node")]
+    {
+        let bench = Bench::new(old_rules);
+        bench.take(15, &[("c", sample(14, -9, 1000, 7))]);
+        bench.take(30, &[("c", sample(29, -9, 1300, 8))]);
+        bench.windows.failed("n");
+        assert_eq!(bench.shown(45), soon);
+        assert_eq!(bench.shown(90), soon);
+        assert_eq!(bench.shown(91), late);
+    }
+}
+
+#[test]
+fn a_window_after_a_long_silence_begins_anew() {
+    let bench = Bench::new(false);
+    bench.take(15, &[("c", sample(14, -9, 1000, 7))]);
+    bench.take(400, &[("c", sample(399, -9, 1300, 8))]);
+    assert_eq!(bench.shown(400), "nothing");
+}
+
+#[test]
+fn nodes_need_cpu_and_memory_and_no_start() {
+    let windows = ResourceWindows::new(ResourceOptions::default());
+    let own = |now, cpu| Sample { started: Timestamp::NEVER, ..sample(now, 0, cpu, 9) };
+    let take = |now, cpu| {
+        let samples = NodeSamples { node: "n".into(), own: own(now, cpu), pods: Vec::new() };
+        windows.take(samples, at(now));
+        windows.node("n", at(now)).unwrap().usage()
+    };
+    assert_eq!(take(0, 1000), None);
+    let usage = take(15, 1300).unwrap();
+    assert_eq!((usage.cpu_nanocores, usage.window), (20_000_000, RESOLUTION));
+    assert_eq!(take(30, 0), None);
+    assert!(!windows.is_ready(), "no container was seen");
+}
+
+#[test]
+fn nodes_that_are_gone_are_forgotten() {
+    let bench = Bench::new(false);
+    bench.take(15, &[("c", sample(14, -9, 1000, 7))]);
+    bench.take(30, &[("c", sample(29, -9, 1300, 8))]);
+    assert!(bench.windows.is_ready());
+    bench.windows.round_ends(|_| true, at(31));
+    assert!(bench.windows.is_ready());
+    bench.windows.round_ends(|name| name != "n", at(31));
+    assert!(!bench.windows.is_ready());
+    bench.windows.round_begins(at(31));
+    assert_eq!(bench.windows.last_round(), at(31));
+}
