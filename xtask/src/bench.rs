@@ -180,7 +180,7 @@ fn print_table(ticks: &[Tick], nodes: u64, pods_per_node: u64) {
     }
 }
 
-fn number(options: &[&str], name: &str, default: u64) -> Result<u64, String> {
+pub(crate) fn number(options: &[&str], name: &str, default: u64) -> Result<u64, String> {
     let Some(at) = options.iter().position(|option| *option == name) else { return Ok(default) };
     options
         .get(at + 1)

@@ -6,6 +6,7 @@ mod bench;
 mod child;
 mod ci;
 mod process;
+mod soak;
 #[cfg(test)]
 mod tidy;
 mod tools;
@@ -22,6 +23,7 @@ cargo xtask <verb>
   ui            check, test and build the dashboard
   e2e           the dashboard in headless Chromium against the demo
   demo          cargo run --release -- demo
+  soak kill     kill -9 under ingest, and all that was acknowledged is there [--rounds N]
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
 ";
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["e2e"] => ci::end_to_end(),
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
         ["bench", "tick", options @ ..] => bench::tick(options),
+        ["soak", "kill", options @ ..] => soak::kill(options),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

@@ -10,6 +10,8 @@ mod events;
 mod format;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/killed.rs"]
+mod killed;
 #[path = "it/model.rs"]
 mod model_test;
 #[path = "it/recovery.rs"]

@@ -140,7 +140,7 @@ fn readers_take_any_bytes() {
     let (disk, _) = database();
     let seeds: Vec<Vec<u8>> = disk.files().into_iter().map(|(_, bytes)| bytes).collect();
     let mut random = Random(11);
-    for round in 0..1500 {
+    for round in 0..10_000 {
         let seed = &seeds[round % seeds.len()];
         let start = usize::try_from(random.below(seed.len() as u64 + 1)).unwrap();
         let mut bytes = seed[start.min(seed.len() - seed.len() / 4)..].to_vec();

@@ -83,6 +83,28 @@ fn a_second_owner_is_refused_and_told_why() {
 }
 
 #[test]
+fn a_full_disk_stops_history_only_and_the_status_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    // No file may grow beyond 512 bytes or a kibibyte, as the shell counts; too little for a batch.
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let dir = format!("--data-dir={}", folder.path().display());
+    let words = ["serve", "--source=host", "--metric-resolution=5s", &dir];
+    let program = Served::through(&["sh", "-c", limited], &words);
+    measured(&program);
+    let problem = loop {
+        let status = program.get("/api/taffrail/v1/status");
+        if let Some(problem) = status["problems"].as_array().unwrap().first() {
+            break problem.clone();
+        }
+    };
+    assert_eq!(problem["about"], "history on disk", "{problem:#}");
+    assert!(problem["reason"].as_str().unwrap().starts_with("no space left for"), "{problem:#}");
+    assert!(problem["advice"].as_str().unwrap().contains("resumes by itself"), "{problem:#}");
+    let overview = program.get("/api/taffrail/v1/overview");
+    assert!(overview["memory"]["workingSet"].as_f64().unwrap() > 0.0, "{overview:#}");
+}
+
+#[test]
 fn the_demo_says_where_it_keeps_history_and_takes_it_along() {
     let demo = Served::start(&["demo", "--nodes=1", "--pods-per-node=1"]);
     let folder = std::env::temp_dir().join(format!("taffrail-demo-{}", demo.id()));

@@ -28,8 +28,15 @@ impl Drop for Served {
 impl Served {
     /// Starts it with these words and waits for its greeting.
     pub(crate) fn start(words: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_taffrail"))
-            .args(words)
+        Self::through(&[], words)
+    }
+
+    /// The same, started by another program.
+    pub(crate) fn through(starter: &[&str], words: &[&str]) -> Self {
+        let program = [env!("CARGO_BIN_EXE_taffrail")];
+        let line: Vec<&str> = starter.iter().chain(&program).chain(words).copied().collect();
+        let mut child = Command::new(line[0])
+            .args(&line[1..])
             .args(["--listen=127.0.0.1:0", "--log=off"])
             .env_clear()
             .env("HOME", "/nonexistent")
