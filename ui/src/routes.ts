@@ -1,31 +1,75 @@
-// Every page and the path below the dashboard's root that leads to it.
+// Every page, the path below the dashboard's root that leads to it, and when its code is loaded.
 import type { Component } from 'svelte';
 import { match } from './lib/match';
 import { t } from './lib/text/text';
-import NotFound from './pages/NotFound.svelte';
 import Overview from './pages/Overview.svelte';
 
 /** A page takes the values of its pattern's `:name` parts as properties. */
-type Page = Component<any>;
+export type Page = Component<any>;
+
+type Load = () => Promise<{ default: Page }>;
 
 interface Route {
   pattern: string;
   title: string;
-  page: Page;
+  load: Load;
 }
 
-const ROUTES: Route[] = [{ pattern: '', title: t.overview, page: Overview }];
+const at = (pattern: string, title: string, load: Load): Route => ({ pattern, title, load });
+
+const ROUTES: Route[] = [
+  // The first page comes with the first script.
+  at('', t.overview, () => Promise.resolve({ default: Overview })),
+  at('nodes', t.nodes.title, () => import('./pages/Nodes.svelte')),
+  at('nodes/:name', t.nodes.name, () => import('./pages/Node.svelte')),
+  at('namespaces', t.namespaces.title, () => import('./pages/Namespaces.svelte')),
+  at('namespaces/:name', t.pods.namespace, () => import('./pages/Namespace.svelte')),
+  at('workloads', t.workloads.title, () => import('./pages/Workloads.svelte')),
+  at('workloads/:namespace/:kind/:name', t.workloads.name, () => import('./pages/Workload.svelte')),
+  at('pods', t.nav.pods, () => import('./pages/Pods.svelte')),
+  at('pods/:namespace/:name', t.pods.name, () => import('./pages/Pod.svelte')),
+  at('containers', t.containers.title, () => import('./pages/Containers.svelte')),
+  at('containers/:namespace/:pod/:name', t.containers.name, () => import('./pages/Container.svelte')),
+  at('volumes', t.volumes.title, () => import('./pages/Volumes.svelte')),
+  at('volumes/:namespace/:pod/:name', t.volumes.name, () => import('./pages/Volume.svelte')),
+  at('map', t.nav.map, () => import('./pages/NodeMap.svelte')),
+  at('sizing', t.nav.sizing, () => import('./pages/Sizing.svelte')),
+  at('events', t.nav.events, () => import('./pages/Events.svelte')),
+  at('explore', t.nav.explore, () => import('./pages/Explore.svelte')),
+  at('status', t.nav.status, () => import('./pages/Status.svelte')),
+];
+
+/** Pages by the letter that follows `g`. */
+export const GOTO: Record<string, string> = {
+  o: '',
+  n: 'nodes',
+  s: 'namespaces',
+  w: 'workloads',
+  p: 'pods',
+  c: 'containers',
+  v: 'volumes',
+  m: 'map',
+  r: 'sizing',
+  e: 'events',
+  x: 'explore',
+  t: 'status',
+};
 
 export interface Found {
   title: string;
-  page: Page;
+  /** Of the thing that the page is about; empty for lists. */
+  name: string;
+  /** First part of the path; `overview` for none. */
+  section: string;
+  load: Load;
   values: Record<string, string>;
 }
 
 export function find(path: string): Found {
-  for (const { pattern, title, page } of ROUTES) {
+  const section = path.split('/')[0] || 'overview';
+  for (const { pattern, title, load } of ROUTES) {
     const values = match(pattern, path);
-    if (values) return { title, page, values };
+    if (values) return { title, load, values, section, name: values['name'] ?? '' };
   }
-  return { title: t.notFound, page: NotFound, values: {} };
+  return { title: t.notFound, name: '', section, load: () => import('./pages/NotFound.svelte'), values: {} };
 }

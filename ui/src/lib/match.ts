@@ -8,8 +8,16 @@ export function match(pattern: string, path: string): Record<string, string> | n
   const values: Record<string, string> = {};
   for (const [index, part] of wanted.entries()) {
     const value = given[index] ?? '';
-    if (part.startsWith(':') && value !== '') values[part.slice(1)] = value;
+    if (part.startsWith(':') && value !== '') values[part.slice(1)] = decoded(value);
     else if (part !== value) return null;
   }
   return values;
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -2,6 +2,9 @@
 // It does not know the pages.
 import { base } from './base';
 
+/** Parameters that go along from page to page. */
+const KEPT = ['range', 'from', 'to', 'ns'];
+
 class Router {
   /** Below the dashboard's root, without slashes at the ends; empty for the first page. */
   path = $state('');
@@ -13,10 +16,10 @@ class Router {
     document.addEventListener('click', (event) => this.#follow(event));
   }
 
-  /** The absolute address of `path`, with the time range of this page. */
+  /** The absolute address of `path`, with the time range and the namespaces of this page. */
   href(path: string): string {
     const url = new URL(path, base);
-    for (const name of ['range', 'from', 'to']) {
+    for (const name of KEPT) {
       const value = this.query.get(name);
       if (value !== null) url.searchParams.set(name, value);
     }
@@ -45,7 +48,7 @@ class Router {
   #read(): void {
     const path = location.pathname;
     const below = path.startsWith(base.pathname) ? path.slice(base.pathname.length) : '';
-    this.path = decode(below).replace(/^\/+|\/+$/g, '').replace(/^index\.html$/, '');
+    this.path = below.replace(/^\/+|\/+$/g, '').replace(/^index\.html$/, '');
     this.query = new URLSearchParams(location.search);
   }
 
@@ -57,14 +60,6 @@ class Router {
     if (!link.pathname.startsWith(base.pathname) || link.hash) return;
     event.preventDefault();
     this.go(link.href);
-  }
-}
-
-function decode(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
   }
 }
 

@@ -3,7 +3,30 @@
 import { base } from '../base';
 import { t } from '../text/text';
 import { ApiError } from './error';
-import type { Answer, List, ListQuery, NodeItem, Overview, PodItem, Query, Status, TargetItem } from './types';
+import { pathOf } from '../path';
+import type {
+  Answer,
+  ContainerItem,
+  Diagnosis,
+  FoundItem,
+  List,
+  ListQuery,
+  NamespaceDetail,
+  NamespaceItem,
+  NodeDetail,
+  NodeItem,
+  Overview,
+  PodDetail,
+  PodItem,
+  Query,
+  Status,
+  Subject,
+  TargetItem,
+  VolumeItem,
+  Why,
+  WorkloadDetail,
+  WorkloadItem,
+} from './types';
 
 const PREFIX = 'api/taffrail/v1/';
 
@@ -42,9 +65,11 @@ function refusal(status: number, answer: unknown): ApiError {
   return new ApiError(text(error?.reason) || t.errors.status(status), text(error?.advice), status);
 }
 
-function list(path: string, query: ListQuery): string {
+function list(path: string, query: object): string {
   const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') parameters.set(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== '') parameters.append(name, String(one));
+  }
   const text = parameters.toString();
   return text ? `${path}?${text}` : path;
 }
@@ -52,6 +77,17 @@ function list(path: string, query: ListQuery): string {
 export const api = {
   status: (signal?: AbortSignal) => ask<Status>('status', signal),
   overview: (signal?: AbortSignal) => ask<Overview>('overview', signal),
+  node: (name: string, signal?: AbortSignal) => ask<NodeDetail>(pathOf('nodes', name), signal),
+  namespace: (name: string, signal?: AbortSignal) => ask<NamespaceDetail>(pathOf('namespaces', name), signal),
+  pod: (namespace: string, name: string, signal?: AbortSignal) => ask<PodDetail>(pathOf('pods', namespace, name), signal),
+  workload: (namespace: string, kind: string, name: string, signal?: AbortSignal) => ask<WorkloadDetail>(pathOf('workloads', namespace, kind, name), signal),
+  namespaces: (query: ListQuery, signal?: AbortSignal) => ask<List<NamespaceItem>>(list('namespaces', query), signal),
+  workloads: (query: ListQuery, signal?: AbortSignal) => ask<List<WorkloadItem>>(list('workloads', query), signal),
+  containers: (query: ListQuery, signal?: AbortSignal) => ask<List<ContainerItem>>(list('containers', query), signal),
+  volumes: (query: ListQuery, signal?: AbortSignal) => ask<List<VolumeItem>>(list('volumes', query), signal),
+  search: (q: string, limit: number, signal?: AbortSignal) => ask<{ total: number; items: FoundItem[] }>(list('search', { q, limit }), signal),
+  diagnosis: (signal?: AbortSignal) => ask<Diagnosis>('diagnosis', signal),
+  why: (subject: Subject, metric: string, signal?: AbortSignal) => ask<Why>(list('why', { ...subject, metric }), signal),
   nodes: (query: ListQuery, signal?: AbortSignal) => ask<List<NodeItem>>(list('nodes', query), signal),
   pods: (query: ListQuery, signal?: AbortSignal) => ask<List<PodItem>>(list('pods', query), signal),
   targets: (signal?: AbortSignal) => ask<{ timestamp: number | null; items: TargetItem[] }>('targets', signal),

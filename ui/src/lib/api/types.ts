@@ -67,6 +67,8 @@ export interface Overview {
   pods: { total: Num; byPhase: Record<string, number> | null };
   namespaces: Num;
   containers: Num;
+  workloads: Num;
+  volumes: Num;
   restarts: Num;
   cpu: Cpu & Supply;
   memory: Memory & Supply;
@@ -115,7 +117,7 @@ export interface PodItem {
   node: string | null;
   phase: string | null;
   reason: string | null;
-  workload: { kind: string; name: string } | null;
+  workload: Named | null;
   containers: Num;
   ready: Num;
   restarts: Num;
@@ -131,7 +133,25 @@ export interface List<Item> {
   items: Item[];
 }
 
-export type SortKey = 'name' | 'cpu' | 'memory' | 'network' | 'filesystem' | 'restarts' | 'pods' | 'started';
+export const SORTS = [
+  'name',
+  'namespace',
+  'node',
+  'kind',
+  'cpu',
+  'cpuShare',
+  'memory',
+  'memoryShare',
+  'network',
+  'filesystem',
+  'fill',
+  'restarts',
+  'pods',
+  'ready',
+  'started',
+] as const;
+
+export type SortKey = (typeof SORTS)[number];
 
 export interface ListQuery {
   sort?: SortKey;
@@ -139,15 +159,167 @@ export interface ListQuery {
   limit?: number;
   offset?: number;
   search?: string;
-  namespace?: string;
+  namespace?: string[];
   node?: string;
+  pod?: string;
+  phase?: string;
+  kind?: string;
+  /** `Kind/name`. */
+  workload?: string;
+}
+
+export interface Named {
+  kind: string;
+  name: string;
+}
+
+export interface End {
+  reason: string;
+  exitCode: number;
+  finished: Num;
+}
+
+export interface ContainerItem {
+  namespace: string;
+  pod: string;
+  name: string;
+  node: string | null;
+  workload: Named | null;
+  image: string | null;
+  state: 'running' | 'waiting' | 'terminated' | null;
+  reason: string;
+  started: Num;
+  ready: boolean | null;
+  restarts: Num;
+  last: End | null;
+  cpu: Cpu;
+  memory: Memory;
+}
+
+export interface VolumeItem {
+  namespace: string;
+  pod: string;
+  name: string;
+  id: string;
+  claim: string | null;
+  node: string | null;
+  usage: Num;
+  limit: Num;
+  available: Num;
+  inodes: Num;
+  inodesFree: Num;
+}
+
+export interface WorkloadItem {
+  namespace: string;
+  kind: string;
+  name: string;
+  owner: Named | null;
+  desired: Num;
+  ready: Num;
+  pods: Num;
+  restarts: Num;
+  cpu: Cpu;
+  memory: Memory;
+  network: Network;
+}
+
+export interface NamespaceItem {
+  name: string;
+  pods: Num;
+  restarts: Num;
+  cpu: Cpu;
+  memory: Memory;
+  network: Network;
+}
+
+export type Pair = [string, string];
+
+export interface Condition {
+  name: string;
+  status: 'True' | 'False' | 'Unknown';
+  good: boolean;
+  reason: string;
+}
+
+interface Detail<Item> {
+  timestamp: Num;
+  item: Item;
+}
+
+export interface NodeDetail extends Detail<NodeItem> {
+  labels: Pair[];
+  addresses: Pair[];
+  conditions: Condition[];
+}
+
+export interface NamespaceDetail extends Detail<NamespaceItem> {
+  labels: Pair[];
+  phase: string;
+}
+
+export interface WorkloadDetail extends Detail<WorkloadItem> {
+  owners: Named[];
+  owned: (Named & { desired: Num; ready: Num })[];
+}
+
+export interface PodDetail extends Detail<PodItem> {
+  uid: string;
+  labels: Pair[];
+  created: Num;
+  deleted: Num;
+  hostNetwork: boolean;
+  owners: Named[];
+  conditions: Condition[];
+  containers: ContainerItem[];
+}
+
+export interface FoundItem {
+  kind: 'node' | 'namespace' | 'workload' | 'pod';
+  name: string;
+  namespace: string | null;
+  workloadKind: string | null;
+}
+
+export interface Check {
+  name: string;
+  about: string;
+  outcome: 'pass' | 'warn' | 'fail' | 'skip';
+  evidence: string;
+  change: string;
+}
+
+export interface Diagnosis {
+  timestamp: number;
+  tookMs: number;
+  outcome: Check['outcome'];
+  firstChange: string | null;
+  checks: Check[];
+}
+
+export interface Why {
+  value: Num;
+  timestamp: Num;
+  reason: string;
+  sentence: string;
+  advice: string;
+  evidence: string[];
+}
+
+/** What `/why` can be asked about. */
+export interface Subject {
+  kind: 'pod' | 'container' | 'node' | 'namespace' | 'cluster';
+  namespace?: string;
+  pod?: string;
+  name?: string;
 }
 
 export type Selector =
   | { kind: 'cluster'; metric: string }
   | { kind: 'node' | 'namespace'; name: string; metric: string }
   | { kind: 'pod'; namespace: string; name: string; metric: string }
-  | { kind: 'container'; namespace: string; pod: string; name: string; metric: string }
+  | { kind: 'container' | 'volume'; namespace: string; pod: string; name: string; metric: string }
+  | { kind: 'filesystem' | 'disk' | 'system_container'; node: string; name: string; metric: string }
   | { kind: 'workload'; namespace: string; workloadKind: string; name: string; metric: string };
 
 export interface Query {

@@ -5,6 +5,7 @@ import { pauses, withGaps, type Frame } from '../frame';
 import type { Interval } from '../range';
 import { t } from '../text/text';
 import type { Line } from './lines';
+import { gathered, type Mark } from './marks';
 
 /** The top of an axis over nothing but zeros, so that noise does not look like a mountain. */
 const LEAST_TOP: Record<Unit, number> = { millicores: 10, bytes: 1 << 20, bytesPerSecond: 1024, count: 1, percent: 1 };
@@ -13,6 +14,7 @@ const LEAST_TOP: Record<Unit, number> = { millicores: 10, bytes: 1 << 20, bytesP
 const GUTTER = 78;
 const NARROW = 460;
 const LABEL_HEIGHT = 13;
+const MOST_NAMED = 8;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 
 export interface PlotInput {
@@ -23,6 +25,8 @@ export interface PlotInput {
   unit: Unit;
   /** First point of the history; time before it is hatched. */
   first: number | null;
+  /** What happened: vertical marks. */
+  marks: Mark[];
 }
 
 /** Indices of one line's columns in the plot: average, and the band's edges. */
@@ -55,7 +59,23 @@ export function plotData(frame: Frame, lines: Line[]): uPlot.AlignedData {
   return [whole.timestamps, ...columns];
 }
 
-const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+let tokens = new Map<string, string>();
+let tokensOf = '';
+
+/** A custom property of the theme in use; reading styles anew for each line would be slow. */
+function token(name: string): string {
+  const theme = document.documentElement.dataset['theme'] ?? '';
+  if (theme !== tokensOf) {
+    tokens = new Map();
+    tokensOf = theme;
+  }
+  let value = tokens.get(name);
+  if (value === undefined) {
+    value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    tokens.set(name, value);
+  }
+  return value;
+}
 
 /** Points with an empty neighbour on both sides: no line shows them. */
 function lonely(plot: uPlot, seriesIndex: number): number[] {
@@ -71,9 +91,10 @@ function seriesOptions(lines: Line[], shown: ReadonlySet<string>): { series: uPl
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   const measures = lines.filter((line) => line.kind === 'measure').length;
+  const all = places(lines);
   lines.forEach((line, index) => {
     const colour = token(line.colour);
-    const place = places(lines)[index];
+    const place = all[index];
     const show = shown.has(line.key);
     series.push({
       label: line.label,
@@ -158,7 +179,7 @@ export function plotOptions(input: () => PlotInput, size: { width: number; heigh
     bands,
     hooks: {
       drawClear: [(plot) => hatch(plot, input())],
-      draw: [(plot) => nameLines(plot, input(), size.width >= NARROW)],
+      draw: [(plot) => nameLines(plot, input(), size.width >= NARROW), (plot) => drawMarks(plot, input())],
       setCursor: [(plot) => events.onCursor(plot.cursor.idx ?? null, plot.cursor.left ?? -1)],
       setSelect: [
         (plot) => {
@@ -208,6 +229,36 @@ function hatch(plot: uPlot, { frame, first, view }: PlotInput): void {
   ctx.restore();
 }
 
+/** Pixels within which marks are drawn as one. */
+const MARK_WIDTH = 7;
+const MARK_COLOURS = { bad: '--bad', warn: '--warn', calm: '--muted' };
+const MARK_SIGNS = { bad: '■', warn: '▲', calm: '◆' };
+
+/** Dashed verticals with a sign on top; words are in the tooltip and the list below. */
+function drawMarks(plot: uPlot, { marks, view }: PlotInput): void {
+  const visible = marks.filter(({ at }) => at >= view.from && at <= view.to);
+  if (visible.length === 0) return;
+  const { ctx, bbox } = plot;
+  const ratio = uPlot.pxRatio;
+  ctx.save();
+  ctx.font = scaled(ratio);
+  ctx.textAlign = 'center';
+  ctx.textBaseline = 'top';
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  for (const mark of gathered(visible, ((view.to - view.from) * MARK_WIDTH) / plot.over.clientWidth)) {
+    const x = Math.round(plot.valToPos(mark.at, 'x', true));
+    ctx.strokeStyle = token(MARK_COLOURS[mark.level]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top + 10 * ratio);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillStyle = token(MARK_COLOURS[mark.level]);
+    ctx.fillText(MARK_SIGNS[mark.level], x, bbox.top - 2 * ratio);
+  }
+  ctx.restore();
+}
+
 const scaled = (ratio: number): string => FONT.replace('11px', `${11 * ratio}px`);
 
 function write(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, colour: string, ratio: number): void {
@@ -223,9 +274,12 @@ function write(ctx: CanvasRenderingContext2D, text: string, x: number, y: number
 function nameLines(plot: uPlot, { lines, shown }: PlotInput, outside: boolean): void {
   const { ctx, bbox } = plot;
   const ratio = uPlot.pxRatio;
-  const labels = lines.flatMap((line, index) => {
+  const all = places(lines);
+  // Names of many lines would be a heap of words: the legend has them.
+  const named = lines.filter(({ key }) => shown.has(key)).length <= MOST_NAMED ? lines : [];
+  const labels = named.flatMap((line, index) => {
     if (!shown.has(line.key) || (!outside && line.kind === 'measure')) return [];
-    const values = plot.data[places(lines)[index]?.avg ?? 0] ?? [];
+    const values = plot.data[all[index]?.avg ?? 0] ?? [];
     for (let at = values.length - 1; at >= 0; at -= 1) {
       const value = values[at];
       if (value !== null && value !== undefined) return [{ line, y: plot.valToPos(value, 'y', true) - (outside ? 0 : 7 * ratio) }];

@@ -1,5 +1,5 @@
 // The page's time range: what the URL says, what that means now, and how it changes.
-import { interval, parseRange, rangeQuery, SHORTEST, visible, widened, type Interval, type Range } from '../range';
+import { interval, moved, parseRange, rangeQuery, SHORTEST, visible, widened, type Interval, type Range } from '../range';
 import { router } from '../router.svelte';
 import { live } from './live.svelte';
 
@@ -22,6 +22,11 @@ class TimeRange {
 
   zoom(from: number, to: number): void {
     if (to - from >= SHORTEST) this.choose({ kind: 'fixed', from, to });
+  }
+
+  /** By half its length, towards the past or the present. */
+  move(shown: Interval, direction: -1 | 1): void {
+    this.choose({ kind: 'fixed', ...moved(shown, direction, live.now) });
   }
 
   zoomOut(shown: Interval): void {

@@ -1,6 +1,7 @@
 // What a table shows: columns with their cells, and how it is sorted and paged. It knows no rows.
 import type { Snippet } from 'svelte';
-import type { SortKey } from '../api/types';
+import { SORTS, type SortKey } from '../api/types';
+import type { Past } from './past';
 
 export interface Column<Row> {
   key: string;
@@ -14,7 +15,10 @@ export interface Column<Row> {
   align?: 'start' | 'end';
   /** 1 is always there; 2 goes below 760 px, 3 below 1,150 px of the table’s width. */
   priority?: 1 | 2 | 3;
-  cell: Snippet<[Row]>;
+  /** Draws the row's cell; `past` gives the row's small lines. */
+  cell: Snippet<[Row, (column: 0 | 1) => Past | null]>;
+  /** The cell as text, for CSV. */
+  text?: (row: Row) => string | number | null | undefined;
 }
 
 export interface TableState {
@@ -25,7 +29,7 @@ export interface TableState {
   page: number;
 }
 
-const SORTS: readonly string[] = ['name', 'cpu', 'memory', 'network', 'filesystem', 'restarts', 'pods', 'started'];
+const NAMES: readonly string[] = SORTS;
 
 /** The state below `name` in the URL: `pods=-cpu`, `pods.q=web`, `pods.page=2`. */
 export function parseState(query: URLSearchParams, name: string, initial: TableState): TableState {
@@ -33,7 +37,7 @@ export function parseState(query: URLSearchParams, name: string, initial: TableS
   const sort = given.replace(/^-/, '');
   const page = Number(query.get(`${name}.page`) ?? '1');
   return {
-    ...(SORTS.includes(sort) ? { sort: sort as SortKey, order: given.startsWith('-') ? 'desc' : 'asc' } : { sort: initial.sort, order: initial.order }),
+    ...(NAMES.includes(sort) ? { sort: sort as SortKey, order: given.startsWith('-') ? 'desc' : 'asc' } : { sort: initial.sort, order: initial.order }),
     search: query.get(`${name}.q`) ?? '',
     page: Number.isInteger(page) && page >= 1 ? page - 1 : 0,
   };

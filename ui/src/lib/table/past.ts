@@ -1,5 +1,5 @@
 // The small lines of a table's rows, out of one frame with two columns for each row.
-import type { Frame, Value } from '../lib/frame';
+import type { Frame, Value } from '../frame';
 
 export interface Past {
   frame: Frame;
