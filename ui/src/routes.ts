@@ -32,10 +32,10 @@ const ROUTES: Route[] = [
   at('containers/:namespace/:pod/:name', t.containers.name, () => import('./pages/Container.svelte')),
   at('volumes', t.volumes.title, () => import('./pages/Volumes.svelte')),
   at('volumes/:namespace/:pod/:name', t.volumes.name, () => import('./pages/Volume.svelte')),
-  at('map', t.nav.map, () => import('./pages/NodeMap.svelte')),
-  at('sizing', t.nav.sizing, () => import('./pages/Sizing.svelte')),
+
+
   at('events', t.nav.events, () => import('./pages/Events.svelte')),
-  at('explore', t.nav.explore, () => import('./pages/Explore.svelte')),
+
   at('status', t.nav.status, () => import('./pages/Status.svelte')),
 ];
 

@@ -1,5 +1,5 @@
 // Chromium for the end-to-end tests: pages that remember every complaint of the browser.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -54,4 +54,12 @@ export async function eventually(attempt, milliseconds = 20_000) {
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
   }
+}
+
+/** What is visible, small enough to be kept beside the code. */
+export async function picture(page, path) {
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 70 });
+  writeFileSync(`${path}.webp`, Buffer.from(data, 'base64'));
+  await session.detach();
 }

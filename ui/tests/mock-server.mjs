@@ -18,6 +18,8 @@ const PODS_PER_NODE = 15;
 const FAILED = 'node-03';
 const NAMES = ['checkout', 'cart', 'search', 'frontend', 'ledger', 'mailer', 'billing', 'etcd', 'ingress', 'metrics'];
 
+const NAMESPACES = ['shop', 'payments', 'kube-system', 'observability'];
+
 const chances = new Map();
 
 /** The same number in [0, 1) for the same words. */
@@ -44,7 +46,7 @@ for (let node = 1; node <= NODES; node += 1) {
     const request = 50 + Math.round(chance('r', node, index) * 8) * 50;
     const troubled = chance('t', node, index);
     pods.push({
-      namespace: ['shop', 'payments', 'kube-system', 'observability'][Math.floor(chance('n', node, index) * 4)],
+      namespace: NAMESPACES[Math.floor(chance('n', node, index) * 4)],
       name: `${workload}-${Math.floor(chance('h', node, index) * 0xfffffff).toString(16)}-${pad(index)}`,
       node: `node-${pad(node)}`,
       phase: troubled > 0.98 ? 'Pending' : 'Running',
@@ -260,6 +262,8 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
         nodes: known ? { total: NODES, ready: NODES - 1, notReady: [FAILED] } : { total: null, ready: null, notReady: null },
         pods: known ? { total: pods.length, byPhase: pods.reduce((phases, { phase }) => ({ ...phases, [phase]: (phases[phase] ?? 0) + 1 }), {}) } : { total: null, byPhase: null },
         namespaces: known ? 4 : null,
+        workloads: known ? NAMES.length : null,
+        volumes: known ? 0 : null,
         containers: known ? pods.reduce((total, pod) => total + pod.containers, 0) : null,
         restarts: known ? pods.reduce((total, pod) => total + pod.restarts, 0) : null,
         cpu: known ? many('cluster', {}, time, CPU_ALL) : empty(CPU_ALL),
@@ -270,6 +274,8 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
     },
     nodes: (parameters) => list(latest() === null ? [] : [...byNode.keys()].map((name) => nodeItem(name, latest())), parameters),
     pods: (parameters) => list(latest() === null ? [] : pods.map((pod) => podItem(pod, latest())), parameters),
+    namespaces: (parameters) => list(latest() === null ? [] : NAMESPACES.map((name) => ({ name, pods: 1, restarts: 0, cpu: { usage: null, request: null, limit: null }, memory: { workingSet: null, usage: null, rss: null, request: null, limit: null }, network: { rxRate: null, txRate: null } })), parameters),
+    why: () => ({ value: 1, timestamp: latest(), reason: 'present', sentence: '', advice: '', evidence: [] }),
     targets: () => ({ timestamp: latest(), items: latest() === null ? [] : [FAILED, ...[...byNode.keys()].filter((name) => name !== FAILED)].map((node) => ({ node, bodyBytes: 20_000, ...target(node) })) }),
   };
 

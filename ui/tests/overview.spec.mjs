@@ -264,7 +264,8 @@ test('the pointer pauses, a drag zooms, Back undoes it', async () => {
     assert.ok(!new URL(page.url()).searchParams.has('from'));
     assert.equal(await badge.getAttribute('data-live'), 'live');
   });
-  await page.getByRole('button', { name: 'Last 5m' }).click();
+  await page.locator('#range-button').click();
+  await page.getByRole('button', { name: 'Last 5m', exact: true }).click();
   assert.equal(new URL(page.url()).searchParams.get('range'), '5m');
   await page.goBack();
 });
@@ -283,7 +284,9 @@ test('problems name hop, reason and advice', async () => {
 for (const scheme of ['light', 'dark']) {
   test(`${scheme}: accessible, and fits a phone`, async () => {
     const name = scheme === 'light' ? 'Light' : 'Dark';
+    await page.locator('#settings-button').click();
     await page.getByRole('button', { name, exact: true }).click();
+    await page.keyboard.press('Escape');
     assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme);
     for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
       await page.setViewportSize(viewport);

@@ -53,8 +53,11 @@ pub(crate) fn end_to_end() -> Outcome {
     )?;
     let url = demo.said().split_whitespace().find(|word| word.starts_with("http://"));
     let url = url.ok_or("the demo printed no address")?;
-    run(Command::new("npm")
-        .args(["run", "e2e"])
-        .env("TAFFRAIL_URL", url)
-        .current_dir(root().join("ui")))
+    for suite in ["e2e", "pages"] {
+        run(Command::new("npm")
+            .args(["run", suite])
+            .env("TAFFRAIL_URL", url)
+            .current_dir(root().join("ui")))?;
+    }
+    Ok(())
 }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     /// Bytes of gzip that a browser loads before it draws the first page.
-    const FIRST_LOAD: usize = 120 * 1024;
+    const FIRST_LOAD: usize = 150 * 1024;
 
     /// Text that looks like a URL and is never fetched: XML namespaces, links in error messages.
     const NAMES: &[&str] = &["http://www.w3.org/", "https://svelte.dev/e/"];
@@ -139,11 +139,36 @@ mod tests {
         }
     }
 
+    /// Files that a script imports before it runs: `import{a}from"./b.js"` and `import"./b.js"`.
+    fn imports(code: &str) -> Vec<String> {
+        let statements = code.split(['\n', ';']).filter(|part| part.starts_with("import"));
+        statements
+            .filter(|statement| !statement.starts_with("import("))
+            .filter_map(|statement| statement.split('"').nth(1))
+            .map(|path| format!("assets/{}", path.trim_start_matches("./")))
+            .collect()
+    }
+
     #[test]
     fn the_first_load_is_small() {
-        let size: usize = referenced()
-            .into_iter()
-            .filter_map(|url| asset(url.trim_start_matches("./")))
+        // Besides what the page names, what its scripts import at once; pages and languages are
+        // loaded when they are asked for.
+        let mut first: Vec<String> =
+            referenced().iter().map(|url| url.trim_start_matches("./").to_owned()).collect();
+        let mut at = 0;
+        while at < first.len() {
+            let code = asset(&first[at]).map(|asset| String::from_utf8_lossy(asset.bytes));
+            at += 1;
+            for imported in imports(&code.unwrap_or_default()) {
+                if !first.contains(&imported) {
+                    first.push(imported);
+                }
+            }
+        }
+        assert!(first.len() > 5, "{first:?}");
+        let size: usize = first
+            .iter()
+            .filter_map(|path| asset(path))
             .map(|asset| asset.gzip.unwrap_or(asset.bytes).len())
             .sum();
         assert!(size <= FIRST_LOAD, "{size} bytes");

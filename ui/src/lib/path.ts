@@ -10,3 +10,14 @@ export const pageOf = {
   container: (namespace: string, pod: string, name: string): string => pathOf('containers', namespace, pod, name),
   volume: (namespace: string, pod: string, name: string): string => pathOf('volumes', namespace, pod, name),
 };
+
+const WORKLOADS = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'ReplicationController', 'Job', 'CronJob'];
+
+/** The page of what an event is about, where there is one. */
+export function eventPage({ kind, namespace, name }: { kind: string; namespace: string | null; name: string }): string | null {
+  if (kind === 'Node') return pageOf.node(name);
+  if (kind === 'Namespace') return pageOf.namespace(name);
+  if (!namespace) return null;
+  if (kind === 'Pod') return pageOf.pod(namespace, name);
+  return WORKLOADS.includes(kind) ? pageOf.workload(namespace, kind, name) : null;
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULT, formatSpan, interval, parseRange, parseSpan, rangeQuery, visible, widened, type Range } from './range';
+import { DEFAULT, formatSpan, interval, moved, parseFree, parseRange, parseSpan, rangeQuery, visible, widened, type Range } from './range';
 
 const NOW = 1_795_425_600_000;
 const MINUTE = 60_000;
@@ -32,10 +32,11 @@ test.each<[string, Range]>([
   ['range=nonsense', DEFAULT],
   [`from=${NOW - MINUTE}&to=${NOW}`, { kind: 'fixed', from: NOW - MINUTE, to: NOW }],
   [`from=${NOW}&to=${NOW - MINUTE}`, DEFAULT],
-  [`from=${NOW}`, DEFAULT],
+  [`from=${NOW - MINUTE}`, { kind: 'fixed', from: NOW - MINUTE, to: NOW }],
+  [`from=now-6h&to=now`, { kind: 'live', length: 360 * MINUTE }],
   [`from=1&to=2`, DEFAULT],
   [`range=5m&from=${NOW - MINUTE}&to=${NOW}`, { kind: 'fixed', from: NOW - MINUTE, to: NOW }],
-])('query %s', (query, range) => expect(parseRange(new URLSearchParams(query))).toEqual(range));
+])('query %s', (query, range) => expect(parseRange(new URLSearchParams(query), NOW)).toEqual(range));
 
 test('a range survives the URL', () => {
   for (const range of [DEFAULT, { kind: 'live', length: 30 * MINUTE }, { kind: 'fixed', from: NOW - MINUTE, to: NOW }] as Range[]) {
@@ -61,4 +62,35 @@ test('a young history is drawn from its beginning', () => {
 test('zooming out doubles and stays before now', () => {
   expect(widened({ from: NOW - 40 * MINUTE, to: NOW - 20 * MINUTE }, NOW)).toEqual({ from: NOW - 50 * MINUTE, to: NOW - 10 * MINUTE });
   expect(widened({ from: NOW - 20 * MINUTE, to: NOW }, NOW)).toEqual({ from: NOW - 40 * MINUTE, to: NOW });
+});
+
+const at = (text: string): number => new Date(text).getTime();
+const DAY = new Date(new Date(NOW).getFullYear(), new Date(NOW).getMonth(), new Date(NOW).getDate()).getTime();
+const live = (minutes: number): Range => ({ kind: 'live', length: minutes * MINUTE });
+const fixed = (from: number, to: number): Range => ({ kind: 'fixed', from, to });
+
+test.each([
+  ['90m', live(90)],
+  ['last 2 days', live(2880)],
+  ['Last hour', live(60)],
+  ['past 3 hours', live(180)],
+  ['最近2天', live(2880)],
+  ['now-6h', live(360)],
+  ['now-2h to now-1h', fixed(NOW - 120 * MINUTE, NOW - 60 * MINUTE)],
+  ['today', fixed(DAY, NOW)],
+  ['yesterday', fixed(at(new Date(DAY - 12 * 60 * MINUTE).toDateString()), DAY)],
+  ['2026-11-20', fixed(at('2026-11-20T00:00'), at('2026-11-21T00:00'))],
+  ['2026-11-20 14:00 – 2026-11-20 15:30', fixed(at('2026-11-20T14:00'), at('2026-11-20T15:30'))],
+  ['2026-11-20..2026-11-21', fixed(at('2026-11-20T00:00'), at('2026-11-22T00:00'))],
+  ['1795420000 - 1795425000', fixed(1_795_420_000_000, 1_795_425_000_000)],
+  ['2026-13-01', null],
+  ['tomorrow', null],
+  ['', null],
+  ['now-6h to now-7h', null],
+  ['99999999999999999999h', null],
+])('typed %s', (text, range) => expect(parseFree(text, NOW)).toEqual(range));
+
+test('a range moves by half, never past now', () => {
+  expect(moved({ from: 0, to: 100 }, -1, 1000)).toEqual({ from: -50, to: 50 });
+  expect(moved({ from: 0, to: 100 }, 1, 120)).toEqual({ from: 20, to: 120 });
 });

@@ -44,7 +44,7 @@ export function linesOf(graphs: Graph[], frame: Frame | null): Line[][] {
   );
 }
 
-const measure = (owner: Owner, key: string, label: string, metric: string, colour: string, dash = DASHES.solid): Drawn => ({
+const measure = (owner: Owner, key: string, label: string, metric: string, colour: string, dash: number[] = DASHES.solid): Drawn => ({
   key,
   label,
   colour,

@@ -281,6 +281,43 @@ export interface FoundItem {
   workloadKind: string | null;
 }
 
+export interface EventItem {
+  uid: string;
+  namespace: string | null;
+  kind: string;
+  name: string;
+  reason: string;
+  type: string;
+  message: string;
+  source: string | null;
+  count: number;
+  firstSeen: number;
+  lastSeen: number;
+}
+
+export interface EventQuery {
+  from?: number;
+  to?: number;
+  namespace?: string;
+  kind?: string;
+  name?: string;
+  reason?: string;
+  type?: string;
+  text?: string;
+  limit?: number;
+  offset?: number;
+  buckets?: number;
+}
+
+export interface Events {
+  from: number;
+  to: number;
+  total: number;
+  capped: boolean;
+  items: EventItem[];
+  histogram: { stepMs: number; timestamps: number[]; normal: number[]; warning: number[] };
+}
+
 export interface Check {
   name: string;
   about: string;
