@@ -48,10 +48,7 @@ export const GOTO: Record<string, string> = {
   p: 'pods',
   c: 'containers',
   v: 'volumes',
-  m: 'map',
-  r: 'sizing',
   e: 'events',
-  x: 'explore',
   t: 'status',
 };
 
