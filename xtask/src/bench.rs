@@ -49,6 +49,20 @@ pub(crate) fn tick(options: &[&str]) -> Outcome {
     Ok(())
 }
 
+/// `bench store`: what the store costs, then the same samples in Prometheus and
+/// `VictoriaMetrics`.
+pub(crate) fn store() -> Outcome {
+    for program in ["/usr/bin/prometheus", "/usr/bin/victoria-metrics"] {
+        if !Path::new(program).exists() {
+            return Err(format!(
+                "{program} is missing: apt-get install prometheus victoria-metrics"
+            ));
+        }
+    }
+    cargo(&["bench", "--package", "store", "--locked"])?;
+    cargo(&["bench", "--package", "store", "--locked", "--", "rivals"])
+}
+
 /// The port that every simulated kubelet listens on, over TLS.
 const KUBELET_PORT: u16 = 20250;
 

@@ -24,6 +24,7 @@ cargo xtask <verb>
   e2e           the dashboard in headless Chromium against the demo
   demo          cargo run --release -- demo
   soak kill     kill -9 under ingest, and all that was acknowledged is there [--rounds N]
+  bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
 ";
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["ui"] => ci::ui(),
         ["e2e"] => ci::end_to_end(),
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
+        ["bench", "store"] => bench::store(),
         ["bench", "tick", options @ ..] => bench::tick(options),
         ["soak", "kill", options @ ..] => soak::kill(options),
         ["help" | "--help" | "-h"] | [] => {

@@ -1,8 +1,10 @@
 //! What the store costs: one table of samples per second, bytes per sample, query times, memory.
 //!
-//! `cargo bench -p store` runs everything; `-- quick` a tenth of it. One thread, the real disk.
+//! `cargo bench -p store` runs everything but `-- rivals`, which compares with others; `-- quick`
+//! a tenth of it. One thread, the real disk. `cargo xtask bench store` runs both.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -20,6 +22,8 @@ use store::{Matcher, Options, Query, Store};
 mod counting;
 #[path = "store/kubelet.rs"]
 mod kubelet;
+#[path = "store/rivals.rs"]
+mod rivals;
 
 use counting::Counting;
 use kubelet::Cluster;
@@ -291,6 +295,42 @@ fn million(scale: i64) {
     assert!(child.unwrap().success());
 }
 
+/// The same samples for the store, Prometheus and `VictoriaMetrics`, side by side.
+fn side_by_side(what: &str, make: impl Fn() -> Cluster, ticks: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = feed(folder.path(), &mut make(), ticks);
+    let end = BEGIN + ticks * STEP + DAY;
+    run.store.flush(at(end)).unwrap();
+    run.store.compact(at(end)).unwrap();
+    let ours: u64 = run.store.summary().blocks.iter().map(|block| block.bytes).sum();
+    let ours = ours as f64 / run.samples;
+    let took = run.appending + run.maintaining;
+    println!("\n{what}: {:.1} million samples, every minute\n", run.samples / 1e6);
+    println!("| | bytes per sample | Taffrail's share | samples/s, whole path | RSS MiB |");
+    println!("|---|---|---|---|---|");
+    println!("| Taffrail | {ours:.3} | | {:.2} M | |", run.samples / took.as_secs_f64() / 1e6);
+    for mut rival in [rivals::prometheus(), rivals::victoria_metrics()] {
+        let mut cluster = make();
+        let mut requests = rivals::Requests::default();
+        for tick in 0..ticks {
+            if let Some(body) = requests.take(&cluster.tick(at(BEGIN + tick * STEP))) {
+                rival.write(&body);
+            }
+        }
+        rival.write(&requests.request());
+        let resident = rival.resident();
+        let (bytes, samples) = rival.settled(run.samples);
+        let theirs = bytes / samples;
+        println!(
+            "| {} | {theirs:.3} | {:.2} | {:.2} M | {:.0} |",
+            rival.name,
+            ours / theirs,
+            run.samples / rival.writing.as_secs_f64() / 1e6,
+            resident / 1_048_576.0
+        );
+    }
+}
+
 /// In a process of its own: opens what [`million`] left, and turns it into a block.
 fn reopen(now: i64, steady: f64, dir: &Path) {
     let before = resident_bytes();
@@ -312,6 +352,12 @@ fn main() {
         && verb == "reopen"
     {
         return reopen(now.parse().unwrap(), steady.parse().unwrap(), Path::new(dir));
+    }
+    if arguments.iter().any(|argument| argument == "rivals") {
+        let ticks = DAY / STEP + 6 * 60;
+        side_by_side("made-up kubelets, 300 containers", || Cluster::synthetic(300), ticks);
+        side_by_side("recorded kubelet, 20 nodes", || Cluster::recorded(20), ticks);
+        return;
     }
     let quick = arguments.iter().any(|argument| argument == "quick");
     let scale = if quick { 10 } else { 1 };

@@ -23,6 +23,9 @@ pub(crate) fn install(args: &LogArgs) -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(colour)
+        // It would be told on standard error, whose failing ends the thread: a log on a full disk
+        // must not stop what works.
+        .log_internal_errors(false)
         .with_target(true);
     let installed = match args.log_format {
         LogFormat::Text => builder.try_init(),

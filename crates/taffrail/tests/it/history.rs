@@ -86,9 +86,10 @@ fn a_second_owner_is_refused_and_told_why() {
 fn a_full_disk_stops_history_only_and_the_status_says_so() {
     let folder = tempfile::tempdir().unwrap();
     // No file may grow beyond 512 bytes or a kibibyte, as the shell counts; too little for a batch.
-    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    // The log's disk is full too.
+    let limited = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\" 2>/dev/full";
     let dir = format!("--data-dir={}", folder.path().display());
-    let words = ["serve", "--source=host", "--metric-resolution=5s", &dir];
+    let words = ["serve", "--source=host", "--metric-resolution=5s", "--log=info", &dir];
     let program = Served::through(&["sh", "-c", limited], &words);
     measured(&program);
     let problem = loop {

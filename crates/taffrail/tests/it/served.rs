@@ -37,7 +37,8 @@ impl Served {
         let line: Vec<&str> = starter.iter().chain(&program).chain(words).copied().collect();
         let mut child = Command::new(line[0])
             .args(&line[1..])
-            .args(["--listen=127.0.0.1:0", "--log=off"])
+            .arg("--listen=127.0.0.1:0")
+            .args((!words.iter().any(|word| word.starts_with("--log="))).then_some("--log=off"))
             .env_clear()
             .env("HOME", "/nonexistent")
             .stdout(Stdio::piped())
