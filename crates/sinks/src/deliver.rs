@@ -289,7 +289,8 @@ async fn attempt(lane: &Lane, sender: &Sender, entries: &[Entry]) -> Result<(), 
         Outcome::Refused(reason) => return Err(Failure { reason, retry_after: None }),
         Outcome::Failed { reason, retry_after } => return Err(Failure { reason, retry_after }),
     }
-    let outcomes = join_all(entries.iter().map(|entry| sender.send(entry.bytes.clone()))).await;
+    let parcels: Vec<_> = entries.iter().map(|entry| lane.parcel(entry)).collect();
+    let outcomes = join_all(parcels.iter().map(|parcel| sender.send(parcel))).await;
     let mut done = None;
     let mut failure = None;
     for (entry, outcome) in entries.iter().zip(outcomes) {

@@ -67,14 +67,13 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
     };
     let escaped: String = form_urlencoded::byte_serialize(dataset.as_bytes()).collect();
     Ok(Transport::Http(Box::new(HttpPlan {
-        base: format!("{scheme}://{}", address.authority),
-        target: format!("{}/1/batch/{escaped}", address.path.trim_end_matches('/')),
         destination: format!("/{dataset}"),
         body: Body::Json("application/json"),
-        basic: None,
         headers: vec![(HeaderName::from_static("x-honeycomb-team"), key)],
-        prepare: Vec::new(),
-        lost: None,
+        ..HttpPlan::post(
+            format!("{scheme}://{}", address.authority),
+            format!("{}/1/batch/{escaped}", address.path.trim_end_matches('/')),
+        )
     })))
 }
 

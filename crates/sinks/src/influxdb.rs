@@ -14,7 +14,7 @@ use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::{Secret, Settings};
 use crate::text::{push_int, push_value};
-use crate::transport::{Body, HttpPlan, Preparation};
+use crate::transport::{HttpPlan, Preparation};
 use crate::{Error, Events, Kind};
 
 pub use reader::InfluxReader;
@@ -128,14 +128,11 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
     let Connection { base, database, user } = connection(settings)?;
     let query: String = byte_serialize(database.as_bytes()).collect();
     Ok(Transport::Http(Box::new(HttpPlan {
-        base,
-        target: format!("/write?consistency=&db={query}&precision=&rp=default"),
         destination: format!("/{database}"),
-        body: Body::Plain,
         basic: user,
-        headers: Vec::new(),
         prepare: preparations(&database, retention(settings)?),
         lost: Some("database not found"),
+        ..HttpPlan::post(base, format!("/write?consistency=&db={query}&precision=&rp=default"))
     })))
 }
 

@@ -39,7 +39,7 @@ use model::LabelOptions;
 pub use deliver::{EventSink, Sink};
 pub use error::Error;
 pub use influxdb::InfluxReader;
-pub use settings::{COMMON, redact};
+pub use settings::{COMMON, Clock, redact};
 
 use plan::{EventPlan, Plan};
 use select::Selection;
@@ -97,6 +97,8 @@ pub struct Setup {
     pub labels: LabelOptions,
     /// Where a sink that prints prints to.
     pub output: Box<dyn Write + Send>,
+    /// The time, for signatures.
+    pub clock: Clock,
 }
 
 impl Kind {
@@ -114,14 +116,16 @@ impl Kind {
     /// setting that it does not have is an error. Must be called inside a runtime, but for a sink
     /// that prints.
     pub fn build(&self, setup: Setup) -> Result<Sink, Error> {
-        let (plan, settings) = self.plan(setup.settings, setup.labels)?;
+        let (plan, mut settings) = self.plan(setup.settings, setup.labels)?;
+        settings.clock = setup.clock;
         self.warn();
         Sink::new(self, plan, &settings, setup.output)
     }
 
     /// A sink of events of this kind; otherwise as [`Kind::build`].
     pub fn build_events(&self, setup: Setup) -> Result<EventSink, Error> {
-        let (plan, name, settings) = self.event_plan(setup.settings)?;
+        let (plan, name, mut settings) = self.event_plan(setup.settings)?;
+        settings.clock = setup.clock;
         let selection = Selection::new(&settings, setup.labels)?;
         self.warn();
         EventSink::new(self.key, name, plan, selection, &settings, setup.output)
@@ -169,7 +173,7 @@ impl Kind {
                 });
             }
         }
-        Ok(Settings { sink: self.key, pairs })
+        Ok(Settings { sink: self.key, pairs, clock: Clock::default() })
     }
 }
 
@@ -200,6 +204,7 @@ mod tests {
             settings: settings.collect(),
             labels: LabelOptions::default(),
             output: Box::new(std::io::sink()),
+            clock: Clock::default(),
         }
     }
 

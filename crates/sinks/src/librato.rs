@@ -48,14 +48,13 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         return Err(settings.bad("username", user, "users, with a token"));
     };
     let transport = Transport::Http(Box::new(HttpPlan {
-        base: format!("{scheme}://{}", address.authority),
-        target: format!("{}/v1/measurements", address.path.trim_end_matches('/')),
         destination: format!("/{user}"),
         body: Body::Json("application/json"),
         basic: Some((user.to_owned(), token)),
-        headers: Vec::new(),
-        prepare: Vec::new(),
-        lost: None,
+        ..HttpPlan::post(
+            format!("{scheme}://{}", address.authority),
+            format!("{}/v1/measurements", address.path.trim_end_matches('/')),
+        )
     }));
     let framing = Framing {
         head: head(settings),

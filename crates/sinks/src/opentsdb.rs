@@ -36,14 +36,11 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         _ => return Err(settings.bad("address", text, "http://host:port, https://host:port")),
     };
     let transport = Transport::Http(Box::new(HttpPlan {
-        base: format!("{scheme}://{}", address.authority),
-        target: "/api/put?summary".to_owned(),
-        destination: String::new(),
         body: Body::Json("application/json; charset=UTF-8"),
-        basic: None,
-        headers: Vec::new(),
-        prepare: Vec::new(),
-        lost: None,
+        ..HttpPlan::post(
+            format!("{scheme}://{}", address.authority),
+            "/api/put?summary".to_owned(),
+        )
     }));
     let framing = Framing {
         head: b"[".into(),

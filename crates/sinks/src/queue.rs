@@ -7,6 +7,7 @@ mod memory;
 mod segment;
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -128,6 +129,14 @@ impl Queue {
         }
     }
 
+    /// Its name among all queues there ever were, which survives with what is in it.
+    pub(crate) fn name(&self) -> u64 {
+        match self {
+            Self::Memory(queue) => queue.name,
+            Self::Disk(queue) => queue.name,
+        }
+    }
+
     /// What was lost since the last call.
     pub(crate) fn take_losses(&mut self) -> Vec<Loss> {
         match self {
@@ -143,6 +152,11 @@ pub(crate) struct Waiting {
     pub(crate) chunks: usize,
     pub(crate) points: u64,
     pub(crate) bytes: u64,
+}
+
+/// A name that no other queue has.
+fn random_name() -> u64 {
+    RandomState::new().hash_one("queue")
 }
 
 /// Whether what happened at `time` is too old once `newest` has happened.

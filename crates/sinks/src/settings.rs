@@ -3,7 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use model::Timestamp;
 
 use crate::Error;
 
@@ -25,7 +28,42 @@ pub const COMMON: &[(&str, &str)] = &[
     ("queue_age", "how old what waits may get, like 36h (default 7d)"),
     ("timeout", "how long one attempt may take (default 30s)"),
     ("cacert", "PEM file of the CA to trust instead of the system's"),
+    ("cert", "PEM file with the client's certificate; needs key"),
+    ("key", "PEM file with the client certificate's private key"),
+    (
+        "proxy",
+        "proxy for HTTP, like http://user:password@host:3128, or none (default: HTTPS_PROXY, \
+         HTTP_PROXY and NO_PROXY of the environment)",
+    ),
 ];
+
+/// Shows the time now: signatures need it.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    /// A clock that stands still at the epoch.
+    fn default() -> Self {
+        Self::new(|| Timestamp::NEVER)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
 
 /// A value that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +92,7 @@ impl fmt::Debug for Secret {
 pub(crate) struct Settings {
     pub(crate) sink: &'static str,
     pub(crate) pairs: Vec<(String, String)>,
+    pub(crate) clock: Clock,
 }
 
 impl Settings {
@@ -163,7 +202,18 @@ fn parse_duration(text: &str) -> Option<Duration> {
 
 /// Settings whose value nobody may read in a log.
 const SECRETS: &[&str] =
-    &["pw", "pass", "password", "token", "writekey", "esUserSecret", "secret", "key"];
+    &[
+        "pw",
+        "pass",
+        "password",
+        "token",
+        "writekey",
+        "esUserSecret",
+        "secret",
+        "secret_key",
+        "session_token",
+        "proxy",
+    ];
 
 /// `text`, a `--sink` value, with passwords and tokens taken out: what may be logged of it.
 pub fn redact(text: &str) -> String {

@@ -1,8 +1,12 @@
 //! Sending one chunk, once. Knows neither formats nor queues; who calls decides about repetition.
 
+mod answer;
+mod dial;
+mod finish;
 mod http;
 mod kafka;
 mod riemann;
+mod sigv4;
 mod tcp;
 mod tls;
 mod udp;
@@ -10,14 +14,37 @@ mod udp;
 use std::time::Duration;
 
 use bytes::Bytes;
+use model::Timestamp;
 use tokio::time::timeout;
 
 use crate::Error;
 use crate::plan::Transport;
 use crate::settings::Settings;
 
-pub(crate) use http::{Body, HttpPlan, Preparation};
+pub(crate) use answer::Judge;
+pub(crate) use finish::Finish;
+pub(crate) use http::{Body, HttpPlan, Preparation, Sign, Target};
 pub(crate) use kafka::{Compression, KafkaPlan};
+pub(crate) use sigv4::{SETTINGS as SIGNER_SETTINGS, Signer};
+
+/// One or more chunks that go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parcel {
+    /// Its name for ever, wherever it is sent how often.
+    pub(crate) id: String,
+    /// The time of its first batch.
+    pub(crate) time: Timestamp,
+    pub(crate) points: u32,
+    pub(crate) bytes: Bytes,
+}
+
+impl Parcel {
+    /// A name for an object or file: day, time of day, id.
+    pub(crate) fn object_name(&self) -> String {
+        let time = jiff::Timestamp::from_second(self.time.secs()).unwrap_or_default();
+        format!("{}-{}", time.strftime("%Y/%m/%d/%H%M%S"), self.id)
+    }
+}
 pub(crate) use tls::config as tls_config;
 
 /// How an attempt went.
@@ -70,7 +97,7 @@ impl Sender {
             Transport::Udp(address) => Way::Udp(address),
             Transport::Http(plan) => {
                 let tls = tls::config(settings, plan.needs_tls())?;
-                Way::Http(Box::new(http::HttpSender::new(*plan, tls)))
+                Way::Http(Box::new(http::HttpSender::new(*plan, tls, settings)?))
             }
             Transport::Riemann(address) => Way::Riemann(address),
             Transport::Kafka(plan) => {
@@ -90,13 +117,13 @@ impl Sender {
     }
 
     /// One attempt.
-    pub(crate) async fn send(&self, bytes: Bytes) -> Outcome {
+    pub(crate) async fn send(&self, parcel: &Parcel) -> Outcome {
         match &self.way {
-            Way::Tcp(address) => self.within(tcp::send(address, &bytes)).await,
-            Way::Udp(address) => self.within(udp::send(address, &bytes)).await,
-            Way::Http(sender) => self.within(sender.send(bytes)).await,
-            Way::Riemann(address) => self.within(riemann::send(address, &bytes)).await,
-            Way::Kafka(sender) => self.within(sender.send(&bytes)).await,
+            Way::Tcp(address) => self.within(tcp::send(address, &parcel.bytes)).await,
+            Way::Udp(address) => self.within(udp::send(address, &parcel.bytes)).await,
+            Way::Http(sender) => self.within(sender.send(parcel)).await,
+            Way::Riemann(address) => self.within(riemann::send(address, &parcel.bytes)).await,
+            Way::Kafka(sender) => self.within(sender.send(&parcel.bytes)).await,
         }
     }
 

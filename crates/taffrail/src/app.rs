@@ -59,7 +59,7 @@ impl App {
         let resolution = config.resolution.unwrap_or_else(|| input.default_resolution());
         let listener = listen::listen(config).await?;
         let address = listener.local_addr().map_err(Failure::unavailable)?;
-        let outputs = outputs::build(config)?;
+        let outputs = outputs::build(config, clock)?;
         let history = History::open(config, &input, clock).await?;
         let measured = measure::measured(input, clock)?;
         let facts = ProcessFacts::new(

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use cluster::uri::{ComponentUri, UriError};
+use pipeline::Clock;
 use sinks::{Setup, Sink, redact};
 
 use crate::config::{Config, Dialect};
@@ -14,12 +15,12 @@ const METRIC: &str = "metric";
 
 /// The sinks that the configuration names. One that cannot be made is logged and left out, as
 /// Heapster does; when none is left, that is a failure.
-pub(crate) fn build(config: &Config) -> Result<Vec<Sink>, Failure> {
+pub(crate) fn build(config: &Config, clock: Clock) -> Result<Vec<Sink>, Failure> {
     let mut built = Vec::new();
     let mut mistakes = Vec::new();
     let mut wanted = 0;
     for text in &config.sinks {
-        match one(text, config) {
+        match one(text, config, clock) {
             Ok(sink) => {
                 wanted += usize::from(sink.is_some());
                 built.extend(sink);
@@ -38,13 +39,18 @@ pub(crate) fn build(config: &Config) -> Result<Vec<Sink>, Failure> {
     Ok(built)
 }
 
-fn one(text: &str, config: &Config) -> Result<Option<Sink>, String> {
+fn one(text: &str, config: &Config, clock: Clock) -> Result<Option<Sink>, String> {
     let (key, settings) = parse(text)?;
     if key == METRIC {
         return Ok(None);
     }
     let kind = sinks::find(&key).map_err(|error| error.to_string())?;
-    let setup = Setup { settings, labels: config.labels.clone(), output: output(config.dialect) };
+    let setup = Setup {
+        settings,
+        labels: config.labels.clone(),
+        output: output(config.dialect),
+        clock: sinks::Clock::new(move || clock.now()),
+    };
     kind.build(setup).map(Some).map_err(|error| error.to_string())
 }
 

@@ -13,12 +13,15 @@ use crate::chunks::Chunk;
 use crate::deliver::circuit::State;
 use crate::queue::{Entry, Loss, Queue, Reason};
 use crate::telemetry;
+use crate::transport::Parcel;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
     sink: &'static str,
     to: String,
     on_disk: bool,
+    /// The queue's name, which survives with it.
+    name: u64,
     queue: Mutex<Queue>,
     pushed: Notify,
     settled: Notify,
@@ -32,6 +35,7 @@ impl Lane {
             sink,
             to,
             on_disk: matches!(queue, Queue::Disk(_)),
+            name: queue.name(),
             queue: Mutex::new(queue),
             pushed: Notify::new(),
             settled: Notify::new(),
@@ -93,6 +97,12 @@ impl Lane {
             self.settled.notify_waiters();
             self.pushed.notified().await;
         }
+    }
+
+    /// What is sent of `entry`.
+    pub(crate) fn parcel(&self, entry: &Entry) -> Parcel {
+        let Entry { id, time, points, ref bytes } = *entry;
+        Parcel { id: format!("{:016x}-{id:x}", self.name), time, points, bytes: bytes.clone() }
     }
 
     fn peek(&self, most: usize) -> Vec<Entry> {

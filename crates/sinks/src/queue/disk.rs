@@ -1,7 +1,8 @@
 //! A queue in a folder: survives restarts and `kill -9`.
 //!
 //! Segment files hold the records, named by their first id; `cursor` holds the first id that has
-//! not arrived yet; `lock` keeps a second process out.
+//! not arrived yet; `name` what tells its ids from those of any other queue; `lock` keeps a second
+//! process out.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use model::Timestamp;
 
 use super::segment::{self, HEADER_BYTES, MAX_PAYLOAD_BYTES, RECORD_BYTES, Scan};
-use super::{Caps, Entry, Loss, Reason, Slots, Waiting, lose, points_of, too_old};
+use super::{Caps, Entry, Loss, Reason, Slots, Waiting, lose, points_of, random_name, too_old};
 use crate::Error;
 use crate::chunks::Chunk;
 
@@ -36,6 +37,7 @@ pub(crate) struct DiskQueue {
     new_file: bool,
     cursor: File,
     next_id: u64,
+    pub(super) name: u64,
     waiting: Waiting,
     /// Reused for writing.
     buffer: Vec<u8>,
@@ -76,6 +78,7 @@ impl DiskQueue {
             new_file: false,
             cursor,
             next_id: done.max(1),
+            name: name(folder).map_err(failed)?,
             waiting: Waiting::default(),
             buffer: Vec::new(),
             losses: Vec::new(),
@@ -289,6 +292,21 @@ impl DiskQueue {
 
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+/// The name in the folder's file, made with the folder. One that cannot be read is made anew: what
+/// waits is then sent under another name, no more.
+fn name(folder: &Path) -> io::Result<u64> {
+    let path = folder.join("name");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    if let (16, Ok(name)) = (text.len(), u64::from_str_radix(&text, 16)) {
+        return Ok(name);
+    }
+    let name = random_name();
+    let mut file = File::create(&path)?;
+    file.write_all(format!("{name:016x}").as_bytes())?;
+    file.sync_all()?;
+    Ok(name)
 }
 
 fn read_entry(file: &File, slot: &segment::Slot) -> Option<Entry> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use model::Timestamp;
 
-use super::{Caps, ENTRY_BYTES, Entry, Loss, Reason, Waiting, lose, too_old};
+use super::{Caps, ENTRY_BYTES, Entry, Loss, Reason, Waiting, lose, random_name, too_old};
 use crate::chunks::Chunk;
 
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(crate) struct MemoryQueue {
     pub(super) caps: Caps,
     entries: VecDeque<Entry>,
     next_id: u64,
+    pub(super) name: u64,
     waiting: Waiting,
     pub(super) losses: Vec<Loss>,
 }
@@ -19,7 +20,8 @@ pub(crate) struct MemoryQueue {
 impl MemoryQueue {
     pub(crate) fn new(caps: Caps) -> Self {
         let (entries, losses) = (VecDeque::new(), Vec::new());
-        Self { caps, entries, next_id: 1, waiting: Waiting::default(), losses }
+        let (name, waiting) = (random_name(), Waiting::default());
+        Self { caps, entries, next_id: 1, name, waiting, losses }
     }
 
     pub(super) fn push(&mut self, time: Timestamp, chunk: Chunk) {

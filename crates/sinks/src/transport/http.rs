@@ -1,59 +1,91 @@
-//! A request for each chunk, and requests that must come before the first one.
+//! A request for each parcel, and requests that must come before the first one.
 
 use std::error::Error as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use ring::hmac;
 use rustls::ClientConfig;
 
-use super::Outcome;
-use crate::settings::Secret;
+use super::answer::{Answer, Judge, judge, shown};
+use super::dial::{Dialer, connector};
+use super::finish::Finish;
+use super::sigv4::{Signed, Signer, hex};
+use super::{Outcome, Parcel};
+use crate::Error;
+use crate::settings::{Clock, Secret, Settings};
 
 /// Most bytes that are read of an answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// Most characters of an answer that are shown.
-const SHOWN: usize = 200;
 
 /// Where and how requests go.
 #[derive(Debug)]
 pub(crate) struct HttpPlan {
     /// `https://host:port`, nothing after it.
     pub(crate) base: String,
-    /// Path and query of the request that carries a chunk.
-    pub(crate) target: String,
+    /// How a parcel is sent.
+    pub(crate) method: Method,
+    /// Path and query of the request that carries a parcel.
+    pub(crate) target: Target,
     /// What tells two destinations on one server apart (`/k8s`); for people.
     pub(crate) destination: String,
     pub(crate) body: Body,
+    /// What is done to a body before it goes.
+    pub(crate) finish: Finish,
+    /// Whether the server speaks gRPC: HTTP/2, a prefix before the body, the outcome in trailers.
+    pub(crate) grpc: bool,
     /// User and password.
     pub(crate) basic: Option<(String, Secret)>,
     /// Further headers, such as tokens.
     pub(crate) headers: Vec<(HeaderName, Secret)>,
-    /// Requests before the first chunk, and again once the destination lost what they made.
+    /// The header that carries a parcel's id, which stays the same when it is sent again.
+    pub(crate) id_header: Option<HeaderName>,
+    pub(crate) sign: Option<Sign>,
+    /// Requests before the first parcel, and again once the destination lost what they made.
     pub(crate) prepare: Vec<Preparation>,
     /// What an error says when the destination lost what `prepare` made.
     pub(crate) lost: Option<&'static str>,
+    /// What answers mean.
+    pub(crate) judge: Judge,
 }
 
-/// What chunks are.
+/// Where requests that carry parcels go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Always there: path and query.
+    Fixed(String),
+    /// To an object of its own for each parcel, named after its time and id between these.
+    Object { before: String, after: &'static str },
+}
+
+/// How a server can tell who sent a request.
+#[derive(Debug)]
+pub(crate) enum Sign {
+    Aws(Signer),
+    /// `sha256=<hex>` of an HMAC over the body, in that header.
+    Hmac { header: HeaderName, secret: Secret },
+}
+
+/// What bodies are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Body {
     /// Text of no declared type.
     Plain,
     /// JSON, declared as this.
     Json(&'static str),
+    /// Anything else, declared as this.
+    Typed(&'static str),
 }
 
-/// A request without a body that comes before chunks.
+/// A request without a body that comes before parcels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Preparation {
     pub(crate) method: Method,
@@ -63,8 +95,35 @@ pub(crate) struct Preparation {
 }
 
 impl HttpPlan {
+    /// Plain POST requests to `target` on `base`.
+    pub(crate) fn post(base: String, target: String) -> Self {
+        Self {
+            base,
+            method: Method::POST,
+            target: Target::Fixed(target),
+            destination: String::new(),
+            body: Body::Plain,
+            finish: Finish::AsIs,
+            grpc: false,
+            basic: None,
+            headers: Vec::new(),
+            id_header: None,
+            sign: None,
+            prepare: Vec::new(),
+            lost: None,
+            judge: Judge::default(),
+        }
+    }
+
     pub(super) fn needs_tls(&self) -> bool {
         self.base.starts_with("https:")
+    }
+
+    /// The host as its header says it: without the scheme's own port.
+    fn host(&self) -> String {
+        let (scheme, authority) = self.base.split_once("://").unwrap_or(("", &self.base));
+        let port = if scheme == "https" { ":443" } else { ":80" };
+        authority.strip_suffix(port).unwrap_or(authority).to_owned()
     }
 }
 
@@ -72,28 +131,29 @@ impl HttpPlan {
 #[derive(Debug)]
 pub(super) struct HttpSender {
     plan: HttpPlan,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Dialer>, Full<Bytes>>,
+    host: String,
     authorization: Option<HeaderValue>,
     prepared: AtomicBool,
+    clock: Clock,
 }
 
 impl HttpSender {
-    pub(super) fn new(plan: HttpPlan, tls: ClientConfig) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+    pub(super) fn new(
+        plan: HttpPlan,
+        tls: ClientConfig,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        let connector = connector(&plan.base, tls, plan.grpc, settings)?;
         let authorization = plan.basic.as_ref().and_then(|(user, password)| {
             let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
             secret_value(&format!("Basic {pair}"))
         });
         let prepared = AtomicBool::new(plan.prepare.is_empty());
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { plan, client, authorization, prepared }
+        let client =
+            Client::builder(TokioExecutor::new()).http2_only(plan.grpc).build(connector);
+        let clock = settings.clock.clone();
+        Ok(Self { host: plan.host(), plan, client, authorization, prepared, clock })
     }
 
     pub(super) async fn prepare(&self) -> Outcome {
@@ -101,7 +161,8 @@ impl HttpSender {
             return Outcome::Delivered;
         }
         for step in &self.plan.prepare {
-            let answer = match self.ask(step.method.clone(), &step.target, Bytes::new()).await {
+            let request = Request::builder().method(&step.method);
+            let answer = match self.ask(request, &step.target, Bytes::new()).await {
                 Ok(answer) => answer,
                 Err(failed) => return failed,
             };
@@ -121,23 +182,59 @@ impl HttpSender {
         Outcome::Delivered
     }
 
-    pub(super) async fn send(&self, bytes: Bytes) -> Outcome {
-        match self.ask(Method::POST, &self.plan.target, bytes).await {
+    pub(super) async fn send(&self, parcel: &Parcel) -> Outcome {
+        let bytes = match self.plan.finish.apply(parcel.bytes.clone(), self.plan.grpc).await {
+            Ok(bytes) => bytes,
+            Err(reason) => return Outcome::Refused(reason),
+        };
+        let mut request = Request::builder().method(&self.plan.method);
+        if let Body::Json(content_type) | Body::Typed(content_type) = self.plan.body {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        if self.plan.grpc {
+            request = request.header(http::header::TE, "trailers");
+            if let Some(encoding) = self.plan.finish.encoding() {
+                request = request.header("grpc-encoding", encoding);
+            }
+        } else if let Some(encoding) = self.plan.finish.encoding() {
+            request = request.header(CONTENT_ENCODING, encoding);
+        }
+        if let Some(name) = &self.plan.id_header {
+            request = request.header(name, &parcel.id);
+        }
+        if let Some(Sign::Hmac { header, secret }) = &self.plan.sign {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
+            let signature = hex(hmac::sign(&key, &bytes).as_ref());
+            request = request.header(header, format!("sha256={signature}"));
+        }
+        let object;
+        let target = match &self.plan.target {
+            Target::Fixed(target) => target,
+            Target::Object { before, after } => {
+                object = format!("{before}{}{after}", parcel.object_name());
+                &object
+            }
+        };
+        match self.ask(request, target, bytes).await {
             Ok(answer) => self.judge(&answer),
             Err(failed) => failed,
         }
     }
 
-    async fn ask(&self, method: Method, target: &str, bytes: Bytes) -> Result<Answer, Outcome> {
-        let mut request = Request::builder()
-            .method(method)
+    async fn ask(
+        &self,
+        mut request: http::request::Builder,
+        target: &str,
+        bytes: Bytes,
+    ) -> Result<Answer, Outcome> {
+        request = request
             .uri(format!("{}{target}", self.plan.base))
             .header(USER_AGENT, concat!("taffrail/", env!("CARGO_PKG_VERSION")));
+        if !self.plan.grpc {
+            request = request.header(HOST, &self.host);
+        }
         if let Some(value) = &self.authorization {
             request = request.header(AUTHORIZATION, value);
-        }
-        if let Body::Json(content_type) = self.plan.body {
-            request = request.header(CONTENT_TYPE, content_type);
         }
         for (name, value) in &self.plan.headers {
             request = request.header(
@@ -147,6 +244,19 @@ impl HttpSender {
                 })?,
             );
         }
+        if let Some(Sign::Aws(signer)) = &self.plan.sign {
+            let method = request.method_ref().map_or("POST", Method::as_str).to_owned();
+            let signed = Signed {
+                method: &method,
+                host: &self.host,
+                target,
+                body: &bytes,
+                time: self.clock.now(),
+            };
+            for (name, value) in signer.sign(&signed) {
+                request = request.header(name, value);
+            }
+        }
         let request = request
             .body(Full::new(bytes))
             .map_err(|error| Outcome::Refused(format!("no request can be made: {error}")))?;
@@ -155,39 +265,27 @@ impl HttpSender {
             Outcome::failed(format_args!("{error}{}", cause.unwrap_or_default()))
         })?;
         let (parts, body) = response.into_parts();
+        let mut headers = parts.headers;
         let text = match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
-            Ok(collected) => String::from_utf8_lossy(&collected.to_bytes()).into_owned(),
+            Ok(collected) => {
+                headers.extend(collected.trailers().cloned().unwrap_or_else(HeaderMap::new));
+                String::from_utf8_lossy(&collected.to_bytes()).into_owned()
+            }
             // The status has come, and it is what counts.
             Err(_) => String::new(),
         };
-        Ok(Answer { status: parts.status, headers: parts.headers, text })
+        Ok(Answer { status: parts.status, headers, text })
     }
 
     fn judge(&self, answer: &Answer) -> Outcome {
-        let status = answer.status;
-        if status.is_success() {
-            return Outcome::Delivered;
-        }
-        let reason = format!("{status}: {}", shown(&answer.text));
-        if self.plan.lost.is_some_and(|lost| answer.text.contains(lost)) {
+        if self.plan.lost.is_some_and(|lost| {
+            !answer.status.is_success() && answer.text.contains(lost)
+        }) {
             self.prepared.store(false, Ordering::Relaxed);
-        } else if matches!(
-            status,
-            StatusCode::BAD_REQUEST
-                | StatusCode::PAYLOAD_TOO_LARGE
-                | StatusCode::UNPROCESSABLE_ENTITY
-                | StatusCode::UNSUPPORTED_MEDIA_TYPE
-        ) {
-            return Outcome::Refused(reason);
+            return Outcome::failed(format_args!("{}: {}", answer.status, shown(&answer.text)));
         }
-        Outcome::Failed { reason, retry_after: retry_after(&answer.headers) }
+        judge(self.plan.judge, answer)
     }
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
 }
 
 fn secret_value(text: &str) -> Option<HeaderValue> {
@@ -201,39 +299,4 @@ fn root<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a dyn std::er
         error = source;
     }
     error
-}
-
-fn shown(text: &str) -> String {
-    text.trim().chars().take(SHOWN).collect()
-}
-
-/// `Retry-After` in seconds, or as a date against the answer's own `Date`, so that the server's
-/// clock is compared with itself.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text: &str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
-    let wait = date(text)?.duration_since(date(headers.get(DATE)?.to_str().ok()?)?);
-    wait.try_into().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let check = |value: &str, expected| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-            headers.insert(DATE, HeaderValue::from_static("Mon, 23 Nov 2026 20:00:00 GMT"));
-            assert_eq!(retry_after(&headers), expected, "{value}");
-        };
-        check("7", Some(Duration::from_secs(7)));
-        check("Mon, 23 Nov 2026 20:01:30 GMT", Some(Duration::from_secs(90)));
-        check("Mon, 23 Nov 2026 19:59:00 GMT", None);
-        check("soon", None);
-    }
 }

@@ -6,7 +6,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::Error;
 use crate::settings::Settings;
@@ -18,16 +18,42 @@ pub(crate) fn config(settings: &Settings, spoken: bool) -> Result<ClientConfig, 
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| bad_ca(settings, error))?;
-    if settings.flag("insecuressl", false)? && spoken {
+    let builder = if settings.flag("insecuressl", false)? && spoken {
         tracing::warn!(sink = settings.sink, "the server's certificate is not verified");
         let anything = Arc::new(Anything(provider));
-        return Ok(builder
-            .dangerous()
-            .with_custom_certificate_verifier(anything)
-            .with_no_client_auth());
+        builder.dangerous().with_custom_certificate_verifier(anything)
+    } else {
+        let roots = if spoken { roots(settings)? } else { RootCertStore::empty() };
+        builder.with_root_certificates(roots)
+    };
+    match client(settings)? {
+        None => Ok(builder.with_no_client_auth()),
+        Some((chain, key)) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| bad_file(settings, "cert", error)),
     }
-    let roots = if spoken { roots(settings)? } else { RootCertStore::empty() };
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// The settings `cert` and `key`: who we are.
+fn client(settings: &Settings) -> Result<Option<Identity>, Error> {
+    let (certificate, key) = match (settings.path("cert"), settings.path("key")) {
+        (None, None) => return Ok(None),
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => return Err(settings.bad("key", "", "PEM files; cert needs one")),
+        (None, Some(_)) => return Err(settings.bad("cert", "", "PEM files; key needs one")),
+    };
+    let text = settings.read("cert", &certificate)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let chain = chain.map_err(|error| bad_file(settings, "cert", error))?;
+    if chain.is_empty() {
+        return Err(bad_file(settings, "cert", "no certificate in it"));
+    }
+    let text = settings.read("key", &key)?;
+    let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|error| bad_file(settings, "key", error))?;
+    Ok(Some((chain, key)))
 }
 
 fn roots(settings: &Settings) -> Result<RootCertStore, Error> {
@@ -48,10 +74,14 @@ fn roots(settings: &Settings) -> Result<RootCertStore, Error> {
 }
 
 fn bad_ca(settings: &Settings, reason: impl std::fmt::Display) -> Error {
+    bad_file(settings, "cacert", reason)
+}
+
+fn bad_file(settings: &Settings, name: &'static str, reason: impl std::fmt::Display) -> Error {
     Error::BadFile {
         sink: settings.sink,
-        name: "cacert",
-        path: settings.path("cacert").unwrap_or_default(),
+        name,
+        path: settings.path(name).unwrap_or_default(),
         reason: reason.to_string(),
     }
 }

@@ -33,6 +33,7 @@ fn print(batch: &Batch, settings: &[(&str, &str)], stored: &[StoredLabel]) -> St
             settings: settings.collect(),
             labels: LabelOptions { stored: stored.to_vec(), ..LabelOptions::default() },
             output: Box::new(output.clone()),
+            clock: sinks::Clock::default(),
         })
         .unwrap();
     sink.export(batch).unwrap();

@@ -159,6 +159,7 @@ pub(crate) fn sink(kind: &str, address: &str, settings: &[(&str, &str)]) -> sink
         settings: [address].into_iter().chain(settings).collect(),
         labels: LabelOptions::default(),
         output: Box::new(std::io::sink()),
+        clock: sinks::Clock::default(),
     };
     sinks::find(kind).unwrap().build(setup).unwrap()
 }
