@@ -10,6 +10,7 @@ mod column;
 mod draft;
 mod entity;
 mod event;
+mod exposition;
 mod inventory;
 mod label;
 mod registry;
@@ -26,6 +27,7 @@ pub use column::{Column, Metric, Value};
 pub use draft::{Draft, Row};
 pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
+pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
     ContainerSpec, ContainerState, ContainerStatus, Inventory, Namespace, Node, Owner, Pod, Ready,
     Resources, SharedInventory, Termination, Workload,

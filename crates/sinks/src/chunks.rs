@@ -2,6 +2,10 @@
 //!
 //! Knows neither the format nor where chunks go.
 
+use std::time::Duration;
+
+use bytes::Bytes;
+
 /// How points become chunks.
 #[derive(Debug, Clone)]
 pub(crate) struct Framing {
@@ -17,6 +21,10 @@ pub(crate) struct Framing {
     pub(crate) max_bytes: usize,
     /// Datagrams of at most that many points each, with a length before each one.
     pub(crate) datagrams: Option<u32>,
+    /// Whether chunks can be joined to one.
+    pub(crate) joins: bool,
+    /// How long chunks are gathered where the settings do not say.
+    pub(crate) gather: Duration,
 }
 
 /// A datagram's most bytes, so that it fits an Ethernet frame over IPv6.
@@ -28,12 +36,40 @@ impl Framing {
     /// One point a line.
     pub(crate) fn lines(max_points: u32, max_bytes: usize) -> Self {
         let head = Vec::new();
-        Self { head, separator: b"", tail: b"", max_points, max_bytes, datagrams: None }
+        Self {
+            head,
+            separator: b"",
+            tail: b"",
+            max_points,
+            max_bytes,
+            datagrams: None,
+            joins: true,
+            gather: Duration::ZERO,
+        }
     }
 
     /// Datagrams of at most `points` lines.
     pub(crate) fn datagrams(points: u32) -> Self {
-        Self { datagrams: Some(points), ..Self::lines(4096, 64 * 1024) }
+        Self { datagrams: Some(points), joins: false, ..Self::lines(4096, 64 * 1024) }
+    }
+}
+
+impl Framing {
+    /// One body of several chunks.
+    pub(crate) fn join(&self, chunks: &[Bytes]) -> Bytes {
+        if let [one] = chunks {
+            return one.clone();
+        }
+        let mut whole = self.head.clone();
+        for (at, chunk) in chunks.iter().enumerate() {
+            if at > 0 {
+                whole.extend_from_slice(self.separator);
+            }
+            let points = self.head.len()..chunk.len().saturating_sub(self.tail.len());
+            whole.extend_from_slice(chunk.get(points).unwrap_or_default());
+        }
+        whole.extend_from_slice(self.tail);
+        whole.into()
     }
 }
 
@@ -89,6 +125,20 @@ impl<'a> Chunks<'a> {
             self.open.extend_from_slice(&point);
         }
         self.points += 1;
+    }
+
+    /// Takes a whole chunk that an encoder cut itself.
+    pub(crate) fn whole(&mut self, bytes: Vec<u8>, points: u32) {
+        self.close();
+        (self.hand_on)(Chunk { bytes, points });
+    }
+
+    /// Takes `points` points that `write` appends and that must stay together.
+    pub(crate) fn run(&mut self, points: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        if points > 0 {
+            self.point(write);
+            self.points += points - 1;
+        }
     }
 
     /// The point from `start` on goes into the open datagram, or into a new one.
@@ -176,6 +226,17 @@ mod tests {
             Framing { head: b"[".into(), separator: b",", tail: b"]", ..Framing::lines(9, 6) };
         check(&list, &["1", "22", "", "3"], &[("[1,22]", 2), ("[3]", 1)]);
         check(&list, &["", "1"], &[("[1]", 1)]);
+    }
+
+    #[test]
+    fn chunks_are_joined_as_if_they_had_been_one() {
+        let list =
+            Framing { head: b"[".into(), separator: b",", tail: b"]", ..Framing::lines(2, 99) };
+        let chunks = cut(&list, &["1", "2", "3"]);
+        assert_eq!(chunks.len(), 2);
+        let chunks: Vec<Bytes> = chunks.into_iter().map(|(bytes, _)| bytes.into()).collect();
+        assert_eq!(list.join(&chunks), Bytes::from_static(b"[1,2,3]"));
+        assert_eq!(list.join(&chunks[1..]), Bytes::from_static(b"[3]"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! restarts. Knows no format.
 
 mod circuit;
+mod gather;
 mod lane;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -20,12 +21,13 @@ use tokio::task::JoinHandle;
 
 use crate::chunks::{Chunk, Chunks, Framing};
 use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
-use crate::queue::{Caps, DiskQueue, Entry, MemoryQueue, Queue};
+use crate::queue::{Caps, DiskQueue, MemoryQueue, Queue};
 use crate::select::Selection;
 use crate::settings::Settings;
-use crate::transport::{Outcome, Sender};
+use crate::transport::{Outcome, Parcel, Sender};
 use crate::{Error, Kind};
 use circuit::Circuit;
+use gather::Gather;
 use lane::Lane;
 
 /// Bytes that may wait on disk where nobody says otherwise.
@@ -45,7 +47,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A configured sink of metrics.
 pub struct Sink {
     encode: Box<dyn Encode>,
+    thin: Thin,
     delivery: Delivery,
+}
+
+/// Which batches are sent of many: one in each stretch of time.
+#[derive(Debug)]
+struct Thin {
+    /// Zero: all of them.
+    step: Duration,
+    /// The stretch of the batch before.
+    last: Option<Timestamp>,
+}
+
+impl Thin {
+    /// Whether the batch of `time` is the first of its stretch. After a start, which stretch was
+    /// served is not known: then only a batch at its very begin is.
+    fn takes(&mut self, time: Timestamp) -> bool {
+        if self.step.is_zero() {
+            return true;
+        }
+        let stretch = time.truncated(self.step);
+        self.last.replace(stretch).map_or(stretch == time, |last| last != stretch)
+    }
 }
 
 impl Sink {
@@ -57,7 +81,8 @@ impl Sink {
     ) -> Result<Self, Error> {
         let Plan { encode, framing, transport, concurrency } = plan;
         let way = Way { folder: kind.key.to_owned(), framing, transport, concurrency };
-        Ok(Self { encode, delivery: Delivery::new(kind.name, way, settings, output)? })
+        let thin = Thin { step: settings.duration_or_zero("resolution")?, last: None };
+        Ok(Self { encode, thin, delivery: Delivery::new(kind.name, way, settings, output)? })
     }
 
     /// Heapster's name of it: the value of `exporter` in self-metrics.
@@ -69,7 +94,10 @@ impl Sink {
     /// as long as the disk or the output takes; for a destination only while that is taking what
     /// fills the queue, and then at most ten seconds.
     pub fn export(&mut self, batch: &Batch) -> Result<(), Error> {
-        let Self { encode, delivery } = self;
+        let Self { encode, thin, delivery } = self;
+        if !thin.takes(batch.timestamp()) {
+            return Ok(());
+        }
         delivery.deliver(batch.timestamp(), |chunks| encode.encode(batch, chunks))
     }
 
@@ -173,7 +201,8 @@ impl Delivery {
                     Handle::try_current().map_err(|_| Error::NoRuntime { sink: settings.sink })?;
                 let circuit = Circuit::new(RandomState::new().hash_one(&folder));
                 let queue = queue(&folder, &to, settings)?;
-                let lane = Arc::new(Lane::new(name, to, queue));
+                let gather = Gather::new(settings, &framing)?;
+                let lane = Arc::new(Lane::new(name, to, queue, gather));
                 let task =
                     runtime.spawn(run(Arc::clone(&lane), sender, concurrency.max(1), circuit));
                 Outlet::Queue { lane, task }
@@ -260,9 +289,9 @@ fn queue(folder_name: &str, to: &str, settings: &Settings) -> Result<Queue, Erro
 /// Sends for ever.
 async fn run(lane: Arc<Lane>, sender: Sender, concurrency: usize, mut circuit: Circuit) {
     loop {
-        let entries = lane.next(circuit.begin(concurrency)).await;
+        let parcels = lane.next(circuit.begin(concurrency)).await;
         lane.circuit(circuit.state());
-        match attempt(&lane, &sender, &entries).await {
+        match attempt(&lane, &sender, &parcels).await {
             Ok(()) => circuit.succeeded(),
             Err(Failure { reason, retry_after }) => {
                 lane.failed(&reason);
@@ -281,31 +310,47 @@ struct Failure {
     retry_after: Option<Duration>,
 }
 
-/// Sends `entries` at once. The longest run of them from the oldest on that is done for leaves
+/// Sends `parcels` at once. The longest run of them from the oldest on that is done for leaves
 /// the queue; what follows a failure is sent again.
-async fn attempt(lane: &Lane, sender: &Sender, entries: &[Entry]) -> Result<(), Failure> {
+async fn attempt(lane: &Lane, sender: &Sender, parcels: &[Parcel]) -> Result<(), Failure> {
     match sender.prepare().await {
         Outcome::Delivered => {}
         Outcome::Refused(reason) => return Err(Failure { reason, retry_after: None }),
         Outcome::Failed { reason, retry_after } => return Err(Failure { reason, retry_after }),
     }
-    let parcels: Vec<_> = entries.iter().map(|entry| lane.parcel(entry)).collect();
     let outcomes = join_all(parcels.iter().map(|parcel| sender.send(parcel))).await;
     let mut done = None;
     let mut failure = None;
-    for (entry, outcome) in entries.iter().zip(outcomes) {
+    for (parcel, outcome) in parcels.iter().zip(outcomes) {
         match outcome {
-            Outcome::Delivered => lane.sent(entry),
-            Outcome::Refused(reason) => lane.refused(entry, &reason),
+            Outcome::Delivered => lane.sent(parcel),
+            Outcome::Refused(reason) => lane.refused(parcel, &reason),
             Outcome::Failed { reason, retry_after } => {
                 failure = Some(Failure { reason, retry_after });
                 break;
             }
         }
-        done = Some(entry.id);
+        done = Some(parcel.through);
     }
     if let Some(id) = done {
         lane.done_through(id);
     }
     failure.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_batch_of_each_stretch_is_taken() {
+        let taken = |step, seconds: &[i64]| -> Vec<i64> {
+            let mut thin = Thin { step: Duration::from_secs(step), last: None };
+            let times = seconds.iter().copied();
+            times.filter(|second| thin.takes(Timestamp::from_secs(*second))).collect()
+        };
+        assert_eq!(taken(0, &[1, 2, 3]), [1, 2, 3]);
+        assert_eq!(taken(300, &[60, 240, 300, 360, 599, 605, 900]), [300, 605, 900]);
+        assert_eq!(taken(300, &[600, 660]), [600]);
+    }
 }

@@ -30,10 +30,10 @@ pub(crate) const KIND: Kind = Kind {
         ("retention", "how long the database keeps points, like 7d; 0 (default) leaves it alone"),
         ("secure", "true: https"),
         ("insecuressl", "true: do not verify the server's certificate"),
-        ("withfields", "true: cpu usage_rate=1i instead of cpu/usage_rate value=1i"),
-        ("cluster_name", "value of the tag cluster_name (default \"default\")"),
-        ("disable_counter_metrics", "true: leave out counters that are also there as rates"),
-        ("concurrency", "requests at once (default 1)"),
+        LINE_SETTINGS[0],
+        LINE_SETTINGS[1],
+        LINE_SETTINGS[2],
+        LINE_SETTINGS[3],
     ],
     example: "influxdb:http://monitoring-influxdb:8086?retention=7d",
     notice: None,
@@ -63,7 +63,28 @@ const RATED: &[MetricId] = &[
     metric::DISK_IO_WRITE_BYTES,
 ];
 
+/// Settings of every sink that writes lines, as (name, one sentence).
+pub(crate) const LINE_SETTINGS: &[(&str, &str)] = &[
+    ("withfields", "true: cpu usage_rate=1i instead of cpu/usage_rate value=1i"),
+    ("cluster_name", "value of the tag cluster_name (default \"default\")"),
+    ("disable_counter_metrics", "true: leave out counters that are also there as rates"),
+    ("concurrency", "requests at once (default 1)"),
+];
+
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
+    line_plan(settings, selection, transport(settings)?)
+}
+
+fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
+    line_event_plan(settings, transport(settings)?)
+}
+
+/// Metrics in the line protocol, over any version's transport.
+pub(crate) fn line_plan(
+    settings: &Settings,
+    selection: Selection,
+    transport: Transport,
+) -> Result<Plan, Error> {
     let encode = Influx {
         selection,
         with_fields: settings.flag("withfields", false)?,
@@ -75,12 +96,16 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     Ok(Plan {
         encode: Box::new(encode),
         framing: Framing::lines(WRITE_POINTS, WRITE_BYTES),
-        transport: transport(settings)?,
+        transport,
         concurrency: settings.number("concurrency", 1, &1)?,
     })
 }
 
-fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
+/// Events in the line protocol, over any version's transport.
+pub(crate) fn line_event_plan(
+    settings: &Settings,
+    transport: Transport,
+) -> Result<EventPlan, Error> {
     let encode = InfluxEvents {
         with_fields: settings.flag("withfields", false)?,
         cluster: cluster(settings),
@@ -88,7 +113,7 @@ fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
     Ok(EventPlan {
         encode: Box::new(encode),
         framing: Framing::lines(WRITE_EVENTS, WRITE_BYTES),
-        transport: transport(settings)?,
+        transport,
         concurrency: settings.number("concurrency", 1, &1)?,
     })
 }

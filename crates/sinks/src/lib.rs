@@ -10,6 +10,7 @@ mod chunks;
 mod deliver;
 mod error;
 mod event_object;
+mod exposed;
 mod labels;
 mod path;
 mod plan;
@@ -21,16 +22,26 @@ pub mod telemetry;
 mod text;
 mod transport;
 
+mod files;
 mod graphite;
 mod honeycomb;
 mod influxdb;
+mod influxdb2;
+mod influxdb3;
 mod kafka;
 mod librato;
 mod log;
+mod loki;
 mod opentsdb;
+mod otlp;
+mod remotewrite;
 mod riemann;
+mod rows;
+mod s3;
 mod statsd;
+mod victoriametrics;
 mod wavefront;
+mod webhook;
 
 use std::io::Write;
 
@@ -57,6 +68,15 @@ pub const ALL: &[Kind] = &[
     librato::KIND,
     riemann::KIND,
     kafka::KIND,
+    influxdb2::KIND,
+    influxdb3::KIND,
+    remotewrite::KIND,
+    otlp::KIND,
+    victoriametrics::KIND,
+    loki::KIND,
+    webhook::KIND,
+    files::KIND,
+    s3::KIND,
 ];
 
 /// One row of [`ALL`].
@@ -256,6 +276,9 @@ mod tests {
                 "honeycomb" => &[("writekey", "k")],
                 "kafka" => &[("brokers", "kafka:9092")],
                 "librato" => &[("username", "u"), ("token", "t"), ("tag_x", "y")],
+                "influxdb2" => &[("org", "o")],
+                "files" => &[("address", "/tmp")],
+                "s3" => &[("address", "http://localhost/bucket")],
                 _ => &[],
             };
             let kind = find(kind.key).unwrap();

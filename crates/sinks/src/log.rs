@@ -117,11 +117,10 @@ impl<'a> Printer<'a> {
         for table in batch.tables() {
             let kind = table.kind();
             if !kind.is_labeled_part() && self.selection.keeps_kind(kind) {
-                let kept = table
-                    .entities()
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, entity)| self.selection.keeps_entity(entity));
+                let kept = table.entities().iter().enumerate().filter(|(row, entity)| {
+                    self.selection.keeps_entity(entity)
+                        && self.selection.keeps_labels(table.context(*row))
+                });
                 rows.extend(kept.map(|(row, entity)| (entity.to_string(), kind, row)));
             }
         }

@@ -37,10 +37,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     };
     let transport = Transport::Http(Box::new(HttpPlan {
         body: Body::Json("application/json; charset=UTF-8"),
-        ..HttpPlan::post(
-            format!("{scheme}://{}", address.authority),
-            "/api/put?summary".to_owned(),
-        )
+        ..HttpPlan::post(format!("{scheme}://{}", address.authority), "/api/put?summary".to_owned())
     }));
     let framing = Framing {
         head: b"[".into(),

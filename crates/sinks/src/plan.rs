@@ -3,7 +3,7 @@
 use model::{Batch, Event, Timestamp};
 
 use crate::chunks::{Chunks, Framing};
-use crate::transport::{HttpPlan, KafkaPlan};
+use crate::transport::{FilesPlan, HttpPlan, KafkaPlan};
 
 /// Turns a batch into points of somebody else's format. Pure: no I/O, no clock.
 pub(crate) trait Encode: Send {
@@ -35,6 +35,8 @@ pub(crate) enum Transport {
     Http(Box<HttpPlan>),
     /// A message of Riemann's to `host:port` for each chunk.
     Riemann(String),
+    /// A file for each parcel.
+    Files(FilesPlan),
     /// A record batch for each chunk.
     Kafka(Box<KafkaPlan>),
 }
@@ -46,6 +48,7 @@ impl Transport {
             Self::Output => "output".to_owned(),
             Self::Tcp(address) => format!("tcp://{address}"),
             Self::Udp(address) => format!("udp://{address}"),
+            Self::Files(files) => format!("file://{}", files.folder.display()),
             Self::Riemann(address) => format!("riemann://{address}"),
             Self::Kafka(kafka) => format!("kafka://{}/{}", kafka.brokers.join(","), kafka.topic),
             Self::Http(http) => format!("{}{}", http.base, http.destination),

@@ -45,6 +45,12 @@ pub(crate) fn push_double(out: &mut Vec<u8>, field: u8, value: f64) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+/// A field of type `fixed64`.
+pub(crate) fn push_fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
+    push_tag(out, field, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
 /// A field of type `float`.
 pub(crate) fn push_float(out: &mut Vec<u8>, field: u8, value: f32) {
     push_tag(out, field, FIXED32);

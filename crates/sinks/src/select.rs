@@ -1,8 +1,8 @@
 //! What a sink is told of a batch: which rows and metrics, and with which labels. Knows no format.
 
 use model::{
-    Batch, Column, Entity, EntityKind, Event, LabelOptions, Metric, Table, Value, descriptor,
-    for_each_label,
+    Batch, Column, Context, Entity, EntityKind, Event, LabelOptions, Metric, Table, Value,
+    descriptor, for_each_label,
 };
 
 use crate::Error;
@@ -18,6 +18,25 @@ pub(crate) struct Selection {
     metrics: Globs,
     namespaces: Globs,
     kinds: Globs,
+    include_labels: Vec<LabelGlob>,
+    exclude_labels: Vec<LabelGlob>,
+}
+
+/// A Kubernetes label's key and a pattern for its value.
+#[derive(Debug, Clone)]
+struct LabelGlob {
+    key: String,
+    glob: String,
+}
+
+fn label_globs(settings: &Settings, name: &'static str) -> Result<Vec<LabelGlob>, Error> {
+    let read = |text: &str| match text.split_once('=') {
+        Some((key, glob)) if !key.is_empty() => {
+            Ok(LabelGlob { key: key.to_owned(), glob: glob.to_owned() })
+        }
+        _ => Err(settings.bad(name, text, "labels with a pattern, like app=web-*")),
+    };
+    settings.all(name).map(read).collect()
 }
 
 /// Patterns to be matched and patterns not to be.
@@ -79,7 +98,9 @@ impl Selection {
         }
         let metrics = Globs::new(settings, "include", "exclude");
         let namespaces = Globs::new(settings, "include_namespace", "exclude_namespace");
-        Ok(Self { labels, everything, metrics, namespaces, kinds })
+        let include_labels = label_globs(settings, "include_label")?;
+        let exclude_labels = label_globs(settings, "exclude_label")?;
+        Ok(Self { labels, everything, metrics, namespaces, kinds, include_labels, exclude_labels })
     }
 
     /// The tables that are sent, parts after what they belong to.
@@ -102,7 +123,7 @@ impl Selection {
     ) {
         let table = selected.table;
         for (at, entity) in table.entities().iter().enumerate() {
-            if !self.keeps_entity(entity) {
+            if !self.keeps_entity(entity) || !self.keeps_labels(table.context(at)) {
                 continue;
             }
             labels.clear();
@@ -110,6 +131,9 @@ impl Selection {
             if table.kind().is_labeled_part() {
                 let found = entity.parent().and_then(|parent| batch.find(parent));
                 let Some((table, row)) = found else { continue };
+                if !self.keeps_labels(table.context(row)) {
+                    continue;
+                }
                 owner = &table.entities()[row];
                 for_each_label(table, row, &self.labels, |key, value| labels.push(key, value));
             }
@@ -126,6 +150,22 @@ impl Selection {
 
     pub(crate) fn keeps_entity(&self, entity: &Entity) -> bool {
         entity.namespace().is_none_or(|namespace| self.namespaces.keep(namespace))
+    }
+
+    /// Whether the Kubernetes labels of the row's pod are let through; what has no pod is.
+    pub(crate) fn keeps_labels(&self, context: &Context) -> bool {
+        let Some(pod) = context.pod.as_ref().filter(|_| self.filters_labels()) else { return true };
+        let has = |wanted: &LabelGlob| {
+            pod.labels
+                .iter()
+                .any(|(key, value)| **key == *wanted.key && matches(&wanted.glob, value))
+        };
+        (self.include_labels.is_empty() || self.include_labels.iter().any(has))
+            && !self.exclude_labels.iter().any(has)
+    }
+
+    fn filters_labels(&self) -> bool {
+        !self.include_labels.is_empty() || !self.exclude_labels.is_empty()
     }
 
     pub(crate) fn keeps_event(&self, event: &Event) -> bool {

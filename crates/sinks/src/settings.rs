@@ -23,9 +23,24 @@ pub const COMMON: &[(&str, &str)] = &[
     ("exclude_namespace", "glob of namespaces not to send, repeatable"),
     ("include_kind", "kind of entity to send (node, pod, container, …), repeatable"),
     ("exclude_kind", "kind of entity not to send, repeatable"),
+    (
+        "include_label",
+        "KEY=GLOB of a Kubernetes label of pods to send, repeatable; what is in no pod is sent anyway",
+    ),
+    ("exclude_label", "KEY=GLOB of a Kubernetes label of pods not to send, repeatable"),
+    (
+        "resolution",
+        "send at most one batch in this time, like 5m; the first that ends in it (default: all)",
+    ),
     ("queue", "folder in which what waits survives a restart; none means memory"),
     ("queue_bytes", "bytes that may wait (default 1073741824 on disk, 67108864 in memory)"),
     ("queue_age", "how old what waits may get, like 36h (default 7d)"),
+    (
+        "batch_time",
+        "gather batches of this time into one request, like 5m, by their own times (default: none; \
+         files and s3: 5m)",
+    ),
+    ("batch_bytes", "most bytes of what was gathered, before compression (default 16777216)"),
     ("timeout", "how long one attempt may take (default 30s)"),
     ("cacert", "PEM file of the CA to trust instead of the system's"),
     ("cert", "PEM file with the client's certificate; needs key"),
@@ -153,6 +168,14 @@ impl Settings {
             .ok_or_else(|| self.bad(name, text, "durations like 30s, 5m, 36h, 7d"))
     }
 
+    /// A duration, or zero where it is not set.
+    pub(crate) fn duration_or_zero(&self, name: &'static str) -> Result<Duration, Error> {
+        if self.text(name).is_none() {
+            return Ok(Duration::ZERO);
+        }
+        self.duration(name, Duration::ZERO)
+    }
+
     /// A secret: `name` itself, or the first line of the file that `<name>_file` names.
     pub(crate) fn secret(
         &self,
@@ -201,19 +224,18 @@ fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// Settings whose value nobody may read in a log.
-const SECRETS: &[&str] =
-    &[
-        "pw",
-        "pass",
-        "password",
-        "token",
-        "writekey",
-        "esUserSecret",
-        "secret",
-        "secret_key",
-        "session_token",
-        "proxy",
-    ];
+const SECRETS: &[&str] = &[
+    "pw",
+    "pass",
+    "password",
+    "token",
+    "writekey",
+    "esUserSecret",
+    "secret",
+    "secret_key",
+    "session_token",
+    "proxy",
+];
 
 /// `text`, a `--sink` value, with passwords and tokens taken out: what may be logged of it.
 pub fn redact(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod dial;
+mod files;
 mod finish;
 mod http;
 mod kafka;
@@ -22,19 +23,23 @@ use crate::plan::Transport;
 use crate::settings::Settings;
 
 pub(crate) use answer::Judge;
+pub(crate) use files::FilesPlan;
 pub(crate) use finish::Finish;
 pub(crate) use http::{Body, HttpPlan, Preparation, Sign, Target};
 pub(crate) use kafka::{Compression, KafkaPlan};
-pub(crate) use sigv4::{SETTINGS as SIGNER_SETTINGS, Signer};
+pub(crate) use sigv4::{SETTINGS as SIGNER_SETTINGS, Signer, push_encoded};
 
 /// One or more chunks that go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parcel {
     /// Its name for ever, wherever it is sent how often.
     pub(crate) id: String,
+    /// The last chunk's id in its queue.
+    pub(crate) through: u64,
+    pub(crate) chunks: u64,
     /// The time of its first batch.
     pub(crate) time: Timestamp,
-    pub(crate) points: u32,
+    pub(crate) points: u64,
     pub(crate) bytes: Bytes,
 }
 
@@ -81,6 +86,7 @@ enum Way {
     Udp(String),
     Http(Box<http::HttpSender>),
     Riemann(String),
+    Files(FilesPlan),
     Kafka(Box<kafka::KafkaSender>),
 }
 
@@ -100,6 +106,7 @@ impl Sender {
                 Way::Http(Box::new(http::HttpSender::new(*plan, tls, settings)?))
             }
             Transport::Riemann(address) => Way::Riemann(address),
+            Transport::Files(plan) => Way::Files(plan),
             Transport::Kafka(plan) => {
                 let tls = tls::config(settings, plan.tls)?;
                 Way::Kafka(Box::new(kafka::KafkaSender::new(*plan, tls)))
@@ -112,7 +119,9 @@ impl Sender {
     pub(crate) async fn prepare(&self) -> Outcome {
         match &self.way {
             Way::Http(sender) => self.within(sender.prepare()).await,
-            Way::Tcp(_) | Way::Udp(_) | Way::Riemann(_) | Way::Kafka(_) => Outcome::Delivered,
+            Way::Tcp(_) | Way::Udp(_) | Way::Files(_) | Way::Riemann(_) | Way::Kafka(_) => {
+                Outcome::Delivered
+            }
         }
     }
 
@@ -122,6 +131,7 @@ impl Sender {
             Way::Tcp(address) => self.within(tcp::send(address, &parcel.bytes)).await,
             Way::Udp(address) => self.within(udp::send(address, &parcel.bytes)).await,
             Way::Http(sender) => self.within(sender.send(parcel)).await,
+            Way::Files(plan) => self.within(files::send(plan, parcel)).await,
             Way::Riemann(address) => self.within(riemann::send(address, &parcel.bytes)).await,
             Way::Kafka(sender) => self.within(sender.send(&parcel.bytes)).await,
         }

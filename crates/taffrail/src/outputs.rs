@@ -76,15 +76,37 @@ fn settings(uri: &ComponentUri) -> Vec<(String, String)> {
         (host, _) => Some(format!("{}://{host}{}", url.scheme, url.path)),
     };
     let address = address.map(|address| ("address".to_owned(), address));
-    address.into_iter().chain(uri.options().iter().cloned()).collect()
+    let options = uri.options().iter().cloned().map(from_environment);
+    address.into_iter().chain(options).collect()
 }
 
-/// What Heapster took from the environment where the URI does not say it.
+/// `token_env=NAME` becomes `token=<value of the variable>`; a variable that is not there is left
+/// for the sink to complain about.
+fn from_environment(pair: (String, String)) -> (String, String) {
+    match pair.0.strip_suffix("_env").and_then(|name| Some((name, environment(&pair.1)?))) {
+        Some((name, value)) => (name.to_owned(), value),
+        None => pair,
+    }
+}
+
+/// What Heapster and AWS's tools take from the environment where the URI does not say it.
 fn with_environment(key: &str, mut settings: Vec<(String, String)>) -> Vec<(String, String)> {
     let said = settings.iter().any(|(name, _)| name == "writekey" || name == "writekey_file");
     if key == "honeycomb" && !said {
         let found = environment("HONEYCOMB_WRITEKEY");
         settings.extend(found.map(|value| ("writekey".to_owned(), value)));
+    }
+    let said = settings.iter().any(|(name, _)| name == "access_key");
+    if key == "s3" && !said {
+        for (name, variable) in [
+            ("access_key", "AWS_ACCESS_KEY_ID"),
+            ("secret_key", "AWS_SECRET_ACCESS_KEY"),
+            ("session_token", "AWS_SESSION_TOKEN"),
+            ("region", "AWS_REGION"),
+        ] {
+            let value = environment(variable).filter(|value| !value.is_empty());
+            settings.extend(value.map(|value| (name.to_owned(), value)));
+        }
     }
     settings
 }

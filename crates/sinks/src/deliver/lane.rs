@@ -1,5 +1,6 @@
 //! One sink's queue between who fills it and the task that empties it, with its self-metrics.
 
+use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,9 +12,13 @@ use tokio::task::spawn_blocking;
 
 use crate::chunks::Chunk;
 use crate::deliver::circuit::State;
+use crate::deliver::gather::Gather;
 use crate::queue::{Entry, Loss, Queue, Reason};
 use crate::telemetry;
 use crate::transport::Parcel;
+
+/// How many entries are looked at first when a whole is gathered.
+const FIRST_LOOK: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -27,10 +32,13 @@ pub(crate) struct Lane {
     settled: Notify,
     room: Condvar,
     failing: AtomicBool,
+    gather: Gather,
+    /// Whether what waits is still being gathered.
+    gathering: AtomicBool,
 }
 
 impl Lane {
-    pub(crate) fn new(sink: &'static str, to: String, queue: Queue) -> Self {
+    pub(crate) fn new(sink: &'static str, to: String, queue: Queue, gather: Gather) -> Self {
         let lane = Self {
             sink,
             to,
@@ -41,6 +49,8 @@ impl Lane {
             settled: Notify::new(),
             room: Condvar::new(),
             failing: AtomicBool::new(false),
+            gather,
+            gathering: AtomicBool::new(false),
         };
         lane.circuit(State::Closed);
         lane.tell(&mut lane.lock());
@@ -81,28 +91,58 @@ impl Lane {
         written.iter().try_for_each(|file| file.sync_all())
     }
 
-    /// The oldest entries, at most `most`, as soon as there are any.
-    pub(crate) async fn next(self: &Arc<Self>, most: usize) -> Vec<Entry> {
+    /// The oldest parcels, at most `most`, as soon as there are any.
+    pub(crate) async fn next(self: &Arc<Self>, most: usize) -> Vec<Parcel> {
         loop {
-            let entries = if self.on_disk {
+            let parcels = if self.on_disk {
                 let lane = Arc::clone(self);
                 // Only a panic or the runtime's end makes this fail, and both end the task.
-                spawn_blocking(move || lane.peek(most)).await.unwrap_or_default()
+                spawn_blocking(move || lane.parcels(most)).await.unwrap_or_default()
             } else {
-                self.peek(most)
+                self.parcels(most)
             };
-            if !entries.is_empty() {
-                return entries;
+            if !parcels.is_empty() {
+                return parcels;
             }
             self.settled.notify_waiters();
             self.pushed.notified().await;
         }
     }
 
-    /// What is sent of `entry`.
-    pub(crate) fn parcel(&self, entry: &Entry) -> Parcel {
-        let Entry { id, time, points, ref bytes } = *entry;
-        Parcel { id: format!("{:016x}-{id:x}", self.name), time, points, bytes: bytes.clone() }
+    fn parcels(&self, most: usize) -> Vec<Parcel> {
+        if self.gather.is_off() {
+            return self
+                .peek(most)
+                .iter()
+                .map(|entry| self.parcel(slice::from_ref(entry)))
+                .collect();
+        }
+        let mut looked_at = FIRST_LOOK;
+        loop {
+            let entries = self.peek(looked_at);
+            if let Some(whole) = self.gather.whole(&entries) {
+                self.gathering.store(false, Ordering::Relaxed);
+                return vec![self.parcel(&entries[..whole])];
+            }
+            if entries.len() < looked_at {
+                self.gathering.store(true, Ordering::Relaxed);
+                return Vec::new();
+            }
+            looked_at *= 2;
+        }
+    }
+
+    /// What is sent of `entries`, which are never none.
+    fn parcel(&self, entries: &[Entry]) -> Parcel {
+        let (first, last) = (entries.first(), entries.last());
+        Parcel {
+            id: format!("{:016x}-{:x}", self.name, first.map_or(0, |entry| entry.id)),
+            through: last.map_or(0, |entry| entry.id),
+            chunks: entries.len() as u64,
+            time: first.map_or(Timestamp::NEVER, |entry| entry.time),
+            points: entries.iter().map(|entry| u64::from(entry.points)).sum(),
+            bytes: self.gather.join(entries),
+        }
     }
 
     fn peek(&self, most: usize) -> Vec<Entry> {
@@ -120,17 +160,17 @@ impl Lane {
         self.room.notify_all();
     }
 
-    pub(crate) fn sent(&self, entry: &Entry) {
-        counter!(telemetry::SENT, &self.labels()).increment(entry.points.into());
+    pub(crate) fn sent(&self, parcel: &Parcel) {
+        counter!(telemetry::SENT, &self.labels()).increment(parcel.points);
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!(sink = self.sink, to = self.to, "sink works again");
         }
     }
 
-    pub(crate) fn refused(&self, entry: &Entry, reason: &str) {
-        tracing::warn!(sink = self.sink, to = self.to, points = entry.points, reason, "refused");
-        let points = u64::from(entry.points);
-        self.count(Loss { reason: Reason::Refused, chunks: 1, points });
+    pub(crate) fn refused(&self, parcel: &Parcel, reason: &str) {
+        let (chunks, points) = (parcel.chunks, parcel.points);
+        tracing::warn!(sink = self.sink, to = self.to, points, reason, "refused");
+        self.count(Loss { reason: Reason::Refused, chunks, points });
     }
 
     /// An attempt failed; logged once until one succeeds.
@@ -161,7 +201,10 @@ impl Lane {
             let mut settled = std::pin::pin!(settled);
             // From here on no notification is missed.
             settled.as_mut().enable();
-            if self.failing.load(Ordering::Relaxed) || self.lock().waiting().chunks == 0 {
+            if self.failing.load(Ordering::Relaxed)
+                || self.gathering.load(Ordering::Relaxed)
+                || self.lock().waiting().chunks == 0
+            {
                 return;
             }
             settled.await;

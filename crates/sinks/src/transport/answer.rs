@@ -33,8 +33,7 @@ pub(super) struct Answer {
 pub(super) fn judge(rules: Judge, answer: &Answer) -> Outcome {
     let status = answer.status;
     let reason = || format!("{status}: {}", shown(&answer.text));
-    let failed =
-        |reason| Outcome::Failed { reason, retry_after: retry_after(&answer.headers) };
+    let failed = |reason| Outcome::Failed { reason, retry_after: retry_after(&answer.headers) };
     match rules {
         Judge::Grpc if status.is_success() => grpc(answer),
         _ if status.is_success() => Outcome::Delivered,

@@ -71,7 +71,10 @@ pub(crate) enum Target {
 pub(crate) enum Sign {
     Aws(Signer),
     /// `sha256=<hex>` of an HMAC over the body, in that header.
-    Hmac { header: HeaderName, secret: Secret },
+    Hmac {
+        header: HeaderName,
+        secret: Secret,
+    },
 }
 
 /// What bodies are.
@@ -150,8 +153,7 @@ impl HttpSender {
             secret_value(&format!("Basic {pair}"))
         });
         let prepared = AtomicBool::new(plan.prepare.is_empty());
-        let client =
-            Client::builder(TokioExecutor::new()).http2_only(plan.grpc).build(connector);
+        let client = Client::builder(TokioExecutor::new()).http2_only(plan.grpc).build(connector);
         let clock = settings.clock.clone();
         Ok(Self { host: plan.host(), plan, client, authorization, prepared, clock })
     }
@@ -196,7 +198,9 @@ impl HttpSender {
             if let Some(encoding) = self.plan.finish.encoding() {
                 request = request.header("grpc-encoding", encoding);
             }
-        } else if let Some(encoding) = self.plan.finish.encoding() {
+        } else if let (Target::Fixed(_), Some(encoding)) =
+            (&self.plan.target, self.plan.finish.encoding())
+        {
             request = request.header(CONTENT_ENCODING, encoding);
         }
         if let Some(name) = &self.plan.id_header {
@@ -278,9 +282,11 @@ impl HttpSender {
     }
 
     fn judge(&self, answer: &Answer) -> Outcome {
-        if self.plan.lost.is_some_and(|lost| {
-            !answer.status.is_success() && answer.text.contains(lost)
-        }) {
+        if self
+            .plan
+            .lost
+            .is_some_and(|lost| !answer.status.is_success() && answer.text.contains(lost))
+        {
             self.prepared.store(false, Ordering::Relaxed);
             return Outcome::failed(format_args!("{}: {}", answer.status, shown(&answer.text)));
         }
