@@ -11,6 +11,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/kubectl", "kubernetes-client"),
     ("/usr/bin/influxd", "influxdb"),
+    ("/usr/bin/prometheus", "prometheus"),
+    ("/usr/bin/victoria-metrics", "victoria-metrics"),
     ("/usr/bin/python3", "python3"),
     ("/usr/share/doc/python3-venv", "python3-venv"),
 ];

@@ -7,6 +7,7 @@
 mod circuit;
 mod gather;
 mod lane;
+mod status;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufWriter, Write};
@@ -29,6 +30,7 @@ use crate::{Error, Kind};
 use circuit::Circuit;
 use gather::Gather;
 use lane::Lane;
+pub use status::{SinkStatus, StatusHandle};
 
 /// Bytes that may wait on disk where nobody says otherwise.
 const DISK_BYTES: u64 = 1 << 30;
@@ -101,6 +103,11 @@ impl Sink {
         delivery.deliver(batch.timestamp(), |chunks| encode.encode(batch, chunks))
     }
 
+    /// Who answers for how it stands; `None` for a sink that prints.
+    pub fn status(&self) -> Option<StatusHandle> {
+        self.delivery.status()
+    }
+
     /// Waits until everything that was exported has been sent, or an attempt to send failed.
     pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
         self.delivery.settled()
@@ -150,6 +157,11 @@ impl EventSink {
                 encode.event(batch.timestamp, event, chunks);
             }
         })
+    }
+
+    /// Who answers for how it stands; `None` for a sink that prints.
+    pub fn status(&self) -> Option<StatusHandle> {
+        self.delivery.status()
     }
 
     /// Waits until everything that was exported has been sent, or an attempt to send failed.
@@ -239,6 +251,13 @@ impl Delivery {
                 chunks.finish();
                 Ok(lane.sync()?)
             }
+        }
+    }
+
+    fn status(&self) -> Option<StatusHandle> {
+        match &self.outlet {
+            Outlet::Output(_) => None,
+            Outlet::Queue { lane, .. } => Some(StatusHandle(Arc::clone(lane))),
         }
     }
 

@@ -47,7 +47,7 @@ use std::io::Write;
 
 use model::LabelOptions;
 
-pub use deliver::{EventSink, Sink};
+pub use deliver::{EventSink, Sink, SinkStatus, StatusHandle};
 pub use error::Error;
 pub use influxdb::InfluxReader;
 pub use settings::{COMMON, Clock, redact};

@@ -20,6 +20,8 @@ mod influxd;
 mod kafka;
 #[path = "it/log.rs"]
 mod log;
+#[path = "it/outage.rs"]
+mod outage;
 #[path = "it/riemann.rs"]
 mod riemann;
 #[path = "it/servers.rs"]

@@ -22,6 +22,16 @@ pub(crate) enum State {
     HalfOpen,
 }
 
+impl State {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Circuit {
     failures: u32,

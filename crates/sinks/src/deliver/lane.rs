@@ -1,5 +1,6 @@
 //! One sink's queue between who fills it and the task that empties it, with its self-metrics.
 
+use std::collections::BTreeMap;
 use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::chunks::Chunk;
 use crate::deliver::circuit::State;
 use crate::deliver::gather::Gather;
+use crate::deliver::status::SinkStatus;
 use crate::queue::{Entry, Loss, Queue, Reason};
 use crate::telemetry;
 use crate::transport::Parcel;
@@ -35,6 +37,18 @@ pub(crate) struct Lane {
     gather: Gather,
     /// Whether what waits is still being gathered.
     gathering: AtomicBool,
+    told: Mutex<Told>,
+}
+
+/// What happened so far, for [`SinkStatus`].
+#[derive(Debug, Default)]
+struct Told {
+    queued: u64,
+    sent: u64,
+    retried: u64,
+    dropped: BTreeMap<&'static str, u64>,
+    circuit: Option<State>,
+    failure: Option<String>,
 }
 
 impl Lane {
@@ -51,6 +65,7 @@ impl Lane {
             failing: AtomicBool::new(false),
             gather,
             gathering: AtomicBool::new(false),
+            told: Mutex::default(),
         };
         lane.circuit(State::Closed);
         lane.tell(&mut lane.lock());
@@ -62,6 +77,7 @@ impl Lane {
     /// oldest makes room.
     pub(crate) fn push(&self, time: Timestamp, chunk: Chunk, patience: &mut Duration) {
         counter!(telemetry::QUEUED, &self.labels()).increment(chunk.points.into());
+        self.told().queued += u64::from(chunk.points);
         let mut queue = self.lock();
         if !queue.has_room(chunk.bytes.len()) && self.works() {
             let started = Instant::now();
@@ -162,6 +178,10 @@ impl Lane {
 
     pub(crate) fn sent(&self, parcel: &Parcel) {
         counter!(telemetry::SENT, &self.labels()).increment(parcel.points);
+        let mut told = self.told();
+        told.sent += parcel.points;
+        told.failure = None;
+        drop(told);
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!(sink = self.sink, to = self.to, "sink works again");
         }
@@ -176,6 +196,10 @@ impl Lane {
     /// An attempt failed; logged once until one succeeds.
     pub(crate) fn failed(&self, reason: &str) {
         counter!(telemetry::RETRIED, &self.labels()).increment(1);
+        let mut told = self.told();
+        told.retried += 1;
+        told.failure = Some(reason.to_owned());
+        drop(told);
         if !self.failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(sink = self.sink, to = self.to, reason, "sink does not work");
         }
@@ -186,6 +210,7 @@ impl Lane {
     }
 
     pub(crate) fn circuit(&self, state: State) {
+        self.told().circuit = Some(state);
         let value = match state {
             State::Closed => 0.0,
             State::Open => 1.0,
@@ -238,7 +263,32 @@ impl Lane {
         let [sink, to] = self.labels();
         let labels = [sink, to, ("reason", loss.reason.name().to_owned())];
         counter!(telemetry::DROPPED, &labels).increment(loss.points);
+        *self.told().dropped.entry(loss.reason.name()).or_default() += loss.points;
         counter!(telemetry::DROPPED_CHUNKS, &labels).increment(loss.chunks);
+    }
+
+    /// How it stands now.
+    pub(crate) fn status(&self) -> SinkStatus {
+        let waiting = self.lock().waiting();
+        let told = self.told();
+        SinkStatus {
+            name: self.sink,
+            to: self.to.clone(),
+            on_disk: self.on_disk,
+            queued: told.queued,
+            sent: told.sent,
+            retried: told.retried,
+            dropped: told.dropped.iter().map(|(reason, points)| (*reason, *points)).collect(),
+            waiting_chunks: waiting.chunks as u64,
+            waiting_points: waiting.points,
+            waiting_bytes: waiting.bytes,
+            circuit: told.circuit.unwrap_or(State::Closed).name(),
+            failure: told.failure.clone(),
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn labels(&self) -> [(&'static str, String); 2] {

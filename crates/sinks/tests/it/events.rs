@@ -85,6 +85,7 @@ async fn events_go_through_a_queue_of_their_own_and_its_filters() {
         ],
         labels: LabelOptions::default(),
         output: Box::new(std::io::sink()),
+        clock: sinks::Clock::default(),
     };
     let kind = sinks::find("influxdb").unwrap();
     let metrics = kind.build(setup("")).unwrap();

@@ -66,6 +66,7 @@ impl Influxd {
             settings: self.settings(more),
             labels: LabelOptions::default(),
             output: Box::new(std::io::sink()),
+            clock: sinks::Clock::default(),
         }
     }
 

@@ -41,6 +41,7 @@ impl Cluster {
             settings: settings.map(|(name, value)| (name.into(), value.into())).collect(),
             labels: LabelOptions::default(),
             output: Box::new(std::io::sink()),
+            clock: sinks::Clock::default(),
         }
     }
 

@@ -137,6 +137,7 @@ async fn what_is_not_taken_is_sent_again() {
         settings: vec![("address".into(), format!("http://{address}"))],
         labels: LabelOptions::default(),
         output: Box::new(std::io::sink()),
+        clock: sinks::Clock::default(),
     };
     let mut sink = sinks::find("riemann").unwrap().build(setup).unwrap();
     sink.export(&batch(1, 7)).unwrap();

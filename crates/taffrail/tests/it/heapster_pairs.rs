@@ -119,6 +119,7 @@ impl Replay {
             settings: Vec::new(),
             labels: LabelOptions::default(),
             output: Box::new(text.clone()),
+            clock: sinks::Clock::default(),
         };
         sinks::find("log").unwrap().build(setup).unwrap().export(&batch).unwrap();
         let bytes = text.0.lock().unwrap().clone();
