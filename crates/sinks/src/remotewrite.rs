@@ -83,7 +83,8 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let series = Series { exposer: Exposer::new(settings, selection), seen: HashMap::new() };
     let encode: Box<dyn Encode> =
         if version_2 { Box::new(Version2 { series }) } else { Box::new(Version1 { series }) };
-    Ok(Plan { encode, framing: Framing::lines(SAMPLES, BYTES), transport, concurrency: 1 })
+    let framing = Framing { joins: !version_2, ..Framing::lines(SAMPLES, BYTES) };
+    Ok(Plan { encode, framing, transport, concurrency: 1 })
 }
 
 /// The header of the settings `token` and `token_file`.

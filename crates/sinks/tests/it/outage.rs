@@ -3,8 +3,9 @@
 //!
 //! The minutes are those of the batches: their times are what the engine goes by.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -20,7 +21,7 @@ const CHILD: &str = "TAFFRAIL_TEST_ENGINE";
 /// Before what a child says, which the test harness writes between.
 const SAYS: &str = "engine: ";
 /// Longest wait for what must happen.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_millis(50);
 
 /// One sink's engine in a process of its own.
@@ -34,7 +35,7 @@ impl Engine {
     fn start(kind: &str, address: &str, settings: &[(&str, &str)]) -> Self {
         let mut told = format!("{kind}\n{address}");
         for (name, value) in settings {
-            told.push_str(&format!("\n{name}={value}"));
+            write!(told, "\n{name}={value}").unwrap();
         }
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "outage::an_engine_is_a_process", "--nocapture"])
@@ -85,13 +86,13 @@ fn serve(told: &str) {
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     let mut out = sink(kind, address, &settings);
-    for line in std::io::stdin().lines() {
+    for line in io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["export", minute, value] => {
                 out.export(&batch(minute.parse().unwrap(), value.parse().unwrap())).unwrap();
-                println!("\n{SAYS}exported");
+                say("exported");
             }
             ["drain"] => {
                 let status = out.status().unwrap();
@@ -100,13 +101,18 @@ fn serve(told: &str) {
                     sleep(STEP);
                 }
                 match status.status() {
-                    status if status.waiting_chunks == 0 => println!("\n{SAYS}drained"),
-                    status => println!("\n{SAYS}{status:?}"),
+                    status if status.waiting_chunks == 0 => say("drained"),
+                    status => say(&format!("{status:?}")),
                 }
             }
             _ => panic!("{line}"),
         }
     }
+}
+
+fn say(answer: &str) {
+    let mut output = io::stdout().lock();
+    writeln!(output, "\n{SAYS}{answer}").unwrap();
 }
 
 /// As a child: is the engine. Otherwise: one is started, and what it exports arrives.
@@ -131,7 +137,7 @@ fn an_engine_is_a_process() {
 /// A real server with a folder of its own; both end with it.
 struct Program {
     process: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Drop for Program {
@@ -153,11 +159,11 @@ impl Program {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut program = Self { process, _folder: folder };
+        let mut program = Self { process, folder };
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
             let ended = program.process.try_wait().unwrap();
-            let log = || fs::read_to_string(program._folder.path().join("log")).unwrap();
+            let log = || fs::read_to_string(program.folder.path().join("log")).unwrap();
             assert!(ended.is_none() && begun.elapsed() < SOON, "{binary}: {}", log());
             sleep(STEP);
         }
