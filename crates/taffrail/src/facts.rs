@@ -12,7 +12,7 @@ use pipeline::Clock;
 use crate::diagnosis::Subject;
 
 /// What is wrong beside the way to the API server, as it is now.
-pub(crate) type Trouble = Arc<dyn Fn() -> Option<Problem> + Send + Sync>;
+pub(crate) type Trouble = Arc<dyn Fn() -> Vec<Problem> + Send + Sync>;
 
 /// How long to wait before an API server that could not be used is asked again.
 const RETRY: Duration = Duration::from_secs(15);
@@ -105,7 +105,7 @@ impl api::Status for ProcessFacts {
             });
             facts.problems.extend(failing);
         }
-        facts.problems.extend(self.history.as_ref().and_then(|trouble| trouble()));
+        facts.problems.extend(self.history.iter().flat_map(|trouble| trouble()));
         facts
     }
 

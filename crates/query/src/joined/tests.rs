@@ -1,3 +1,5 @@
+//! Joining window and archive: no doubled points, no lost ones.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -123,6 +123,13 @@ impl Store {
         summary
     }
 
+    /// What was found damaged since the store was opened, and reads as a gap.
+    pub fn damage(&self) -> Vec<Damage> {
+        let mut damage = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        damage.extend(self.shared().blocks.iter().flat_map(|block| block.damage()));
+        damage
+    }
+
     /// Reads and checks every file. Calls `progress(files done, files in all)`. Appends and
     /// reads go on meanwhile.
     pub fn verify(&self, mut progress: impl FnMut(usize, usize)) -> Result<Verified, Error> {

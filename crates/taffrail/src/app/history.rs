@@ -126,10 +126,13 @@ impl History {
         Arc::new(StoredArchive(self.store()))
     }
 
-    /// What is wrong with history, if anything, as it is now.
+    /// What is wrong with history as it is now.
     pub(crate) fn trouble(&self) -> Trouble {
-        let board = Arc::clone(&self.board);
-        Arc::new(move || board.problem())
+        let (board, store, opened) = (Arc::clone(&self.board), self.store(), self.clock.now());
+        Arc::new(move || {
+            let damaged = board::damaged(&store.damage(), opened);
+            board.problem().into_iter().chain(damaged).collect()
+        })
     }
 
     /// Stores what waits, makes everything safe and gives the folder back.

@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+
+use ::store::{Disk, Options, Store};
+use pipeline::Clock;
 
 use crate::served::Served;
 
@@ -80,6 +84,42 @@ fn a_second_owner_is_refused_and_told_why() {
     assert_eq!(second.status.code(), Some(69), "{said}");
     assert!(said.contains(&format!("in use by process {} since ", owner.id())), "{said}");
     assert!(said.contains("--data-dir=DIR"), "{said}");
+}
+
+#[test]
+fn a_damaged_block_is_a_gap_and_the_status_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = served(folder.path());
+    measured(&first);
+    assert!(first.stop().success());
+    let now = Clock::system().now();
+    let store = Store::open(Arc::new(Disk), folder.path(), Options::default(), now).unwrap();
+    assert_eq!(store.flush(now).unwrap(), 1);
+    drop(store);
+    let block = fs::read_dir(folder.path().join("blocks")).unwrap().next().unwrap().unwrap();
+    let mut bytes = fs::read(block.path()).unwrap();
+    // Behind the header's 16 bytes: every chunk.
+    let chunks = bytes.len() / 3;
+    bytes[16..chunks].iter_mut().for_each(|byte| *byte ^= 1);
+    fs::write(block.path(), bytes).unwrap();
+    let second = served(folder.path());
+    measured(&second);
+    let now = now.millis();
+    let asked = format!(
+        r#"{{"start":{},"end":{},"points":600,
+            "select":[{{"kind":"node","metric":"memory/working_set"}},
+                      {{"kind":"node","metric":"cpu/node_capacity"}}]}}"#,
+        now - 3_600_000,
+        now + 3_600_000,
+    );
+    second.post("/api/taffrail/v1/query", &asked);
+    let status = second.get("/api/taffrail/v1/status");
+    let problem = &status["problems"][0];
+    let reason = problem["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains(block.path().to_str().unwrap()), "{status:#}");
+    assert!(reason.contains("is damaged at byte"), "{status:#}");
+    let overview = second.get("/api/taffrail/v1/overview");
+    assert!(overview["memory"]["workingSet"].as_f64().unwrap() > 0.0, "{overview:#}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use api::Problem;
 use model::{Hop, Timestamp};
-use store::Error;
+use store::{Damage, Error};
 
 /// Where it goes wrong; the first one's problem is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +68,24 @@ impl Board {
     fn lock(&self) -> MutexGuard<'_, [Option<Problem>; 3]> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The problem that files are damaged, if any are.
+pub(super) fn damaged(damage: &[Damage], since: Timestamp) -> Option<Problem> {
+    let first = damage.first()?;
+    let more = match damage.len() {
+        1 => String::new(),
+        places => format!(", and {} more places", places - 1),
+    };
+    Some(Problem {
+        about: "history on disk".to_owned(),
+        hop: Hop::Local,
+        reason: format!("{} is damaged at byte {}{more}", first.file.display(), first.offset),
+        advice: "what was there shows as a gap, all else is served; check the disk, and put back \
+                 a snapshot if you have one"
+            .to_owned(),
+        since,
+    })
 }
 
 /// An error with its causes in one line.

@@ -1,3 +1,5 @@
+//! History's threads on simulated disks.
+
 use std::path::PathBuf;
 
 use model::{Draft, EntityKind, Registry, Timestamp, metric};
