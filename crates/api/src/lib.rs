@@ -86,6 +86,7 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/pods/{namespace}/{name}", v1("v1Pod", get(v1::pod)))
         .route("/workloads/{namespace}/{kind}/{name}", v1("v1Workload", get(v1::workload)))
         .route("/search", v1("v1Search", get(v1::search)))
+        .route("/sizing", v1("v1Sizing", get(v1::sizing)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
         .route("/events", v1("v1Events", get(v1::events)))
         .route("/query", v1("v1Query", post(v1::query)))

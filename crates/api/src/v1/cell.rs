@@ -7,7 +7,7 @@ use crate::number;
 
 /// A number: whole ones are printed without a fraction, negative ones as 0 (the model API does
 /// the same, and no metric is meant to be negative).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Number(pub(super) f64);
 
 impl Serialize for Number {

@@ -56,6 +56,7 @@ async fn answers_are_exact() {
     check(&full, "workload-detail", "workloads/web/Deployment/web").await;
     check(&full, "pod-detail", "pods/batch/job-1").await;
     check(&full, "search", "search?q=web").await;
+    check(&full, "sizing", "sizing?days=1&sort=name").await;
     check(&full, "search-in-namespace", "search?q=web/&limit=1").await;
     check(&full, "pods-of-workload", "pods?workload=Deployment/web&phase=Running").await;
     check(&full, "pods-by-namespace", "pods?sort=namespace&namespace=web&namespace=batch").await;
@@ -137,6 +138,7 @@ async fn wrong_questions_say_what_to_change() {
         ("nodes/node-1?x", 400),
         ("search?limit=0", 400),
         ("pods?label=x", 400),
+        ("sizing?days=3", 400),
     ] {
         let answer = get(&state, &format!("/api/taffrail/v1/{path}")).await;
         assert_eq!(answer.status.as_u16(), status, "{path}");
