@@ -34,6 +34,8 @@ const ROUTES: Route[] = [
   at('volumes/:namespace/:pod/:name', t.volumes.name, () => import('./pages/Volume.svelte')),
 
 
+  at('map', t.nav.map, () => import('./pages/NodeMap.svelte')),
+  at('sizing', t.nav.sizing, () => import('./pages/Sizing.svelte')),
   at('events', t.nav.events, () => import('./pages/Events.svelte')),
 
   at('status', t.nav.status, () => import('./pages/Status.svelte')),
@@ -48,6 +50,8 @@ export const GOTO: Record<string, string> = {
   p: 'pods',
   c: 'containers',
   v: 'volumes',
+  m: 'map',
+  r: 'sizing',
   e: 'events',
   t: 'status',
 };

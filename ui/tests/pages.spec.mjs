@@ -241,7 +241,44 @@ test('another language is chosen and remembered', async () => {
   await page.evaluate(() => localStorage.setItem('taffrail.language', 'en'));
 });
 
-const SINGLE = ['', 'nodes', 'namespaces', 'workloads', 'pods', 'containers', 'volumes', 'events', 'status'];
+test('right-sizing shows the numbers of the API, with a patch', async () => {
+  await go('sizing?days=1');
+  await eventually(async () => {
+    const answer = await api('sizing?days=1&limit=25');
+    assert.ok(answer.total > 0);
+    assert.equal(Number(await page.locator('[data-table=sizing]').getAttribute('data-total')), answer.total);
+    const shown = await page.locator('[data-table=sizing] [data-row]').evaluateAll((all) => all.map((row) => [row.dataset.row, row.querySelector('[data-cell=memory]').dataset.request]));
+    assert.deepEqual(shown.map(([key]) => key).toSorted(), answer.items.map(of('namespace', 'kind', 'workload', 'container')).toSorted());
+    const requests = new Map(answer.items.map((item) => [of('namespace', 'kind', 'workload', 'container')(item), String(item.memory.request ?? '')]));
+    for (const [key, request] of shown) assert.equal(request, requests.get(key), key);
+  });
+  assert.match(await page.getByRole('button', { name: /Copy patch/ }).first().getAttribute('title'), /^kubectl patch /);
+});
+
+test('the node map draws every pod, by keyboard and back in time', async () => {
+  await go('map?range=5m');
+  const { items } = await api('nodes?limit=1000');
+  await eventually(async () => {
+    assert.ok((await page.locator('[data-node]').count()) >= items.length);
+    const drawn = await page.locator('[data-pod]').count();
+    const { total } = await api('pods?limit=1');
+    assert.ok(drawn > total * 0.8 && drawn <= total + 5, `${drawn} of ${total}`);
+  });
+  await eventually(async () => assert.ok((await page.locator('[data-pod][data-share]:not([data-share=""])').count()) > 50));
+  const first = page.locator('[data-node] svg').first();
+  await first.locator('a[tabindex="0"]').focus();
+  await page.keyboard.press('ArrowRight');
+  assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'a');
+  assert.equal(await first.locator('a').nth(1).evaluate((element) => element === document.activeElement), true);
+  await page.locator('input[type=range]').focus();
+  // The first batch after a start has no rates yet.
+  await page.keyboard.press('Home');
+  for (let step = 0; step < 4; step += 1) await page.keyboard.press('ArrowRight');
+  await eventually(async () => assert.ok(Number(await page.locator('[data-at]').getAttribute('data-at')) > 0));
+  await eventually(async () => assert.ok((await page.locator('[data-pod][data-share]:not([data-share=""])').count()) > 50, 'colours of the past'));
+});
+
+const SINGLE = ['', 'nodes', 'namespaces', 'workloads', 'pods', 'containers', 'volumes', 'map', 'events', 'sizing', 'status'];
 
 for (const scheme of ['light', 'dark']) {
   test(`${scheme}: every page is accessible and fits a phone`, { timeout: 240_000 }, async () => {
@@ -251,7 +288,7 @@ for (const scheme of ['light', 'dark']) {
     for (const [label, path] of pages) {
       await page.setViewportSize(WIDE);
       await go(path);
-      await page.locator('main [data-row], main [data-table=events], main [data-diagnosis]:not([data-diagnosis=""]), main figure, main canvas').first().waitFor();
+      await page.locator('main [data-row], main [data-table=events]:not([data-total=""]), main [data-pod], main [data-diagnosis]:not([data-diagnosis=""]), main figure, main canvas').first().waitFor();
       for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
         await page.setViewportSize(viewport);
         await eventually(async () => {

@@ -318,6 +318,59 @@ export interface Events {
   histogram: { stepMs: number; timestamps: number[]; normal: number[]; warning: number[] };
 }
 
+export type Risk = 'none' | 'noLimit' | 'noRequest' | 'overRequest' | 'nearLimit';
+
+export interface SizedResource {
+  p50: Num;
+  p95: Num;
+  max: Num;
+  request: Num;
+  limit: Num;
+  waste: Num;
+  suggestedRequest: Num;
+  suggestedLimit: Num;
+  risk: Risk;
+}
+
+export interface SizedItem {
+  namespace: string;
+  kind: string;
+  workload: string;
+  container: string;
+  pods: number;
+  restarts: number;
+  oomKilled: number;
+  cpu: SizedResource;
+  memory: SizedResource;
+  risk: Risk;
+}
+
+interface Committed {
+  request: Num;
+  limit: Num;
+  used: Num;
+  allocatable: Num;
+}
+
+export interface Sizing {
+  timestamp: Num;
+  from: Num;
+  days: number;
+  total: number;
+  waste: { cpu: number; memory: number };
+  cluster: { cpu: Committed; memory: Committed };
+  items: SizedItem[];
+}
+
+export interface SizingQuery {
+  days: number;
+  sort: string;
+  search: string;
+  limit: number;
+  offset: number;
+  namespace: string[];
+}
+
 export interface Check {
   name: string;
   about: string;

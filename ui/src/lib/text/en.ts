@@ -48,6 +48,8 @@ export const en = {
       ['g p', 'pods'],
       ['g c', 'containers'],
       ['g v', 'volumes'],
+      ['g m', 'node map'],
+      ['g r', 'right-sizing'],
       ['g e', 'events'],
       ['g t', 'status'],
       ['t', 'time range'],
