@@ -151,7 +151,6 @@ impl EventObject {
 }
 
 /// `part` as compact JSON.
-#[cfg(test)]
 pub(crate) fn push_compact(out: &mut Vec<u8>, part: &impl Serialize) {
     out.extend_from_slice(&as_go_escapes(serde_json::to_vec(part).unwrap_or_default()));
 }

@@ -190,7 +190,12 @@ fn preparations(database: &str, retention: Option<&str>) -> Vec<Preparation> {
     let name = identifier(database);
     let ask = |method, statement: String, must_work| {
         let statement: String = byte_serialize(statement.as_bytes()).collect();
-        Preparation { method, target: format!("/query?db=&q={statement}"), must_work }
+        Preparation {
+            method,
+            target: format!("/query?db=&q={statement}"),
+            body: String::new(),
+            must_work,
+        }
     };
     let create = format!("CREATE DATABASE {name} WITH NAME \"default\"");
     let mut steps = vec![ask(Method::GET, create, retention.is_none())];

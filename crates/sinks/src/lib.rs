@@ -11,6 +11,7 @@ mod deliver;
 mod error;
 mod event_object;
 mod exposed;
+mod google;
 mod labels;
 mod path;
 mod plan;
@@ -22,8 +23,12 @@ pub mod telemetry;
 mod text;
 mod transport;
 
+mod elasticsearch;
 mod files;
+mod gcl;
+mod gcm;
 mod graphite;
+mod hawkular;
 mod honeycomb;
 mod influxdb;
 mod influxdb2;
@@ -38,6 +43,7 @@ mod remotewrite;
 mod riemann;
 mod rows;
 mod s3;
+mod stackdriver;
 mod statsd;
 mod victoriametrics;
 mod wavefront;
@@ -77,6 +83,11 @@ pub const ALL: &[Kind] = &[
     webhook::KIND,
     files::KIND,
     s3::KIND,
+    elasticsearch::KIND,
+    hawkular::KIND,
+    gcm::KIND,
+    stackdriver::KIND,
+    gcl::KIND,
 ];
 
 /// One row of [`ALL`].
@@ -193,6 +204,7 @@ impl Kind {
                 });
             }
         }
+        let pairs = pairs.into_iter().map(as_ours).collect();
         Ok(Settings { sink: self.key, pairs, clock: Clock::default() })
     }
 }
@@ -208,6 +220,20 @@ pub fn find(key: &str) -> Result<&'static Kind, Error> {
 /// Whether `name` is the setting `known`, which may end with a star for any rest.
 fn is_called(known: &str, name: &str) -> bool {
     known == name || known.strip_suffix('*').is_some_and(|begin| name.starts_with(begin))
+}
+
+/// A setting by the name that all sinks call it.
+fn as_ours((name, value): (String, String)) -> (String, String) {
+    let name = match &*name {
+        // Of gcm's own; all means what Heapster had.
+        "metrics" if value == "autoscaling" => {
+            return ("autoscaling".to_owned(), "true".to_owned());
+        }
+        "caCert" => "cacert".to_owned(),
+        "insecure" => "insecuressl".to_owned(),
+        _ => name,
+    };
+    (name, value)
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
@@ -272,15 +298,14 @@ mod tests {
     #[tokio::test]
     async fn every_kind_is_found_and_built() {
         for kind in ALL {
-            let required: &[_] = match kind.key {
-                "honeycomb" => &[("writekey", "k")],
-                "kafka" => &[("brokers", "kafka:9092")],
-                "librato" => &[("username", "u"), ("token", "t"), ("tag_x", "y")],
-                "influxdb2" => &[("org", "o")],
+            let query = kind.example.split_once('?').map_or("", |(_, query)| query);
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let address: &[_] = match kind.key {
                 "files" => &[("address", "/tmp")],
                 "s3" => &[("address", "http://localhost/bucket")],
                 _ => &[],
             };
+            let required: &Vec<_> = &address.iter().copied().chain(pairs).collect();
             let kind = find(kind.key).unwrap();
             assert!(kind.takes_metrics() || kind.takes_events(), "{}", kind.key);
             match kind.build(setup(required)) {

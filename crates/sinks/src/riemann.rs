@@ -19,9 +19,10 @@ pub(crate) const KIND: Kind = Kind {
         ("ttl", "seconds for which a value holds (default 60)"),
         ("state", "state of every metric (default none)"),
         ("tags", "tag of every event, repeatable (default heapster)"),
+        ("host", "host of what has none (default: this machine's name)"),
         ("batchsize", "events in a message (default 1000)"),
     ],
-    example: "riemann:http://riemann:5555?ttl=120&tags=kubernetes",
+    example: "riemann:http://riemann:5555?ttl=120&tags=kubernetes&host=production",
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "Riemann Sink", plan: event_plan }),
@@ -58,7 +59,10 @@ fn common(settings: &Settings) -> Result<Common, Error> {
     if tags.is_empty() {
         tags.push("heapster".to_owned());
     }
-    let host = std::fs::read_to_string(HOSTNAME).unwrap_or_default();
+    let host = match settings.text_or("host", "") {
+        "" => std::fs::read_to_string(HOSTNAME).unwrap_or_default(),
+        host => host.to_owned(),
+    };
     Ok(Common {
         ttl: settings.number("ttl", 60.0, &0.0)?,
         state: settings.text_or("state", "").to_owned(),

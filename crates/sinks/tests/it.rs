@@ -10,8 +10,12 @@
 mod batches;
 #[path = "it/delivery.rs"]
 mod delivery;
+#[path = "it/docs.rs"]
+mod docs;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/fixtures.rs"]
+mod fixtures;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/influxd.rs"]

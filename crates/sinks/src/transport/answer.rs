@@ -19,6 +19,8 @@ pub(crate) enum Judge {
     /// Prometheus remote write: no 4xx but 429 gets better with the same samples, unless it is
     /// about who asks.
     RemoteWrite,
+    /// Elasticsearch's bulk API: the answer tells of each document.
+    Bulk,
     /// gRPC: the outcome is in the trailer `grpc-status`.
     Grpc,
 }
@@ -36,6 +38,7 @@ pub(super) fn judge(rules: Judge, answer: &Answer) -> Outcome {
     let failed = |reason| Outcome::Failed { reason, retry_after: retry_after(&answer.headers) };
     match rules {
         Judge::Grpc if status.is_success() => grpc(answer),
+        Judge::Bulk if status.is_success() => bulk(answer),
         _ if status.is_success() => Outcome::Delivered,
         Judge::RemoteWrite if status.is_client_error() => match status {
             StatusCode::UNAUTHORIZED
@@ -68,6 +71,26 @@ fn grpc(answer: &Answer) -> Outcome {
         "3" | "5" | "6" | "9" | "12" | "13" => Outcome::Refused(reason()),
         _ => Outcome::Failed { reason: reason(), retry_after: retry_after(&answer.headers) },
     }
+}
+
+/// Documents have ids: what is sent again is there once.
+fn bulk(answer: &Answer) -> Outcome {
+    /// Types of errors that pass: the server has too much to do, or no room at the moment.
+    const PASSING: [&str; 5] = [
+        "rejected_execution",
+        "circuit_breaking",
+        "unavailable_shards",
+        "cluster_block",
+        "timeout_exception",
+    ];
+    if answer.text.contains("\"errors\":false") {
+        return Outcome::Delivered;
+    }
+    let reason = format!("documents refused: {}", shown(&answer.text));
+    if PASSING.iter().any(|error| answer.text.contains(error)) {
+        return Outcome::Failed { reason, retry_after: retry_after(&answer.headers) };
+    }
+    Outcome::Refused(reason)
 }
 
 pub(super) fn shown(text: &str) -> String {

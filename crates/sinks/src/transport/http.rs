@@ -1,7 +1,7 @@
 //! A request for each parcel, and requests that must come before the first one.
 
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,6 +18,7 @@ use rustls::ClientConfig;
 use super::answer::{Answer, Judge, judge, shown};
 use super::dial::{Dialer, connector};
 use super::finish::Finish;
+use super::google::GoogleAccount;
 use super::sigv4::{Signed, Signer, hex};
 use super::{Outcome, Parcel};
 use crate::Error;
@@ -31,6 +32,8 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 pub(crate) struct HttpPlan {
     /// `https://host:port`, nothing after it.
     pub(crate) base: String,
+    /// More of the same, each tried once the one before it cannot be reached.
+    pub(crate) standby: Vec<String>,
     /// How a parcel is sent.
     pub(crate) method: Method,
     /// Path and query of the request that carries a parcel.
@@ -64,12 +67,16 @@ pub(crate) enum Target {
     Fixed(String),
     /// To an object of its own for each parcel, named after its time and id between these.
     Object { before: String, after: &'static str },
+    /// A parcel says it itself: a line of method and path, lines of headers, an empty line.
+    InChunk,
 }
 
 /// How a server can tell who sent a request.
 #[derive(Debug)]
 pub(crate) enum Sign {
     Aws(Signer),
+    /// A token of Google's, fetched when there is none that still holds.
+    Google(GoogleAccount),
     /// `sha256=<hex>` of an HMAC over the body, in that header.
     Hmac {
         header: HeaderName,
@@ -88,11 +95,13 @@ pub(crate) enum Body {
     Typed(&'static str),
 }
 
-/// A request without a body that comes before parcels.
+/// A request that comes before parcels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Preparation {
     pub(crate) method: Method,
     pub(crate) target: String,
+    /// Empty for most.
+    pub(crate) body: String,
     /// Whether an error in its answer is worth a warning.
     pub(crate) must_work: bool,
 }
@@ -102,6 +111,7 @@ impl HttpPlan {
     pub(crate) fn post(base: String, target: String) -> Self {
         Self {
             base,
+            standby: Vec::new(),
             method: Method::POST,
             target: Target::Fixed(target),
             destination: String::new(),
@@ -119,12 +129,16 @@ impl HttpPlan {
     }
 
     pub(super) fn needs_tls(&self) -> bool {
-        self.base.starts_with("https:")
+        self.bases().any(|base| base.starts_with("https:"))
+    }
+
+    fn bases(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.base).chain(&self.standby)
     }
 
     /// The host as its header says it: without the scheme's own port.
-    fn host(&self) -> String {
-        let (scheme, authority) = self.base.split_once("://").unwrap_or(("", &self.base));
+    fn host(base: &str) -> String {
+        let (scheme, authority) = base.split_once("://").unwrap_or(("", base));
         let port = if scheme == "https" { ":443" } else { ":80" };
         authority.strip_suffix(port).unwrap_or(authority).to_owned()
     }
@@ -135,7 +149,8 @@ impl HttpPlan {
 pub(super) struct HttpSender {
     plan: HttpPlan,
     client: Client<HttpsConnector<Dialer>, Full<Bytes>>,
-    host: String,
+    /// Counts how often a base could not be reached: which one is tried.
+    turn: AtomicUsize,
     authorization: Option<HeaderValue>,
     prepared: AtomicBool,
     clock: Clock,
@@ -155,7 +170,7 @@ impl HttpSender {
         let prepared = AtomicBool::new(plan.prepare.is_empty());
         let client = Client::builder(TokioExecutor::new()).http2_only(plan.grpc).build(connector);
         let clock = settings.clock.clone();
-        Ok(Self { host: plan.host(), plan, client, authorization, prepared, clock })
+        Ok(Self { turn: AtomicUsize::new(0), plan, client, authorization, prepared, clock })
     }
 
     pub(super) async fn prepare(&self) -> Outcome {
@@ -163,8 +178,12 @@ impl HttpSender {
             return Outcome::Delivered;
         }
         for step in &self.plan.prepare {
-            let request = Request::builder().method(&step.method);
-            let answer = match self.ask(request, &step.target, Bytes::new()).await {
+            let mut request = Request::builder().method(&step.method);
+            if let Body::Json(content_type) = self.plan.body {
+                request = request.header(CONTENT_TYPE, content_type);
+            }
+            let body = Bytes::from(step.body.clone());
+            let answer = match self.ask(request, &step.target, body).await {
                 Ok(answer) => answer,
                 Err(failed) => return failed,
             };
@@ -185,11 +204,21 @@ impl HttpSender {
     }
 
     pub(super) async fn send(&self, parcel: &Parcel) -> Outcome {
-        let bytes = match self.plan.finish.apply(parcel.bytes.clone(), self.plan.grpc).await {
+        let head = matches!(self.plan.target, Target::InChunk).then(|| Head::of(&parcel.bytes));
+        let (head, body) = match head {
+            Some(None) => return Outcome::Refused("a chunk without its head".to_owned()),
+            Some(Some((head, body))) => (Some(head), body),
+            None => (None, parcel.bytes.clone()),
+        };
+        let bytes = match self.plan.finish.apply(body, self.plan.grpc).await {
             Ok(bytes) => bytes,
             Err(reason) => return Outcome::Refused(reason),
         };
-        let mut request = Request::builder().method(&self.plan.method);
+        let method = head.as_ref().map_or(&self.plan.method, |head| &head.method);
+        let mut request = Request::builder().method(method);
+        for (name, value) in head.iter().flat_map(|head| &head.headers) {
+            request = request.header(name, value);
+        }
         if let Body::Json(content_type) | Body::Typed(content_type) = self.plan.body {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -218,6 +247,7 @@ impl HttpSender {
                 object = format!("{before}{}{after}", parcel.object_name());
                 &object
             }
+            Target::InChunk => head.as_ref().map_or("", |head| &head.target),
         };
         match self.ask(request, target, bytes).await {
             Ok(answer) => self.judge(&answer),
@@ -231,11 +261,14 @@ impl HttpSender {
         target: &str,
         bytes: Bytes,
     ) -> Result<Answer, Outcome> {
+        let turn = self.turn.load(Ordering::Relaxed) % (1 + self.plan.standby.len());
+        let base = self.plan.bases().nth(turn).unwrap_or(&self.plan.base);
+        let host = HttpPlan::host(base);
         request = request
-            .uri(format!("{}{target}", self.plan.base))
+            .uri(format!("{base}{target}"))
             .header(USER_AGENT, concat!("taffrail/", env!("CARGO_PKG_VERSION")));
         if !self.plan.grpc {
-            request = request.header(HOST, &self.host);
+            request = request.header(HOST, &host);
         }
         if let Some(value) = &self.authorization {
             request = request.header(AUTHORIZATION, value);
@@ -248,11 +281,17 @@ impl HttpSender {
                 })?,
             );
         }
+        if let Some(Sign::Google(account)) = &self.plan.sign {
+            let token = account.token(&self.client, self.clock.now()).await?;
+            let value = secret_value(&format!("Bearer {token}"))
+                .ok_or_else(|| Outcome::failed("a token that cannot be a header"))?;
+            request = request.header(AUTHORIZATION, value);
+        }
         if let Some(Sign::Aws(signer)) = &self.plan.sign {
             let method = request.method_ref().map_or("POST", Method::as_str).to_owned();
             let signed = Signed {
                 method: &method,
-                host: &self.host,
+                host: &host,
                 target,
                 body: &bytes,
                 time: self.clock.now(),
@@ -265,6 +304,7 @@ impl HttpSender {
             .body(Full::new(bytes))
             .map_err(|error| Outcome::Refused(format!("no request can be made: {error}")))?;
         let response = self.client.request(request).await.map_err(|error| {
+            self.turn.fetch_add(1, Ordering::Relaxed);
             let cause = error.source().map(|cause| format!(": {}", root(cause)));
             Outcome::failed(format_args!("{error}{}", cause.unwrap_or_default()))
         })?;
@@ -291,6 +331,28 @@ impl HttpSender {
             return Outcome::failed(format_args!("{}: {}", answer.status, shown(&answer.text)));
         }
         judge(self.plan.judge, answer)
+    }
+}
+
+/// What a parcel says of its own request.
+struct Head {
+    method: Method,
+    target: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// The head that `bytes` begin with, and the body after it.
+    fn of(bytes: &Bytes) -> Option<(Self, Bytes)> {
+        let end = bytes.windows(2).position(|window| window == b"\n\n")?;
+        let mut lines = std::str::from_utf8(bytes.get(..end)?).ok()?.lines();
+        let (method, target) = lines.next()?.split_once(' ')?;
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let head = Self { method: method.parse().ok()?, target: target.to_owned(), headers };
+        Some((head, bytes.slice(end + 2..)))
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn recorded() -> EventBatch {
 }
 
 /// The recording's event of a node that has no time.
-fn timeless() -> Event {
+pub(crate) fn timeless() -> Event {
     Event {
         uid: "e2".into(),
         namespace: "ns".into(),
@@ -64,6 +64,14 @@ fn influxdb_writes_what_eventer_wrote() {
     batch.events.push(timeless());
     let written = encode(&batch, "influxdb", &[("withfields", "true")]);
     assert_eq!(written, golden("influxdb/event-fields.txt"));
+}
+
+#[test]
+fn elasticsearch_5_gets_what_eventer_sent() {
+    let written = encode(&recorded(), "elasticsearch", &[("ver", "5")]);
+    let (id, _) = written.split_once("\",\"_index\"").unwrap();
+    let id = id.strip_prefix("{\"index\":{\"_id\":\"").unwrap();
+    assert_eq!(written.replace(id, ""), golden("elasticsearch/recorded-event.txt"));
 }
 
 #[test]

@@ -150,6 +150,80 @@ fn librato_writes_what_heapster_wrote() {
     assert_eq!(sorted(points.lines()), sorted(theirs.lines()));
 }
 
+/// The documents with their announcements, ids blanked.
+fn documents(text: &str) -> Vec<String> {
+    let lines: Vec<_> = text.lines().collect();
+    let pair = |pair: &[&str]| {
+        let id = pair[0].split('"').nth(5).unwrap();
+        let announced = pair[0].replace(&format!("\"_id\":\"{id}\""), "\"_id\":\"\"");
+        format!("{announced} {}", pair[1])
+    };
+    let mut documents: Vec<_> = lines.chunks(2).map(pair).collect();
+    documents.sort();
+    documents
+}
+
+#[test]
+fn elasticsearch_5_gets_what_heapster_sent_and_later_ones_no_types() {
+    let batch = read(&golden("wire.txt"));
+    let sent = encode(&batch, "elasticsearch", &[("ver", "5")]).concat();
+    let theirs = documents(&golden("elasticsearch/recorded.txt"));
+    let theirs: Vec<_> = theirs.iter().map(|line| without_empty(line)).collect();
+    let ours: Vec<_> = documents(&sent).iter().map(|line| without_empty(line)).collect();
+    assert_eq!(ours, theirs);
+    let ids: std::collections::BTreeSet<_> =
+        sent.lines().step_by(2).map(|line| line.split('"').nth(5).unwrap()).collect();
+    assert_eq!(ids.len(), theirs.len(), "every document has an id of its own");
+    assert_eq!(encode(&batch, "elasticsearch", &[("ver", "5")]).concat(), sent, "the same ids");
+    let later = encode(&batch, "elasticsearch", &[("ver", "8")]).concat();
+    assert!(!later.contains("_type"), "{later}");
+    let six = encode(&batch, "elasticsearch", &[("ver", "6")]).concat();
+    assert!(six.contains("\"_type\":\"_doc\""), "{six}");
+}
+
+/// Requests with their bodies, points one by one.
+fn requests(sent: impl Iterator<Item = String>) -> Vec<String> {
+    let mut requests = Vec::new();
+    for request in sent {
+        match request.split_once(" [") {
+            Some((head, points)) => {
+                let points = points.trim_end_matches(']').replace("]},{\"id\"", "]}\n{\"id\"");
+                requests.extend(
+                    points.lines().map(|point| format!("{head} {}", point.trim_end_matches("]}"))),
+                );
+            }
+            None => requests.push(without_empty(&request)),
+        }
+    }
+    requests.sort();
+    requests
+}
+
+#[test]
+fn hawkular_gets_what_heapster_sent() {
+    let batch = read(&golden("wire.txt"));
+    let settings = [("tenant", "tt")];
+    let mut encoder = Encoder::new(sinks::find("hawkular").unwrap(), &settings).unwrap();
+    let mut sent = Vec::new();
+    let mut take = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (head, body) = text.split_once("\n\n").unwrap();
+        let line = head.strip_suffix("\nhawkular-tenant: tt").unwrap();
+        sent.push(format!("{line} {body}"));
+    };
+    encoder.encode(&batch, &mut take);
+    let theirs = golden("hawkular/recorded.txt");
+    let theirs = requests(theirs.lines().map(str::to_owned));
+    assert_eq!(requests(std::mem::take(&mut sent).into_iter()), theirs);
+    let mut again = Vec::new();
+    encoder.encode(&batch, |bytes| again.push(String::from_utf8(bytes.to_vec()).unwrap()));
+    assert!(again.iter().all(|request| request.starts_with("POST ")), "tags are sent once");
+    let settings = [("filter", "name(^cpu/)"), ("filter", "label(type:^pod)")];
+    let filtered = encode(&batch, "hawkular", &settings).concat();
+    assert!(!filtered.contains("cpu/usage") && !filtered.contains("uptime"), "{filtered}");
+    assert!(filtered.contains("machine/n1/memory/usage"), "{filtered}");
+}
+
 #[test]
 fn every_sink_sends_only_what_its_filters_let_through() {
     let batch = read(&golden("wire.txt"));
