@@ -5,6 +5,7 @@
 mod bench;
 mod child;
 mod ci;
+mod new;
 mod process;
 mod soak;
 #[cfg(test)]
@@ -19,6 +20,7 @@ cargo xtask <verb>
   ci            everything that the gate runs: tools, format, lints, tests, dashboard, docs
   fix           format and apply the lints' suggestions
   golden        rewrite the golden files from what the code answers now
+  new sink NAME a sink to begin with: its file, its two lines, its golden files
   tools         install what the tests need (apt-get as root, pip)
   ui            check, test and build the dashboard
   e2e           the dashboard in headless Chromium against the demo
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["fix"] => ci::fix(),
         ["golden"] => ci::golden(),
         ["tools"] => tools::install(),
+        ["new", "sink", name] => new::sink(name),
         ["ui"] => ci::ui(),
         ["e2e"] => ci::end_to_end(),
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),

@@ -176,6 +176,39 @@ fn decisions_are_listed() {
     }
 }
 
+/// Sinks: those that have a file, those of the list, those with golden files, those of the page.
+#[test]
+fn every_sink_is_listed_tested_and_described() {
+    let sinks = root().join("crates/sinks");
+    let mut files = Vec::new();
+    rust_files(&sinks.join("src"), &mut files);
+    let mut with_file: Vec<String> = files
+        .iter()
+        .filter(|path| read(path).contains("pub(crate) const KIND: Kind = Kind {"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    with_file.sort();
+    let lib = read(&sinks.join("src/lib.rs"));
+    let list = lib.split("pub const ALL: &[Kind] = &[").nth(1).unwrap().split("];").next().unwrap();
+    let mut listed: Vec<String> = list
+        .split(',')
+        .filter_map(|row| row.trim().strip_suffix("::KIND").map(str::to_owned))
+        .collect();
+    listed.sort();
+    assert_eq!(listed, with_file, "sinks::ALL and the files with a KIND differ");
+    let page = read(&root().join("docs/SINKS.md"));
+    let mut described = page.lines().filter_map(|line| line.strip_prefix("## ")).skip(1).count();
+    for path in files.iter().filter(|path| read(path).contains("const KIND: Kind = Kind {")) {
+        let text = read(path);
+        let key = text.split("key: \"").nth(1).unwrap().split('"').next().unwrap();
+        let golden = sinks.join("tests/golden").join(key);
+        assert!(golden.is_dir(), "{} is missing: cargo xtask golden", golden.display());
+        assert!(page.contains(&format!("\n## {key}\n")), "docs/SINKS.md lacks {key}");
+        described -= 1;
+    }
+    assert_eq!(described, 0, "docs/SINKS.md describes a sink that is gone");
+}
+
 #[test]
 fn changelog_has_an_unreleased_head() {
     assert!(read(&root().join("CHANGELOG.md")).contains("## Unreleased"));

@@ -1,4 +1,4 @@
-//! Elasticsearch 5 to 9 and OpenSearch: documents by the bulk API; metrics and events.
+//! Elasticsearch 5 to 9 and `OpenSearch`: documents by the bulk API; metrics and events.
 //!
 //! A document for each family of metrics of a row, and for each metric of no family.
 

@@ -65,7 +65,7 @@ impl Google {
         let http = HttpPlan {
             destination: format!("/{project}"),
             body: Body::Json("application/json"),
-            sign: Some(Sign::Google(GoogleAccount::new(key))),
+            sign: Some(Sign::Google(Box::new(GoogleAccount::new(key)))),
             ..HttpPlan::post(format!("{scheme}://{}", address.authority), target)
         };
         Ok(Self { project, http })

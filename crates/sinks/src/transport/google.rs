@@ -98,6 +98,14 @@ impl ServiceKey {
     }
 }
 
+/// A token as it is given out.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
 impl GoogleAccount {
     /// An account with that key; without one, this machine's own.
     pub(crate) fn new(key: Option<ServiceKey>) -> Self {
@@ -124,11 +132,6 @@ impl GoogleAccount {
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
         let body = body.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-        #[derive(Deserialize)]
-        struct Answer {
-            access_token: String,
-            expires_in: u64,
-        }
         let answer: Answer = serde_json::from_slice(&body).map_err(|_| {
             let text = String::from_utf8_lossy(&body);
             Outcome::failed(format_args!("no token: {status}: {}", super::answer::shown(&text)))

@@ -76,7 +76,7 @@ pub(crate) enum Target {
 pub(crate) enum Sign {
     Aws(Signer),
     /// A token of Google's, fetched when there is none that still holds.
-    Google(GoogleAccount),
+    Google(Box<GoogleAccount>),
     /// `sha256=<hex>` of an HMAC over the body, in that header.
     Hmac {
         header: HeaderName,
