@@ -8,6 +8,8 @@
 
 #[path = "it/batches.rs"]
 mod batches;
+#[path = "it/clouds.rs"]
+mod clouds;
 #[path = "it/delivery.rs"]
 mod delivery;
 #[path = "it/docs.rs"]

@@ -89,23 +89,53 @@ fn from_environment(pair: (String, String)) -> (String, String) {
     }
 }
 
-/// What Heapster and AWS's tools take from the environment where the URI does not say it.
+/// What Heapster, AWS's and Google's tools take from the environment: for kinds, unless one of
+/// these settings is given, settings by variables, of which the first that is set counts.
+type Variables = (
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [(&'static str, &'static [&'static str])],
+);
+const VARIABLES: &[Variables] = &[
+    (&["honeycomb"], &["writekey", "writekey_file"], &[("writekey", &["HONEYCOMB_WRITEKEY"])]),
+    (
+        &["s3"],
+        &["access_key"],
+        &[
+            ("access_key", &["AWS_ACCESS_KEY_ID"]),
+            ("secret_key", &["AWS_SECRET_ACCESS_KEY"]),
+            ("session_token", &["AWS_SESSION_TOKEN"]),
+            ("region", &["AWS_REGION"]),
+        ],
+    ),
+    (
+        &["elasticsearch"],
+        &["access_key", "esUserName"],
+        &[
+            ("access_key", &["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]),
+            ("secret_key", &["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"]),
+            ("session_token", &["AWS_SESSION_TOKEN"]),
+        ],
+    ),
+    (&["gcm", "stackdriver", "gcl"], &["project"], &[("project", &["GOOGLE_PROJECT_ID"])]),
+    (
+        &["gcm", "stackdriver", "gcl"],
+        &["credentials"],
+        &[("credentials", &["GOOGLE_APPLICATION_CREDENTIALS"])],
+    ),
+];
+
+/// `settings`, and what the environment says where they do not.
 fn with_environment(key: &str, mut settings: Vec<(String, String)>) -> Vec<(String, String)> {
-    let said = settings.iter().any(|(name, _)| name == "writekey" || name == "writekey_file");
-    if key == "honeycomb" && !said {
-        let found = environment("HONEYCOMB_WRITEKEY");
-        settings.extend(found.map(|value| ("writekey".to_owned(), value)));
-    }
-    let said = settings.iter().any(|(name, _)| name == "access_key");
-    if key == "s3" && !said {
-        for (name, variable) in [
-            ("access_key", "AWS_ACCESS_KEY_ID"),
-            ("secret_key", "AWS_SECRET_ACCESS_KEY"),
-            ("session_token", "AWS_SESSION_TOKEN"),
-            ("region", "AWS_REGION"),
-        ] {
-            let value = environment(variable).filter(|value| !value.is_empty());
-            settings.extend(value.map(|value| (name.to_owned(), value)));
+    for (kinds, unless, found) in VARIABLES {
+        let said = settings.iter().any(|(name, _)| unless.contains(&&**name));
+        if said || !kinds.contains(&key) {
+            continue;
+        }
+        for (name, variables) in *found {
+            let mut values = variables.iter().filter_map(|variable| environment(variable));
+            let value = values.find(|value| !value.is_empty());
+            settings.extend(value.map(|value| ((*name).to_owned(), value)));
         }
     }
     settings

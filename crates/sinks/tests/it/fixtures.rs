@@ -17,6 +17,8 @@ pub(crate) fn example(kind: &Kind) -> Vec<(String, String)> {
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     let address = (!address.is_empty()).then(|| ("address".to_owned(), address.to_owned()));
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    // Secrets in files are not there when a test runs.
+    let pairs = pairs.filter(|(name, _)| !name.ends_with("_file"));
     address.into_iter().chain(pairs).collect()
 }
 
