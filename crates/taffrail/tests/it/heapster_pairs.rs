@@ -116,7 +116,6 @@ impl Replay {
         self.registry = registry;
         let text = Text::default();
         let setup = sinks::Setup {
-            clock: sinks::Clock::default(),
             settings: Vec::new(),
             labels: LabelOptions::default(),
             output: Box::new(text.clone()),
