@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("manifests", &["cluster"]),
     ("sinks", &["model"]),
     ("web", &[]),
+    ("top", &[]),
     ("sim", &["model"]),
     ("api", &["model", "query", "web"]),
     (
@@ -34,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "sim",
             "api",
             "manifests",
+            "top",
         ],
     ),
     ("xtask", &[]),
@@ -44,7 +46,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 402;
+const MAX_LOCKED_PACKAGES: usize = 433;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

@@ -9,6 +9,7 @@ mod error;
 mod health;
 mod heapster;
 mod limits;
+mod local;
 mod number;
 mod observe;
 mod past;
@@ -26,6 +27,7 @@ use axum::routing::{MethodRouter, get, post};
 
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
+pub use local::ask;
 pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
 pub use server::{Listener, Tls, TlsError, fuzz_request_head, serve};
 pub use state::{

@@ -24,7 +24,7 @@ use crate::outputs;
 mod deliver;
 mod history;
 mod listen;
-mod measure;
+pub(crate) mod measure;
 mod past;
 
 use history::History;

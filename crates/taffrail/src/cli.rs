@@ -10,11 +10,13 @@ use crate::config::TlsFiles;
 
 mod history;
 mod store;
+mod top;
 
 pub(crate) use history::{HistoryArgs, KeptArgs, age};
 pub(crate) use store::{
     ExportArgs, ExportFormat, FolderArgs, SnapshotArgs, StoreArgs, StoreOutput, StoreVerb,
 };
+pub(crate) use top::{TopArgs, TopOutput, TopSort, TopSubject};
 
 /// Kubernetes cluster metrics with history, in one binary.
 #[derive(Debug, Parser)]
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Show a simulated cluster: no cluster, no account, moving graphs.
     Demo(DemoArgs),
+    /// Show what uses CPU and memory, as a table or full-screen.
+    Top(TopArgs),
     /// Try every step between here and the measurements, and say what to change.
     Doctor(DoctorArgs),
     /// Look into a folder of history: what it holds, whether it is right, exports, copies.

@@ -6,3 +6,4 @@ pub(crate) mod manifests;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod store;
+pub(crate) mod top;

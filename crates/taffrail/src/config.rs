@@ -88,6 +88,24 @@ impl std::fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
+    /// No sink, no history, any free port of this machine: what a command starts from.
+    pub(crate) fn bare(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            source: None,
+            sinks: Vec::new(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            resolution: None,
+            labels: LabelOptions::default(),
+            sink_timeout: Duration::from_secs(20),
+            disable_export: false,
+            disable_metric_sink: false,
+            tls: None,
+            history: None,
+            historical_source: None,
+        }
+    }
+
     /// From the flags of `taffrail serve`.
     pub(crate) fn from_serve(args: ServeArgs) -> Result<Self, ConfigError> {
         Self {

@@ -13,6 +13,8 @@ pub(crate) const HEAPSTER_USAGE: u8 = 2;
 pub(crate) const UNAVAILABLE: u8 = 69;
 /// Bad configuration: a URI, a kubeconfig, a certificate file.
 pub(crate) const CONFIG: u8 = 78;
+/// Whoever read our output went away: 128 + SIGPIPE, as a shell has it.
+pub(crate) const PIPE: i32 = 141;
 /// Anything else.
 pub(crate) const FAILURE: u8 = 1;
 

@@ -13,6 +13,7 @@ mod facts;
 mod input;
 mod logging;
 mod outputs;
+mod remote;
 mod shutdown;
 mod simulation;
 
@@ -71,7 +72,11 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     if let Command::Manifests(args) = cli.command {
         return Ok(say(commands::manifests::text(args).trim_end())?);
     }
-    logging::install(&cli.log)?;
+    let log = match &cli.command {
+        Command::Top(args) => commands::top::log(args, cli.log),
+        _ => cli.log,
+    };
+    logging::install(&log)?;
     let self_metrics = prepare()?;
     let runtime = runtime(0)?;
     let outcome = match cli.command {
@@ -80,6 +85,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
             runtime.block_on(commands::serve::run(config, self_metrics))
         }
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
+        Command::Top(args) => runtime.block_on(commands::top::run(args, self_metrics)),
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
@@ -154,12 +160,17 @@ fn by_parser(error: &clap::Error, usage: u8) -> ExitCode {
     if error.use_stderr() { ExitCode::from(usage) } else { ExitCode::SUCCESS }
 }
 
-/// A line for people on standard output.
+/// A line for people on standard output. Ends the process in silence when nobody reads on, as
+/// `taffrail top pods | head` does.
 fn say(line: &str) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
-    writeln!(output, "{line}")
-        .and_then(|()| output.flush())
-        .map_err(|error| Failure::from(anyhow::anyhow!("write to standard output: {error}")))
+    match writeln!(output, "{line}").and_then(|()| output.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            std::process::exit(exit::PIPE)
+        }
+        Err(error) => Err(anyhow::anyhow!("write to standard output: {error}").into()),
+    }
 }
 
 fn complain(line: &str) {

@@ -17,3 +17,5 @@ mod manifests;
 mod served;
 #[path = "it/store.rs"]
 mod store;
+#[path = "it/top.rs"]
+mod top;

@@ -14,15 +14,15 @@ use crate::exit::Failure;
 use crate::input::Input;
 
 /// A source with what it needs around it.
-pub(super) struct Measured {
-    pub(super) source: Arc<dyn Source>,
-    pub(super) inventory: SharedInventory,
-    pub(super) cluster: Option<(Watches, Connection)>,
+pub(crate) struct Measured {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) inventory: SharedInventory,
+    pub(crate) cluster: Option<(Watches, Connection)>,
 }
 
 impl Measured {
     /// What a diagnosis of this process tries.
-    pub(super) fn subject(
+    pub(crate) fn subject(
         &self,
         config: &Config,
         clock: Clock,
@@ -42,7 +42,7 @@ impl Measured {
 }
 
 /// Makes the source and, of a cluster, starts its watches.
-pub(super) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> {
+pub(crate) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> {
     match input {
         Input::Host => {
             let inventory = SharedInventory::default();
@@ -68,7 +68,7 @@ pub(super) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> 
 }
 
 /// Waits until a watch ends for good, which none does by itself.
-pub(super) async fn ended(watches: Option<&mut Watches>) -> String {
+pub(crate) async fn ended(watches: Option<&mut Watches>) -> String {
     match watches {
         Some(watches) => watches.ended().await,
         None => std::future::pending().await,
