@@ -1,6 +1,7 @@
 //! metrics-server's rules one by one, and ours beside them.
 
 use model::{ContainerSpec, ContainerState, ContainerStatus, Pod, PodSamples, Sample};
+use std::fmt::Write as _;
 
 use super::*;
 
@@ -52,7 +53,7 @@ impl Bench {
         let mut text = format!("@{} {:?}", usage.at.secs() - 1_000_000, usage.window);
         for one in usage.containers {
             let memory = one.memory_bytes >> 10;
-            text += &format!(" {}={}n,{memory}Ki", one.name, one.cpu_nanocores);
+            write!(text, " {}={}n,{memory}Ki", one.name, one.cpu_nanocores).unwrap();
         }
         text
     }
