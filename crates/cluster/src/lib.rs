@@ -35,6 +35,7 @@ pub mod inventory;
 mod kubelet;
 mod options;
 pub mod quantity;
+pub mod replicas;
 mod source;
 pub mod telemetry;
 mod tls;

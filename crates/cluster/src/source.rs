@@ -30,6 +30,9 @@ use history::{History, Outcome};
 pub(crate) use discovery::target;
 pub use discovery::{phase, scrape_address};
 
+/// Decides by a node's name whether it is asked.
+type Mine = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// Measures a Kubernetes cluster by asking its kubelets.
 pub struct KubernetesSource {
     kubelets: KubeletClient,
@@ -38,6 +41,8 @@ pub struct KubernetesSource {
     options: SourceOptions,
     /// Whether the API server's proxy may stand in for an unreachable kubelet.
     proxy_allowed: bool,
+    /// Which nodes are asked; `None` for all.
+    mine: Option<Mine>,
     state: Mutex<State>,
 }
 
@@ -62,7 +67,22 @@ impl KubernetesSource {
             Via::Auto => !matches!(connection.origin(), Origin::InCluster),
         };
         let kubelets = KubeletClient::new(connection)?;
-        Ok(Self { kubelets, inventory, clock, options, proxy_allowed, state: Mutex::default() })
+        Ok(Self {
+            kubelets,
+            inventory,
+            clock,
+            options,
+            proxy_allowed,
+            mine: None,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Asks only nodes whose name `mine` says yes to; others are not even targets.
+    #[must_use]
+    pub fn only(mut self, mine: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.mine = Some(Box::new(mine));
+        self
     }
 
     /// What an operator should know although nothing fails.
@@ -92,7 +112,8 @@ impl KubernetesSource {
 
     fn discover(&self) -> Vec<Discovered> {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
-        let mut nodes: Vec<Arc<Node>> = inventory.nodes().map(Arc::clone).collect();
+        let mine = |node: &&Arc<Node>| self.mine.as_ref().is_none_or(|mine| mine(&node.name));
+        let mut nodes: Vec<Arc<Node>> = inventory.nodes().filter(mine).map(Arc::clone).collect();
         drop(inventory);
         nodes.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         nodes.into_iter().map(|node| Discovered::new(node, &self.options)).collect()

@@ -27,3 +27,7 @@ pub const WATCHED_OBJECTS: &str = "taffrail_watch_objects";
 pub const WATCH_RELISTS: &str = "taffrail_watch_relists_total";
 /// Counter by `kind`: errors of a watch.
 pub const WATCH_ERRORS: &str = "taffrail_watch_errors_total";
+/// Gauge: replicas that live, this one among them.
+pub const REPLICAS: &str = "taffrail_replicas";
+/// Counter: replicas left out because there are too many.
+pub const REPLICAS_LEFT_OUT: &str = "taffrail_replicas_left_out_total";
