@@ -47,7 +47,7 @@ pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) 
                 "rules": [{
                     "apiGroups": ["coordination.k8s.io"],
                     "resources": ["leases"],
-                    "verbs": ["create", "delete", "get", "list", "update", "watch"],
+                    "verbs": ["create", "delete", "list", "update"],
                 }],
             }),
         );

@@ -39,7 +39,7 @@ pub enum Variant {
 
 impl Variant {
     /// Every variant, as the command line names them.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::Heapster];
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Heapster, Self::Replicas];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {

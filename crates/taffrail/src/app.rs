@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::adapters::EmbeddedDashboard;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::facts::{ProcessFacts, cluster_facts};
+use crate::facts::{self, ProcessFacts, cluster_facts};
 use crate::input::Input;
 use crate::outputs;
 
@@ -26,9 +26,11 @@ mod history;
 mod listen;
 pub(crate) mod measure;
 mod past;
+mod replicas;
 
 use history::History;
 use measure::Measured;
+use replicas::Replicas;
 
 /// How long the first tick waits for the watches' first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(30);
@@ -45,6 +47,7 @@ pub(crate) struct App {
     pipeline: Pipeline,
     facts: ProcessFacts,
     cluster: Option<(Watches, Connection)>,
+    replicas: Option<Replicas>,
     clock: Clock,
 }
 
@@ -61,7 +64,10 @@ impl App {
         let address = listener.local_addr().map_err(Failure::unavailable)?;
         let outputs = outputs::build(config, clock)?;
         let history = History::open(config, &input, clock).await?;
-        let measured = measure::measured(input, clock)?;
+        let measured = match &config.replicas {
+            Some(replica) => measure::shared(replica, input, resolution, clock).await?,
+            None => measure::measured(input, clock)?,
+        };
         let facts = ProcessFacts::new(
             Facts {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -72,7 +78,7 @@ impl App {
                 problems: Vec::new(),
             },
             measured.subject(config, clock, self_metrics.clone()),
-            history.as_ref().map(History::trouble),
+            troubles(history.as_ref(), measured.replicas.as_ref()),
         );
         let window = Arc::new(Window::new(WindowOptions::default()));
         let state = ApiState::new(ApiParts {
@@ -92,7 +98,7 @@ impl App {
         });
         let taking = (&window, history.as_ref());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);
-        let Measured { source, cluster, .. } = measured;
+        let Measured { source, cluster, replicas, .. } = measured;
         Ok(Self {
             address,
             resolution,
@@ -104,6 +110,7 @@ impl App {
             pipeline,
             facts,
             cluster,
+            replicas,
             clock,
         })
     }
@@ -144,6 +151,11 @@ impl App {
             "api"
         });
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
+        let membership = self.replicas.as_ref().map(Replicas::membership);
+        if let Some(replicas) = self.replicas {
+            tasks.spawn(replicas.run());
+        }
+        let shutdown = replicas::leaving(shutdown, membership);
         let (mut watches, board) = match self.cluster {
             Some((watches, connection)) => {
                 let board = watches.board.clone();
@@ -188,6 +200,11 @@ impl App {
         drop(stop_api);
         finish(tasks, stopped).await
     }
+}
+
+/// What may be wrong beside the way to the API server.
+fn troubles(history: Option<&History>, replicas: Option<&Replicas>) -> Vec<facts::Trouble> {
+    history.map(History::trouble).into_iter().chain(replicas.map(Replicas::trouble)).collect()
 }
 
 /// Lets the API answer what is open, ends the rest, and says how it went.

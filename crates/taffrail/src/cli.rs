@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::TlsFiles;
 
 mod history;
+mod replicas;
 mod store;
 mod top;
 
@@ -34,7 +35,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Collect metrics and serve the dashboard and the APIs.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Show a simulated cluster: no cluster, no account, moving graphs.
     Demo(DemoArgs),
     /// Show what uses CPU and memory, as a table or full-screen.
@@ -113,6 +114,8 @@ pub(crate) struct ServeArgs {
     pub(crate) disable_export: bool,
     #[command(flatten)]
     pub(crate) history: HistoryArgs,
+    #[command(flatten)]
+    pub(crate) replicas: replicas::ReplicaArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 }
@@ -281,6 +284,8 @@ pub(crate) enum ManifestsVariant {
     Taffrail,
     /// The same with Heapster's service in front of it.
     Heapster,
+    /// Three pods that share the nodes and each answer for all.
+    Replicas,
 }
 
 /// Reads a namespace's name (RFC 1123 label).

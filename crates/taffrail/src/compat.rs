@@ -183,6 +183,7 @@ impl HeapsterArgs {
             disable_metric_sink: self.disable_metric_sink,
             tls,
             history: self.data_dir.map(|dir| self.kept.in_folder(Some(dir))),
+            replicas: None,
         }
         .checked()
     }

@@ -53,6 +53,23 @@ pub(crate) struct HistoryConfig {
     pub(crate) fsync: Duration,
 }
 
+/// One replica among several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReplicaConfig {
+    /// Where the leases are.
+    pub(crate) namespace: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it listens for the others.
+    pub(crate) listen: SocketAddr,
+    /// Where they reach it; `None` for where it listens.
+    pub(crate) address: Option<String>,
+    /// File with the shared secret.
+    pub(crate) token: PathBuf,
+    /// How long its lease lasts; `None` to follow from the resolution.
+    pub(crate) lease: Option<Duration>,
+}
+
 /// The shortest retention: what is in memory is not thrown away.
 pub(crate) const MIN_RETENTION: Duration = Duration::from_hours(2);
 
@@ -73,6 +90,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsFiles>,
     /// `None` for live values only.
     pub(crate) history: Option<HistoryConfig>,
+    /// `None` for the only one.
+    pub(crate) replicas: Option<ReplicaConfig>,
 }
 
 /// A configuration that cannot be used: every mistake at once.
@@ -102,6 +121,7 @@ impl Config {
             disable_metric_sink: false,
             tls: None,
             history: None,
+            replicas: None,
             historical_source: None,
         }
     }
@@ -121,6 +141,7 @@ impl Config {
             disable_metric_sink: false,
             tls: args.tls.files().map_err(|mistake| ConfigError(vec![mistake]))?,
             history: args.history.wanted(),
+            replicas: args.replicas.wanted(),
         }
         .checked()
     }
@@ -143,6 +164,9 @@ impl Config {
         {
             mistakes.push(format!("--retention={:?}: give at least 2h", history.retention));
         }
+        if let Some(replicas) = &self.replicas {
+            mistakes.extend(replicas.mistakes());
+        }
         for stored in &self.labels.stored {
             if stored.key.is_empty() || stored.name.is_empty() {
                 mistakes
@@ -150,6 +174,26 @@ impl Config {
             }
         }
         if mistakes.is_empty() { Ok(self) } else { Err(ConfigError(mistakes)) }
+    }
+}
+
+impl ReplicaConfig {
+    /// What cannot work.
+    fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let shortest = cluster::replicas::SHORTEST_LEASE;
+        if let Some(lease) = self.lease
+            && (lease < shortest || lease.subsec_nanos() > 0)
+        {
+            mistakes.push(format!("--lease-duration={lease:?}: give whole seconds, at least 2s"));
+        }
+        if self.address.is_none() && self.listen.ip().is_unspecified() {
+            mistakes.push(format!(
+                "--peer-listen={}: say with --peer-address at which address others reach it",
+                self.listen
+            ));
+        }
+        mistakes
     }
 }
 
@@ -176,7 +220,7 @@ mod tests {
     fn serve(arguments: &[&str]) -> Result<Config, ConfigError> {
         let words = ["taffrail", "serve"].iter().chain(arguments);
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Serve(args) => Config::from_serve(args),
+            Command::Serve(args) => Config::from_serve(*args),
             other => panic!("{other:?}"),
         }
     }

@@ -24,13 +24,14 @@ const REFRESH: Duration = Duration::from_mins(5);
 pub(crate) struct ProcessFacts {
     facts: Arc<RwLock<Facts>>,
     subject: Subject,
-    history: Option<Trouble>,
+    /// What else may be wrong.
+    troubles: Vec<Trouble>,
 }
 
 impl ProcessFacts {
     /// Facts that are known from the start.
-    pub(crate) fn new(facts: Facts, subject: Subject, history: Option<Trouble>) -> Self {
-        Self { facts: Arc::new(RwLock::new(facts)), subject, history }
+    pub(crate) fn new(facts: Facts, subject: Subject, troubles: Vec<Trouble>) -> Self {
+        Self { facts: Arc::new(RwLock::new(facts)), subject, troubles }
     }
 
     /// Asks the API server again and again; its version, or what is wrong, becomes a fact. A
@@ -105,7 +106,7 @@ impl api::Status for ProcessFacts {
             });
             facts.problems.extend(failing);
         }
-        facts.problems.extend(self.history.iter().flat_map(|trouble| trouble()));
+        facts.problems.extend(self.troubles.iter().flat_map(|trouble| trouble()));
         facts
     }
 

@@ -81,7 +81,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     let runtime = runtime(0)?;
     let outcome = match cli.command {
         Command::Serve(args) => {
-            let config = Config::from_serve(args).map_err(Failure::usage)?;
+            let config = Config::from_serve(*args).map_err(Failure::usage)?;
             runtime.block_on(commands::serve::run(config, self_metrics))
         }
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),

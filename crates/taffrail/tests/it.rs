@@ -13,6 +13,8 @@ mod historical;
 mod history;
 #[path = "it/manifests.rs"]
 mod manifests;
+#[path = "it/replicas.rs"]
+mod replicas;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/store.rs"]

@@ -37,7 +37,11 @@ fn the_yaml_says_what_the_objects_are() {
 
 #[test]
 fn kustomize_makes_the_same() {
-    for (folder, variant) in [("deploy", Variant::Plain), ("deploy/heapster", Variant::Heapster)] {
+    for (folder, variant) in [
+        ("deploy", Variant::Plain),
+        ("deploy/heapster", Variant::Heapster),
+        ("deploy/replicas", Variant::Replicas),
+    ] {
         assert!(PathBuf::from("/usr/bin/kubectl").exists(), "run `cargo xtask tools`");
         let mut kubectl = Command::new("/usr/bin/kubectl");
         kubectl.arg("kustomize").arg(root().join(folder));

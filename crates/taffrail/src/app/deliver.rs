@@ -29,7 +29,11 @@ pub(super) fn pipeline(
         pipeline = pipeline.with_consumer(history.consumer());
     }
     for sink in sinks {
-        pipeline = pipeline.with_sink(Box::new(QueuedSink::new(sink)));
+        let sink = QueuedSink::new(sink);
+        pipeline = pipeline.with_sink(match &measured.replicas {
+            Some(replicas) => replicas.elected(sink),
+            None => Box::new(sink),
+        });
     }
     pipeline
 }

@@ -1,6 +1,7 @@
 //! From a resolved input to a source with what it needs around it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::{Cluster, Connection, KubernetesSource, Watches};
 use host::HostSource;
@@ -8,7 +9,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use model::SharedInventory;
 use pipeline::{Clock, Source};
 
-use crate::config::Config;
+use super::replicas::Replicas;
+use crate::config::{Config, ReplicaConfig};
 use crate::diagnosis::Subject;
 use crate::exit::Failure;
 use crate::input::Input;
@@ -18,6 +20,8 @@ pub(crate) struct Measured {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) inventory: SharedInventory,
     pub(crate) cluster: Option<(Watches, Connection)>,
+    /// Where it is one of several.
+    pub(super) replicas: Option<Replicas>,
 }
 
 impl Measured {
@@ -48,23 +52,55 @@ pub(crate) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> 
             let inventory = SharedInventory::default();
             let options = host::Options::default();
             let source = HostSource::new(options, clock, Arc::clone(&inventory));
-            Ok(Measured { source: Arc::new(source), inventory, cluster: None })
+            Ok(Measured { source: Arc::new(source), inventory, cluster: None, replicas: None })
         }
         Input::Cluster(connection) => {
-            tracing::info!(url = connection.url(), settings = %connection.origin(), "API server");
-            let Cluster { inventory, watches } = Cluster::start(&connection, clock);
-            let source = KubernetesSource::new(&connection, Arc::clone(&inventory), clock)
-                .map_err(Failure::config)?;
-            for notice in source.notices() {
-                tracing::warn!("{notice}");
-            }
+            let (source, inventory, watches) = of_cluster(&connection, clock)?;
             Ok(Measured {
                 source: Arc::new(source),
                 inventory,
                 cluster: Some((watches, *connection)),
+                replicas: None,
             })
         }
     }
+}
+
+/// The same as one of several replicas.
+pub(super) async fn shared(
+    replica: &ReplicaConfig,
+    input: Input,
+    resolution: Duration,
+    clock: Clock,
+) -> Result<Measured, Failure> {
+    let Input::Cluster(connection) = input else {
+        return Err(Failure::usage(
+            "--lease-namespace: replicas share a cluster's nodes, and --source=host has none",
+        ));
+    };
+    let (source, inventory, watches) = of_cluster(&connection, clock)?;
+    let known = (&*connection, &inventory);
+    let replicas = Replicas::around(source, replica, known, resolution, clock).await?;
+    Ok(Measured {
+        source: replicas.source(),
+        inventory,
+        cluster: Some((watches, *connection)),
+        replicas: Some(replicas),
+    })
+}
+
+fn of_cluster(
+    connection: &Connection,
+    clock: Clock,
+) -> Result<(KubernetesSource, SharedInventory, Watches), Failure> {
+    tracing::info!(url = connection.url(), settings = %connection.origin(), "API server");
+    let Cluster { inventory, watches } = Cluster::start(connection, clock);
+    let source = KubernetesSource::new(connection, Arc::clone(&inventory), clock)
+        .map_err(Failure::config)?;
+    for notice in source.notices() {
+        tracing::warn!("{notice}");
+    }
+    Ok((source, inventory, watches))
 }
 
 /// Waits until a watch ends for good, which none does by itself.

@@ -120,6 +120,7 @@ fn config(
         disable_metric_sink: false,
         tls: None,
         history: Some(history),
+        replicas: None,
     }
     .checked()
     .map_err(Failure::usage)

@@ -9,6 +9,7 @@ pub(crate) fn text(args: ManifestsArgs) -> String {
     let mut options = Options::of(match args.variant {
         ManifestsVariant::Taffrail => Variant::Plain,
         ManifestsVariant::Heapster => Variant::Heapster,
+        ManifestsVariant::Replicas => Variant::Replicas,
     });
     if let Some(namespace) = args.namespace {
         options.namespace = namespace;
@@ -17,4 +18,41 @@ pub(crate) fn text(args: ManifestsArgs) -> String {
         options.image = image;
     }
     manifests::render(&options)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::config::Config;
+
+    #[test]
+    fn the_pods_arguments_are_understood() {
+        for variant in Variant::ALL {
+            let documents = manifests::documents(&Options::of(variant));
+            let containers = documents.iter().filter_map(|one| {
+                one.object["spec"]["template"]["spec"]["containers"][0].as_object()
+            });
+            let mut pods = 0;
+            for container in containers {
+                // What the kubelet puts in for $(POD_IP) and $(POD_NAME).
+                let filled =
+                    |text: &str| text.replace("$(POD_IP)", "::1").replace("$(POD_NAME)", "t-0");
+                let args = container["args"].as_array().unwrap().iter();
+                let words = args.map(|word| filled(word.as_str().unwrap()));
+                let parsed =
+                    Cli::try_parse_from(std::iter::once("taffrail".to_owned()).chain(words));
+                let Command::Serve(args) = parsed.unwrap().command else { panic!("{variant:?}") };
+                let config = Config::from_serve(*args).unwrap();
+                assert_eq!(config.listen.port(), manifests::HTTP_PORT);
+                let peers = config.replicas.map(|replicas| replicas.listen.port());
+                let expected = (variant == Variant::Replicas).then_some(manifests::PEER_PORT);
+                assert_eq!(peers, expected);
+                pods += 1;
+            }
+            assert_eq!(pods, 1, "{variant:?}");
+        }
+    }
 }

@@ -74,7 +74,16 @@ impl Served {
         self.ask("POST", path, body)
     }
 
+    /// The answer's text.
+    pub(crate) fn text(&self, path: &str) -> String {
+        self.send("GET", path, "")
+    }
+
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
+        serde_json::from_str(&self.send(method, path, body)).unwrap()
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> String {
         let address = &self.address;
         let mut stream = TcpStream::connect(address).unwrap();
         let length = body.len();
@@ -86,6 +95,6 @@ impl Served {
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 }

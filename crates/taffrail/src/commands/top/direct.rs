@@ -65,7 +65,7 @@ impl Measuring {
             archive: None,
             past: None,
         });
-        let Measured { source, inventory, cluster } = measured;
+        let Measured { source, inventory, cluster, .. } = measured;
         let name = cluster.as_ref().map_or_else(
             || source.name().to_owned(),
             |(_, connection)| connection.url().to_owned(),
@@ -176,7 +176,7 @@ fn facts(
         resolution: RESOLUTION,
         problems: Vec::new(),
     };
-    ProcessFacts::new(facts, measured.subject(config, clock, self_metrics), None)
+    ProcessFacts::new(facts, measured.subject(config, clock, self_metrics), Vec::new())
 }
 
 fn config(source: Option<String>) -> Config {

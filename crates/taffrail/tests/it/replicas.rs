@@ -1,0 +1,174 @@
+//! Three real processes over one simulated cluster of 300 nodes: each answers for all, no node
+//! is counted twice, and the nodes of one that dies miss a tick at most.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sim::{Config, Sim, WorldConfig};
+use tokio::task::spawn_blocking;
+
+use crate::served::Served;
+
+const NODES: usize = 300;
+/// Seconds between ticks.
+const TICK: i64 = 10;
+/// Nothing that is waited for takes this long.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A process and the name by which the others know it.
+struct Replica {
+    served: Served,
+    name: String,
+}
+
+impl Replica {
+    fn start(name: &str, kubeconfig: &str, port: u16, token: &str) -> Self {
+        let source =
+            format!("--source=kubernetes.summary_api:?auth={kubeconfig}&kubeletPort={port}");
+        let served = Served::start(&[
+            "serve",
+            &source,
+            "--no-history",
+            &format!("--metric-resolution={TICK}s"),
+            "--lease-namespace=default",
+            "--lease-duration=4s",
+            &format!("--peer-name={name}"),
+            "--peer-listen=127.0.0.1:0",
+            &format!("--peer-token-file={token}"),
+        ]);
+        Self { served, name: name.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.served.get(&format!("/api/taffrail/v1/{path}"))
+    }
+
+    /// Nodes by the state of their target.
+    fn states(&self) -> BTreeMap<String, usize> {
+        let mut states = BTreeMap::new();
+        for item in self.get("targets")["items"].as_array().unwrap() {
+            *states.entry(item["state"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        states
+    }
+
+    fn all_up(&self) -> bool {
+        self.states() == BTreeMap::from([("up".to_owned(), NODES)])
+    }
+
+    /// Times at which a node has samples, from `since` on.
+    fn samples(&self, node: usize, since: i64) -> Vec<i64> {
+        let body = serde_json::json!({
+            "start": since, "end": since + 3_600_000, "points": 4000,
+            "series": [{ "kind": "node", "name": format!("node-{node}"), "metric": "memory/working_set" }],
+        });
+        let answer = self.served.post("/api/taffrail/v1/query", &body.to_string());
+        let values = answer["series"][0]["avg"].as_array().unwrap();
+        let times = answer["timestamps"].as_array().unwrap();
+        let known = times.iter().zip(values).filter(|(_, value)| !value.is_null());
+        known.map(|(time, _)| time.as_i64().unwrap()).collect()
+    }
+
+    /// The newest batch's timestamp.
+    fn newest(&self) -> i64 {
+        self.get("status")["lastBatch"]["timestamp"].as_i64().unwrap_or(0)
+    }
+}
+
+/// Asks again until it holds.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::park_timeout(Duration::from_millis(250));
+    }
+}
+
+/// The sums hold each node once: pods of the overview are those of the nodes.
+fn check_sums(replica: &Replica) {
+    let overview = replica.get("overview");
+    let nodes = replica.get(&format!("nodes?limit={NODES}"));
+    let items = nodes["items"].as_array().unwrap();
+    assert_eq!((items.len(), &overview["nodes"]["total"]), (NODES, &NODES.into()));
+    if overview["timestamp"] != nodes["timestamp"] {
+        return check_sums(replica);
+    }
+    let memory = |value: &Value| value["memory"]["workingSet"].as_f64().unwrap();
+    let (sum, whole): (f64, f64) = (items.iter().map(memory).sum(), memory(&overview));
+    // The cluster's is the sum of pods, which is below that of machines and far above two thirds.
+    assert!(whole <= sum && whole > 0.4 * sum, "{}: {whole} of {sum}", replica.name);
+}
+
+fn run(kubeconfig: &str, port: u16, token: &str) {
+    let names = ["t-0", "t-1", "t-2"];
+    let mut replicas: Vec<Replica> =
+        names.iter().map(|name| Replica::start(name, kubeconfig, port, token)).collect();
+    until("every replica covers all nodes", || replicas.iter().all(Replica::all_up));
+    replicas.iter().for_each(check_sums);
+    // The same batch is the same everywhere.
+    let cluster = |replica: &Replica| {
+        let overview = replica.get("overview");
+        (overview["timestamp"].as_i64().unwrap(), overview["memory"]["workingSet"].clone())
+    };
+    until("all three show one batch", || {
+        let seen: Vec<_> = replicas.iter().map(cluster).collect();
+        seen.windows(2).all(|pair| pair[0].0 == pair[1].0) && {
+            assert_eq!(seen[0], seen[1]);
+            assert_eq!(seen[1], seen[2]);
+            true
+        }
+    });
+    let before = replicas[0].newest();
+    let shares = replicas.iter().map(own_nodes).collect::<Vec<_>>();
+    assert_eq!(shares.iter().sum::<usize>(), NODES, "{shares:?}");
+    assert!(shares.iter().all(|share| *share > 60), "{shares:?}");
+    // It dies without a word.
+    drop(replicas.remove(1));
+    let after = before + 4 * TICK * 1000;
+    until("four more ticks", || replicas.iter().all(|replica| replica.newest() >= after));
+    for replica in &replicas {
+        assert!(replica.all_up(), "{}: {:?}", replica.name, replica.states());
+        check_sums(replica);
+        for node in 1..=NODES {
+            let times = replica.samples(node, before);
+            let gaps: i64 =
+                times.windows(2).map(|pair| (pair[1] - pair[0]) / 1000 / TICK - 1).sum();
+            assert!(gaps <= 1, "{}: node-{node} missed {gaps} ticks: {times:?}", replica.name);
+            assert!(times.len() >= 4, "{}: node-{node}: {times:?}", replica.name);
+        }
+    }
+    assert_eq!(replicas.iter().map(own_nodes).sum::<usize>(), NODES);
+    // One that is asked to stop gives its nodes away before it goes.
+    let stopped = replicas.remove(1);
+    let last = replicas[0].newest();
+    assert!(stopped.served.stop().success());
+    until("two more ticks", || replicas[0].newest() >= last + 2 * TICK * 1000);
+    assert!(replicas[0].all_up(), "{:?}", replicas[0].states());
+    assert_eq!(own_nodes(&replicas[0]), NODES);
+}
+
+/// How many kubelets this process itself asked in its last tick, by its self-metrics.
+fn own_nodes(replica: &Replica) -> usize {
+    let text = replica.served.text("/metrics");
+    let line = text.lines().find(|line| line.starts_with("taffrail_replica_own_nodes "));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_are_one() {
+    let world = WorldConfig { nodes: 300, pods_per_node: 3, ..WorldConfig::default() };
+    let clock = pipeline::Clock::system();
+    let world = WorldConfig { start: clock.now(), ..world };
+    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
+    let mut kubeconfig = tempfile::NamedTempFile::new().unwrap();
+    kubeconfig.write_all(sim.kubeconfig().as_bytes()).unwrap();
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    token.write_all(b"a secret of the replicas\n").unwrap();
+    let port = sim.kubelet_https_port();
+    let served = tokio::spawn(async move { sim.run(std::future::pending()).await });
+    let paths = [kubeconfig.path(), token.path()].map(|path| path.display().to_string());
+    spawn_blocking(move || run(&paths[0], port, &paths[1])).await.unwrap();
+    served.abort();
+}
