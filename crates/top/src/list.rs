@@ -92,7 +92,7 @@ pub async fn page(
     (offset, limit): (usize, usize),
 ) -> Result<Page, Error> {
     let path = path(subject, order, filters, offset, limit.clamp(1, PAGE));
-    let list: List = read(api, &path, api.get(&path).await?)?;
+    let list: List = read(api, &path, &api.get(&path).await?)?;
     let rows = list.items.into_iter().map(|item| Row::new(subject, item)).collect();
     Ok(Page { timestamp: list.timestamp, total: list.total, rows })
 }
@@ -120,9 +120,9 @@ pub async fn all(
 pub(crate) fn read<T: DeserializeOwned>(
     api: &dyn Api,
     path: &str,
-    body: Vec<u8>,
+    body: &[u8],
 ) -> Result<T, Error> {
-    serde_json::from_slice(&body).map_err(|error| Error::Foreign {
+    serde_json::from_slice(body).map_err(|error| Error::Foreign {
         server: api.name().to_owned(),
         path: path.to_owned(),
         reason: error.to_string(),

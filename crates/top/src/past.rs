@@ -43,7 +43,7 @@ pub(crate) async fn read_past(
     series.extend(rows.iter().flat_map(|row| [row.series(CPU), row.series(MEMORY)]));
     let query = Query { start: now - minutes * 60_000, end: now, points, series };
     let body = serde_json::to_vec(&query).unwrap_or_default();
-    let answer: Series = read(api, "/query", api.post("/query", body).await?)?;
+    let answer: Series = read(api, "/query", &api.post("/query", body).await?)?;
     let mut values = answer.series.into_iter().map(|values| values.avg);
     let mut next = || Past {
         cpu: values.next().unwrap_or_default(),

@@ -134,8 +134,8 @@ async fn finished(reading: &mut Option<JoinHandle<Result<Seen, Error>>>) -> Resu
 /// Reads everything that the screen shows.
 async fn look(api: Arc<dyn Api>, wanted: Wanted) -> Result<Seen, Error> {
     let api = &*api;
-    let status: Status = read(api, "/status", api.get("/status").await?)?;
-    let overview: Overview = read(api, "/overview", api.get("/overview").await?)?;
+    let status: Status = read(api, "/status", &api.get("/status").await?)?;
+    let overview: Overview = read(api, "/overview", &api.get("/overview").await?)?;
     let range = (wanted.offset, wanted.limit);
     let page = page(api, wanted.subject, wanted.order, &wanted.filters, range).await?;
     let now = page.timestamp.unwrap_or(status.now);

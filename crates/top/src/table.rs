@@ -6,6 +6,7 @@ use crate::figure::{count, cpu, memory, percent, rate};
 use crate::{Row, Subject};
 
 /// How a table looks.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TableOptions {
     /// Without the line of names.

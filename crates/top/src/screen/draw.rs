@@ -22,6 +22,9 @@ const NUMBER: u16 = 9;
 const BARS_FROM: u16 = 110;
 const SPARKS_FROM: u16 = 76;
 
+/// How a number is printed.
+type Figure = fn(Option<f64>) -> String;
+
 /// Draws everything and notes how many rows fit.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State) {
     let [head, tabs, list, foot] = Layout::vertical([
@@ -90,7 +93,7 @@ fn age(seen: &Seen) -> Option<String> {
 fn sum_line(
     name: &'static str,
     share: &Share,
-    figure: fn(Option<f64>) -> String,
+    figure: Figure,
     past: &[Option<f64>],
 ) -> Line<'static> {
     let mut spans = vec![Span::raw(format!("{name} {:>10} ", figure(share.usage)))];
@@ -196,7 +199,7 @@ fn cells(
     let mut cells = vec![Cell::from(name(row, within))];
     let empty = Past::default();
     let past = past.unwrap_or(&empty);
-    let figures: [(&Share, fn(Option<f64>) -> String, &[Option<f64>]); 2] =
+    let figures: [(&Share, Figure, &[Option<f64>]); 2] =
         [(&row.cpu, cpu, &past.cpu), (&row.memory, memory, &past.memory)];
     for (share, figure, values) in figures {
         let style = share.ratio().map_or(Style::new(), |ratio| match colour(ratio) {

@@ -76,7 +76,9 @@ fn write(state: &mut State, code: KeyCode) -> Effect {
     match code {
         KeyCode::Char(character) => state.search(|text| text.push(character)),
         KeyCode::Backspace => {
-            state.search(|text| text.truncate(text.char_indices().last().map_or(0, |(at, _)| at)))
+            state.search(|text| {
+                text.pop();
+            });
         }
         KeyCode::Esc => {
             state.typing = false;
