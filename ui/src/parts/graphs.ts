@@ -146,9 +146,16 @@ export function inodesGraph(owner: Owner): Graph {
   };
 }
 
+/** More lines than this are drawn without dashes. */
+const MOST_DASHED = 8;
+
 /** One line for each owner: the same metric side by side. */
 export function manyGraph(id: string, title: string, unit: Unit, metric: string, owners: [string, Owner][]): Graph {
   const looks = looksOf(owners.map(([name]) => name));
-  const lines = owners.map(([name, owner], index): Drawn => ({ ...measure(owner, name, name, metric, '--line-blue'), ...(looks[index] ?? {}) }));
+  const lines = owners.map(([name, owner], index): Drawn => ({
+    ...measure(owner, name, name, metric, '--line-blue'),
+    ...(looks[index] ?? {}),
+    ...(owners.length > MOST_DASHED ? { dash: DASHES.solid } : {}),
+  }));
   return { id, title, unit, metric, lines };
 }

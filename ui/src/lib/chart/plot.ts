@@ -14,6 +14,7 @@ const LEAST_TOP: Record<Unit, number> = { millicores: 10, bytes: 1 << 20, bytesP
 const GUTTER = 78;
 const NARROW = 460;
 const LABEL_HEIGHT = 13;
+/** Beyond this many lines they have no names at their ends, no dashes, and are thin. */
 const MOST_NAMED = 8;
 const FONT = '11px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif';
 
@@ -100,8 +101,9 @@ function seriesOptions(lines: Line[], shown: ReadonlySet<string>): { series: uPl
       label: line.label,
       show,
       stroke: colour,
-      width: line.kind === 'measure' ? 2 : 1.5,
-      dash: line.dash,
+      width: line.kind === 'measure' ? (measures > MOST_NAMED ? 1 : 2) : 1.5,
+      // A tangle of dashes is slow to paint and tells no line from another: the legend isolates.
+      dash: measures > MOST_NAMED ? [] : line.dash,
       spanGaps: false,
       ...(line.kind === 'measure' && measures === 1 ? { fill: `${colour}1f` } : {}),
       points: { show: (plot, at) => lonely(plot, at).length > 0, filter: (plot, at) => lonely(plot, at), size: 5, fill: colour, width: 0 },
