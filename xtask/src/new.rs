@@ -115,7 +115,10 @@ fn with_lines(lib: &str, name: &str) -> Option<String> {
     let mut sinks: Vec<String> = sinks.lines().map(str::to_owned).collect();
     sinks.retain(|line| !line.is_empty());
     sinks.push(format!("mod {name};"));
-    sinks.sort_unstable();
+    // As rustfmt sorts them: `a` before `a2`.
+    sinks.sort_unstable_by(|left, right| {
+        left.trim_end_matches(';').cmp(right.trim_end_matches(';'))
+    });
     let sinks = sinks.join("\n");
     Some(format!(
         "{head}{sinks}\n\nuse {imports}pub const ALL: &[Kind] = &[\n{rows}    {name}::KIND,\n];{after}"
@@ -136,8 +139,8 @@ mod tests {
 
     #[test]
     fn two_lines_make_a_sink_known() {
-        let lib = "//! x\nmod plan;\n\nmod a;\nmod log;\n\nuse model::X;\n\npub const ALL: &[Kind] = &[\n    log::KIND,\n];\nfn f() {}\n";
-        let expected = "//! x\nmod plan;\n\nmod a;\nmod log;\nmod m;\n\nuse model::X;\n\npub const ALL: &[Kind] = &[\n    log::KIND,\n    m::KIND,\n];\nfn f() {}\n";
+        let lib = "//! x\nmod plan;\n\nmod log;\nmod log2;\n\nuse model::X;\n\npub const ALL: &[Kind] = &[\n    log::KIND,\n];\nfn f() {}\n";
+        let expected = "//! x\nmod plan;\n\nmod log;\nmod log2;\nmod m;\n\nuse model::X;\n\npub const ALL: &[Kind] = &[\n    log::KIND,\n    m::KIND,\n];\nfn f() {}\n";
         assert_eq!(with_lines(lib, "m").as_deref(), Some(expected));
         assert_eq!(with_lines("nothing", "m"), None);
         let real = read(&root().join("crates/sinks/src/lib.rs")).unwrap();

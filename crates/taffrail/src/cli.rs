@@ -90,7 +90,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URI")]
     pub(crate) source: Option<String>,
     /// Where batches go besides memory, in Heapster's grammar: `log`, `influxdb:URL[?OPTIONS]`,
-    /// graphite, statsd, opentsdb, wavefront, honeycomb, librato. May be given several times;
+    /// kafka, elasticsearch and the others of docs/SINKS.md. May be given several times;
     /// `queue=/dir` among the options keeps undelivered batches on disk.
     #[arg(long, value_name = "URI")]
     pub(crate) sink: Vec<String>,

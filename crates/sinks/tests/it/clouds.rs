@@ -49,7 +49,6 @@ async fn elasticsearch_gets_its_template_then_documents_until_it_takes_them() {
         Some(json(match before {
             _ if seen.line.starts_with("PUT") => r#"{"acknowledged":true}"#,
             1 => busy,
-            2 => r#"{"errors":false}"#,
             3 => bad,
             _ => r#"{"errors":false}"#,
         }))
