@@ -8,6 +8,7 @@ mod gojson;
 mod gotime;
 mod history;
 mod model;
+mod resources;
 mod routes;
 mod schema;
 
@@ -19,6 +20,7 @@ use crate::error::Error;
 pub(crate) use self::export::export;
 pub(crate) use self::history::history;
 pub(crate) use self::model::model;
+pub(crate) use self::resources::resources;
 pub(crate) use self::routes::find;
 pub(crate) use self::schema::schema;
 

@@ -4,10 +4,12 @@
 //! nor where else they go.
 #![forbid(unsafe_code)]
 
+mod callers;
 mod dashboard;
 mod error;
 mod health;
 mod heapster;
+mod kubernetes;
 mod limits;
 mod local;
 mod number;
@@ -15,6 +17,7 @@ mod observe;
 mod past;
 mod request;
 mod server;
+mod sidecar;
 mod state;
 pub mod telemetry;
 mod v1;
@@ -27,9 +30,12 @@ use axum::routing::{MethodRouter, get, post};
 
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
+pub use kubernetes::router as kubernetes_router;
+pub use kubernetes::{Answered, Attributes, Decision, Delegate, Gate, Trust, User};
 pub use local::ask;
 pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
-pub use server::{Listener, Tls, TlsError, fuzz_request_head, serve};
+pub use server::{Listener, ServingKey, Tls, TlsError, fuzz_request_head, serve};
+pub use sidecar::router as sidecar_router;
 pub use state::{
     ApiOptions, ApiParts, ApiState, Arrival, Check, Clock, ClusterFacts, Diagnosis, Facts, Problem,
     Status,
@@ -52,6 +58,10 @@ pub fn router(state: &Arc<ApiState>) -> Router {
         for path in ["/api/v1/model", "/api/v1/model/", "/api/v1/model/{*rest}"] {
             routes = routes.route(path, get(heapster::model).fallback(heapster::method_refused));
         }
+    }
+    for path in ["/apis/metrics/v1alpha1/{*rest}", "/apis/metrics.k8s.io/v1alpha1/{*rest}"] {
+        let handler = named("resourceMetrics", get(heapster::resources));
+        routes = routes.route(path, handler.fallback(heapster::method_refused));
     }
     if state.past.is_some() {
         let history = || get(heapster::history).fallback(heapster::method_refused);

@@ -59,6 +59,8 @@ pub(crate) const DEFAULT_LIST_ITEMS: usize = 50;
 pub(crate) const MAX_STREAMS: usize = 256;
 /// Time between the comment lines of a quiet event stream.
 pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Most lists of metrics.k8s.io that are read at once.
+pub(crate) const MAX_LISTS: usize = 64;
 /// Answers smaller than this are not compressed.
 pub(crate) const MIN_COMPRESSED_BYTES: u64 = 1024;
 

@@ -4,8 +4,9 @@
 
 mod access;
 mod framer;
-mod name;
 mod reader;
+mod serving;
+pub(crate) mod subject;
 mod tls;
 
 use std::io;
@@ -26,19 +27,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::error::Error;
+use crate::kubernetes::{self, Form, Gate, Status};
 use crate::limits::{
     ACCEPT_BACKOFF, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_CONNECTION_BUFFER_BYTES,
     MAX_CONNECTIONS, MAX_HEADERS, MAX_LONG_HEADS, ROUTING_PREFIX_BYTES, hit,
 };
 use crate::request::LongTarget;
-use crate::{ApiState, router, telemetry};
+use crate::{ApiState, router, sidecar, telemetry};
 
 pub use framer::fuzz_request_head;
+pub use serving::ServingKey;
 pub use tls::{Tls, TlsError};
 
 use access::{Access, Client};
@@ -50,17 +54,53 @@ use reader::HeadReader;
 pub struct Listener {
     socket: TcpListener,
     tls: Option<Tls>,
+    face: Face,
+}
+
+/// What a listener answers.
+enum Face {
+    /// Dashboard, Heapster's APIs, our own.
+    Main,
+    /// What the API server asks of an aggregated one, let in by the gate.
+    Secure(TlsAcceptor, Arc<Gate>),
+    /// What newer Kubernetes Dashboards ask of their sidecar.
+    Sidecar,
+}
+
+impl std::fmt::Debug for Face {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Main => "Main",
+            Self::Secure(..) => "Secure",
+            Self::Sidecar => "Sidecar",
+        })
+    }
 }
 
 impl Listener {
     /// Serves HTTP on `socket`.
     pub fn plain(socket: TcpListener) -> Self {
-        Self { socket, tls: None }
+        Self { socket, tls: None, face: Face::Main }
     }
 
     /// Serves HTTPS on `socket`.
     pub fn with_tls(socket: TcpListener, tls: Tls) -> Self {
-        Self { socket, tls: Some(tls) }
+        Self { socket, tls: Some(tls), face: Face::Main }
+    }
+
+    /// Serves metrics.k8s.io over HTTPS on `socket` to whom `gate` lets in.
+    pub fn secure(
+        socket: TcpListener,
+        key: &Arc<ServingKey>,
+        gate: Arc<Gate>,
+    ) -> Result<Self, TlsError> {
+        let face = Face::Secure(key.acceptor()?, gate);
+        Ok(Self { socket, tls: None, face })
+    }
+
+    /// Serves what Kubernetes Dashboard 2 to 7 asks of its metrics scraper on `socket`.
+    pub fn sidecar(socket: TcpListener) -> Self {
+        Self { socket, tls: None, face: Face::Sidecar }
     }
 
     /// The address it is bound to.
@@ -81,8 +121,15 @@ pub async fn serve(
     let long_heads = Arc::new(Semaphore::new(MAX_LONG_HEADS));
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
+        let (router, gate) = match &listener.face {
+            Face::Main => (router(&state), None),
+            Face::Secure(_, gate) => (kubernetes::router(&state), Some(Arc::clone(gate))),
+            Face::Sidecar => (sidecar::router(&state), None),
+        };
         let front = Front {
-            router: router(&state),
+            router,
+            gate,
+            state: Arc::clone(&state),
             access: listener.tls.as_ref().map(|tls| tls.access.clone()).unwrap_or_default(),
             connections: Arc::clone(&connections),
             long_heads: Arc::clone(&long_heads),
@@ -103,6 +150,8 @@ pub async fn serve(
 /// What every connection of a listener needs.
 struct Front {
     router: Router,
+    gate: Option<Arc<Gate>>,
+    state: Arc<ApiState>,
     access: Access,
     connections: Arc<Semaphore>,
     long_heads: Arc<Semaphore>,
@@ -110,7 +159,10 @@ struct Front {
 }
 
 async fn accept(listener: Listener, front: Arc<Front>) {
-    let tls = listener.tls.map(|tls| tls.acceptor);
+    let tls = match listener.face {
+        Face::Secure(acceptor, _) => Some(acceptor),
+        Face::Main | Face::Sidecar => listener.tls.map(|tls| tls.acceptor),
+    };
     while let Some(place) = front.place().await {
         let accepted = tokio::select! {
             () = front.stopping.cancelled() => return,
@@ -148,7 +200,7 @@ impl Front {
 
 async fn connection(
     stream: TcpStream,
-    tls: Option<tokio_rustls::TlsAcceptor>,
+    tls: Option<TlsAcceptor>,
     front: Arc<Front>,
     place: OwnedSemaphorePermit,
 ) {
@@ -157,7 +209,11 @@ async fn connection(
         None => converse(stream, Client::Unknown, &front).await,
         Some(acceptor) => match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
-                let client = Client::of(stream.get_ref().1.peer_certificates());
+                let shown = stream.get_ref().1.peer_certificates();
+                let client = match front.gate {
+                    Some(_) => Client::presented(shown),
+                    None => Client::of(shown),
+                };
                 converse(stream, client, &front).await;
             }
             Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
@@ -200,10 +256,17 @@ where
 
 impl Front {
     async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response {
-        let request = match admit(request.map(Body::new)) {
+        let form = Form::of(request.headers()).unwrap_or(Form::Json);
+        let mut request = match admit(request.map(Body::new)) {
             Ok(request) => request,
+            Err(_) if self.gate.is_some() => return Status::too_long().respond(form),
             Err(error) => return error.as_text(),
         };
+        if let Some(gate) = &self.gate
+            && let Err(status) = gate.admit(&mut request, client.chain(), self.state.now()).await
+        {
+            return status.respond(form);
+        }
         if let Err(error) = self.access.check(request.uri().path(), client) {
             return error.as_text();
         }

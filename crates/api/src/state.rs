@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
-use query::{Archive, Window};
+use query::{Archive, ResourceWindows, Window};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::callers::Callers;
 use crate::dashboard::Dashboard;
-use crate::limits::MAX_QUESTIONS;
+use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 
 /// Shows the time now.
@@ -68,6 +69,11 @@ pub struct ClusterFacts {
 pub trait Status: Send + Sync {
     /// The facts as they are now.
     fn facts(&self) -> Facts;
+
+    /// Whether the watches have listed what there is.
+    fn synced(&self) -> bool {
+        true
+    }
 
     /// Tries every hop between the process and what it measures, in order. `failing` are nodes
     /// that did not answer lately. The API asks again only when the answer before is old, and
@@ -132,6 +138,10 @@ pub struct ApiOptions {
     pub disable_export: bool,
     /// `--disable_metric_sink`: there is no model API.
     pub disable_metric_sink: bool,
+    /// `--api-server`: metrics.k8s.io has the version `v1alpha1` too.
+    pub old_resource_version: bool,
+    /// Kubernetes Dashboard 1.x gets the working set where it asks for `memory/usage`.
+    pub dashboard_working_set: bool,
 }
 
 /// What [`ApiState::new`] is made of.
@@ -156,6 +166,8 @@ pub struct ApiParts {
     pub archive: Option<Arc<dyn Archive>>,
     /// What the historical API is asked of; `None`: there is no such API.
     pub past: Option<Arc<dyn Past>>,
+    /// What metrics.k8s.io is answered from.
+    pub resources: Arc<ResourceWindows>,
 }
 
 /// What the handlers share.
@@ -172,6 +184,11 @@ pub struct ApiState {
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) past: Option<Arc<dyn Past>>,
+    pub(crate) resources: Arc<ResourceWindows>,
+    /// Lists of metrics.k8s.io that may be read at once.
+    pub(crate) lists: Arc<Semaphore>,
+    /// Who asked the ways in that older dashboards use.
+    pub(crate) callers: Callers,
     pub(crate) arrivals: watch::Sender<Option<Arrival>>,
     pub(crate) stopping: CancellationToken,
     /// Open `/stream` connections.
@@ -227,6 +244,9 @@ impl ApiState {
             archive: parts.archive,
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             past: parts.past,
+            resources: parts.resources,
+            lists: Arc::new(Semaphore::new(MAX_LISTS)),
+            callers: Callers::default(),
             arrivals: watch::Sender::new(None),
             stopping: CancellationToken::new(),
             streams: Arc::default(),

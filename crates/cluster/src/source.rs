@@ -5,6 +5,7 @@
 mod discovery;
 mod fetch;
 mod history;
+mod resources;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -29,6 +30,7 @@ use history::{History, Outcome};
 
 pub(crate) use discovery::target;
 pub use discovery::{phase, scrape_address};
+pub use resources::ResourceTaker;
 
 /// Decides by a node's name whether it is asked.
 type Mine = Box<dyn Fn(&str) -> bool + Send + Sync>;

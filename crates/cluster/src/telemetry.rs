@@ -31,3 +31,10 @@ pub const WATCH_ERRORS: &str = "taffrail_watch_errors_total";
 pub const REPLICAS: &str = "taffrail_replicas";
 /// Counter: replicas left out because there are too many.
 pub const REPLICAS_LEFT_OUT: &str = "taffrail_replicas_left_out_total";
+
+/// Counter: requests for resource metrics, by `success`. metrics-server's name.
+pub const RESOURCE_REQUESTS: &str = "metrics_server_kubelet_request_total";
+/// Summary: seconds that a node took for its resource metrics. metrics-server's name.
+pub const RESOURCE_DURATION: &str = "metrics_server_kubelet_request_duration_seconds";
+/// Summary: seconds that a round over all nodes took. metrics-server's name.
+pub const RESOURCE_ROUND: &str = "metrics_server_manager_tick_duration_seconds";

@@ -233,6 +233,11 @@ impl Inventory {
         self.pods.values().flat_map(HashMap::values)
     }
 
+    /// The namespaces that pods are in, in no order.
+    pub fn pod_namespaces(&self) -> impl Iterator<Item = &str> {
+        self.pods.keys().map(AsRef::as_ref)
+    }
+
     /// The pods of one namespace, in no order.
     pub fn pods_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.get(namespace).into_iter().flat_map(HashMap::values)

@@ -10,7 +10,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 mod archive;
+mod cluster;
 
+pub(crate) use self::cluster::{FilledWindows, Reviews, fill_from};
 pub(crate) use archive::{StoredArchive, matcher as archive_matcher};
 
 /// How long an export waits for what it queued to be sent: long enough that a batch that meets a

@@ -27,6 +27,8 @@ mod listen;
 pub(crate) mod measure;
 mod past;
 mod replicas;
+mod resources;
+mod secure;
 
 use history::History;
 use measure::Measured;
@@ -40,7 +42,9 @@ pub(crate) struct App {
     address: SocketAddr,
     resolution: Duration,
     source: Arc<dyn Source>,
-    listener: Listener,
+    listeners: Vec<Listener>,
+    secure: Option<(SocketAddr, secure::Keeper)>,
+    resources: resources::Resources,
     state: Arc<ApiState>,
     window: Arc<Window>,
     history: Option<History>,
@@ -81,6 +85,8 @@ impl App {
             troubles(history.as_ref(), measured.replicas.as_ref()),
         );
         let window = Arc::new(Window::new(WindowOptions::default()));
+        let resources = resources::Resources::plan(config, resolution, &measured);
+        let (listeners, secure) = listen::others(config, listener, &measured).await?;
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -90,20 +96,25 @@ impl App {
             options: ApiOptions {
                 disable_export: config.disable_export,
                 disable_metric_sink: config.disable_metric_sink,
+                old_resource_version: config.apis.old_version,
+                dashboard_working_set: config.apis.dashboard_working_set,
             },
             self_metrics,
             dashboard: Arc::new(EmbeddedDashboard),
             archive: history.as_ref().map(History::archive),
+            resources: Arc::clone(resources.windows()),
             past: past::past(config, history.as_ref().map(History::store).as_ref())?,
         });
-        let taking = (&window, history.as_ref());
+        let taking = (&window, history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);
         let Measured { source, cluster, replicas, .. } = measured;
         Ok(Self {
             address,
             resolution,
             source,
-            listener,
+            listeners,
+            secure,
+            resources,
             state,
             window,
             history,
@@ -125,8 +136,11 @@ impl App {
         let (source, every) = (self.source.name(), self.resolution.as_secs_f64());
         let kept = self.kept();
         format!(
-            "Taffrail serves {scheme}://{}/ (source {source}, every {every} s, {kept})",
-            self.address
+            "Taffrail serves {scheme}://{}/ (source {source}, every {every} s, {kept}){}",
+            self.address,
+            self.secure.as_ref().map_or(String::new(), |(address, _)| {
+                format!("\nmetrics.k8s.io: https://{address}/")
+            })
         )
     }
 
@@ -144,12 +158,16 @@ impl App {
         let (stop_api, api_stops) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         let state = Arc::clone(&self.state);
-        let listener = self.listener;
+        let listeners = self.listeners;
         tasks.spawn(async move {
             // A dropped sender means the same as a message.
-            api::serve(vec![listener], state, async move { drop(api_stops.await) }).await;
+            api::serve(listeners, state, async move { drop(api_stops.await) }).await;
             "api"
         });
+        if let Some((_, keeper)) = self.secure {
+            tasks.spawn(keeper.run());
+        }
+        self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);
         if let Some(replicas) = self.replicas {

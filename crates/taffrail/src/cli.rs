@@ -8,6 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::TlsFiles;
 
+pub(crate) use apis::{ApisArgs, DashboardMemory};
+
+mod apis;
 mod history;
 mod replicas;
 mod store;
@@ -118,6 +121,8 @@ pub(crate) struct ServeArgs {
     pub(crate) replicas: replicas::ReplicaArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) apis: ApisArgs,
 }
 
 /// TLS of the main port.

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{KeptArgs, LabelArgs, TlsArgs, duration};
-use crate::config::{Config, ConfigError, Dialect, label_options};
+use crate::cli::{ApisArgs, KeptArgs, LabelArgs, TlsArgs, duration};
+use crate::config::{ApisConfig, Config, ConfigError, Dialect, SecureConfig, label_options};
+
+/// The secure port where `--api-server` names none.
+const SECURE_PORT: u16 = 443;
 
 /// Heapster's flags.
 #[derive(Debug, Clone, Parser)]
@@ -71,6 +74,8 @@ pub(crate) struct HeapsterArgs {
     #[command(flatten)]
     kept: KeptArgs,
     #[command(flatten)]
+    apis: ApisArgs,
+    #[command(flatten)]
     unused: UnusedArgs,
 }
 
@@ -101,8 +106,6 @@ struct UnusedArgs {
     #[arg(long)]
     authorization_webhook_cache_unauthorized_ttl: Option<String>,
     #[arg(long)]
-    bind_address: Option<String>,
-    #[arg(long)]
     cert_dir: Option<String>,
     #[arg(long)]
     client_ca_file: Option<String>,
@@ -123,15 +126,9 @@ struct UnusedArgs {
     #[arg(long)]
     requestheader_username_headers: Vec<String>,
     #[arg(long)]
-    secure_port: Option<String>,
-    #[arg(long)]
     stderrthreshold: Option<String>,
     #[arg(long)]
     tls_ca_file: Option<String>,
-    #[arg(long)]
-    tls_cert_file: Option<String>,
-    #[arg(long)]
-    tls_private_key_file: Option<String>,
     #[arg(long)]
     tls_sni_cert_key: Vec<String>,
     #[arg(long)]
@@ -167,6 +164,17 @@ impl HeapsterArgs {
                 None
             }
         };
+        let mut apis = match ApisConfig::from_args(self.apis, Some(SECURE_PORT)) {
+            Ok(apis) => apis,
+            Err(mistake) => {
+                mistakes.push(mistake);
+                ApisConfig::default()
+            }
+        };
+        apis.old_version = self.api_server;
+        // As Heapster: 0 is off, and so is no --api-server.
+        let wanted = |secure: &SecureConfig| self.api_server && secure.address.port() != 0;
+        apis.secure = apis.secure.filter(wanted);
         let (Some(address), true) = (address, mistakes.is_empty()) else {
             return Err(ConfigError(mistakes));
         };
@@ -184,18 +192,17 @@ impl HeapsterArgs {
             tls,
             history: self.data_dir.map(|dir| self.kept.in_folder(Some(dir))),
             replicas: None,
+            apis,
         }
         .checked()
     }
 
     /// What was asked for and is not there, one line each.
     pub(crate) fn unmet(&self) -> Vec<String> {
-        let mut unmet = Vec::new();
-        if self.api_server {
-            unmet
-                .push("--api-server: metrics.k8s.io is not served on a port of its own".to_owned());
+        if self.apis.secure_port.is_some_and(|port| port != 0) && !self.api_server {
+            return vec!["--secure-port without --api-server: there is no such port".to_owned()];
         }
-        unmet
+        Vec::new()
     }
 }
 

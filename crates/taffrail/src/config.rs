@@ -9,6 +9,10 @@ use model::{LabelOptions, StoredLabel};
 
 use crate::cli::{LabelArgs, ServeArgs};
 
+mod apis;
+
+pub(crate) use apis::{ApisConfig, SecureConfig};
+
 /// The shortest time between two ticks, as Heapster's.
 pub(crate) const MIN_RESOLUTION: Duration = Duration::from_secs(5);
 /// The time between two ticks where nobody says otherwise, as Heapster's.
@@ -92,6 +96,7 @@ pub(crate) struct Config {
     pub(crate) history: Option<HistoryConfig>,
     /// `None` for the only one.
     pub(crate) replicas: Option<ReplicaConfig>,
+    pub(crate) apis: ApisConfig,
 }
 
 /// A configuration that cannot be used: every mistake at once.
@@ -123,6 +128,7 @@ impl Config {
             history: None,
             replicas: None,
             historical_source: None,
+            apis: ApisConfig::default(),
         }
     }
 
@@ -142,6 +148,8 @@ impl Config {
             tls: args.tls.files().map_err(|mistake| ConfigError(vec![mistake]))?,
             history: args.history.wanted(),
             replicas: args.replicas.wanted(),
+            apis: ApisConfig::from_args(args.apis, None)
+                .map_err(|mistake| ConfigError(vec![mistake]))?,
         }
         .checked()
     }

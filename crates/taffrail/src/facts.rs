@@ -110,6 +110,15 @@ impl api::Status for ProcessFacts {
         facts
     }
 
+    fn synced(&self) -> bool {
+        let Some(board) = &self.subject.watches else { return true };
+        board
+            .statuses()
+            .iter()
+            .filter(|status| matches!(status.kind, "nodes" | "pods"))
+            .all(|status| status.synced)
+    }
+
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
         Box::pin(self.subject.clone().diagnose(failing))
     }

@@ -39,6 +39,7 @@ const ALIASES: [(&str, &str); 5] = [
 
 /// Answers any path of the model API.
 pub(crate) async fn model(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
+    state.callers.model.used(request.headers(), state.now());
     let (path, query) = target(&request);
     let rest = path.strip_prefix("/api/v1/model/").unwrap_or_default();
     let Some((route, taken)) = find(rest) else { return Error::NoModelPath.as_text() };
@@ -213,12 +214,20 @@ impl Question {
         let end = self.end.unwrap_or(Timestamp::from_nanos(i64::MAX));
         let mut points = Vec::new();
         for entity in self.measured(registry, entity) {
-            points = state.window.samples(&entity, &self.metric, start, end);
+            points = state.window.samples(&entity, self.source(state), start, end);
             if !points.is_empty() {
                 break;
             }
         }
         MetricResult::of(points)
+    }
+
+    /// The metric whose values are shown.
+    fn source(&self, state: &ApiState) -> &str {
+        match self.metric.as_str() {
+            "memory/usage" if state.options.dashboard_working_set => "memory/working_set",
+            metric => metric,
+        }
     }
 
     /// What carries the metric: the entity itself, or its parts that have exactly these labels.

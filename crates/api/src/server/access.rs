@@ -1,9 +1,11 @@
 //! Who may ask: client certificates on the main port. Source: Heapster's `--tls_client_ca` and
 //! `--allowed_users`.
 
+use std::sync::Arc;
+
 use rustls_pki_types::CertificateDer;
 
-use super::name::common_name;
+use super::subject::common_name;
 use crate::error::Error;
 
 /// Paths that nobody has to prove anything for.
@@ -16,6 +18,8 @@ pub(super) enum Client {
     Unknown,
     /// Showed a certificate of the client authority with this common name, maybe empty.
     Verified(String),
+    /// Showed these certificates and proved to own them; nobody vouched for them yet.
+    Presented(Arc<[CertificateDer<'static>]>),
 }
 
 impl Client {
@@ -25,6 +29,16 @@ impl Client {
             Some(certificate) => Self::Verified(common_name(certificate).unwrap_or_default()),
             None => Self::Unknown,
         }
+    }
+
+    /// From the certificates that the handshake only proved.
+    pub(super) fn presented(certificates: Option<&[CertificateDer<'static>]>) -> Self {
+        certificates.map_or(Self::Unknown, |chain| Self::Presented(chain.into()))
+    }
+
+    /// What [`Client::presented`] was made of.
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        if let Self::Presented(chain) = self { chain } else { &[] }
     }
 }
 
@@ -44,7 +58,9 @@ impl Access {
         match (self, client) {
             (Self::Open, _) => Ok(()),
             _ if OPEN.contains(&path) => Ok(()),
-            (Self::Certificate(_), Client::Unknown) => Err(Error::Unauthorized),
+            (Self::Certificate(_), Client::Unknown | Client::Presented(_)) => {
+                Err(Error::Unauthorized)
+            }
             (Self::Certificate(allowed), Client::Verified(name)) => {
                 if allowed.is_empty() || allowed.contains(name) {
                     Ok(())

@@ -128,6 +128,7 @@ mod tests {
             dashboard: Arc::new(crate::NoDashboard),
             archive: None,
             past: None,
+            resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
         })
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::cell::millis;
 use super::respond;
 use crate::ApiState;
+use crate::callers::Way;
 use crate::error::Error;
 use crate::request::pairs;
 use crate::state::TargetCounts;
@@ -28,6 +29,31 @@ struct Status {
     targets: TargetCounts,
     history: Option<History>,
     problems: Vec<Problem>,
+    dashboards: Dashboards,
+}
+
+/// Who asked last by the ways in that Kubernetes Dashboards use.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dashboards {
+    heapster_host: Option<Caller>,
+    sidecar_host: Option<Caller>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Caller {
+    requests: u64,
+    user_agent: Arc<str>,
+    at: Option<i64>,
+}
+
+fn caller(way: &Way) -> Option<Caller> {
+    way.seen().map(|seen| Caller {
+        requests: seen.requests,
+        user_agent: seen.user_agent,
+        at: millis(seen.at),
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -99,6 +125,10 @@ fn gather(state: &ApiState) -> Status {
         targets: latest.as_deref().map(TargetCounts::of).unwrap_or_default(),
         history: reach(state).map(|(from, to)| History { from: millis(from), to: millis(to) }),
         problems: facts.problems.into_iter().map(problem).collect(),
+        dashboards: Dashboards {
+            heapster_host: caller(&state.callers.model),
+            sidecar_host: caller(&state.callers.sidecar),
+        },
     }
 }
 

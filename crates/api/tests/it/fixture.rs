@@ -13,7 +13,7 @@ use model::{
     Inventory, Kind, LabelOptions, Metric, Namespace, Node, Owner, Pod, Ready, Registry, Target,
     TargetState, Timestamp, Value, ValueType, Workload, metric,
 };
-use query::{Window, WindowOptions};
+use query::{ResourceOptions, ResourceWindows, Window, WindowOptions};
 use tower::ServiceExt;
 
 struct Fixed(Facts);
@@ -89,6 +89,7 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         dashboard: Arc::new(Page),
         archive: None,
         past: None,
+        resources: Arc::new(ResourceWindows::new(ResourceOptions::default())),
     }
 }
 

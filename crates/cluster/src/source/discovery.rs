@@ -25,13 +25,18 @@ impl Discovered {
 
 /// Where the kubelet of `node` is, or why it is not asked.
 pub(crate) fn target(node: &Node, options: &SourceOptions) -> Result<(IpAddr, u16), &'static str> {
+    if node.ready == Ready::No {
+        return Err("the node is not ready");
+    }
+    address(node, options)
+}
+
+/// Where the kubelet of `node` is, whatever state the node is in.
+pub(super) fn address(node: &Node, options: &SourceOptions) -> Result<(IpAddr, u16), &'static str> {
     let stated = Some(node.kubelet_port).filter(|port| *port != 0);
     let port = options.kubelet_port.or(stated).unwrap_or(KUBELET_PORT);
-    match scrape_address(node) {
-        _ if node.ready == Ready::No => Err("the node is not ready"),
-        None => Err("the node has no valid hostname and/or IP address"),
-        Some(address) => Ok((address, port)),
-    }
+    let address = scrape_address(node).ok_or("the node has no valid hostname and/or IP address")?;
+    Ok((address, port))
 }
 
 /// The last `InternalIP` that is one, else the first `ExternalIP`.

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use api::ApiState;
 use pipeline::{Clock, Pipeline, TickOptions, TickStatus};
-use query::Window;
+use query::{ResourceWindows, Window};
 use tokio::sync::watch;
 
 use super::history::History;
 use super::measure::Measured;
-use crate::adapters::QueuedSink;
+use crate::adapters::{QueuedSink, fill_from};
 use crate::config::{Config, Dialect, HEAPSTER_SCRAPE_OFFSET};
+
+/// Who takes batches in the tick itself: the live window, history, resource windows.
+pub(super) type Takers<'a> =
+    (&'a Arc<Window>, Option<&'a History>, Option<&'a Arc<ResourceWindows>>);
 
 /// The tick over `measured`: the window shows a batch first, history keeps it, sinks send it.
 pub(super) fn pipeline(
@@ -19,12 +23,16 @@ pub(super) fn pipeline(
     resolution: Duration,
     clock: Clock,
     measured: &Measured,
-    (window, history): (&Arc<Window>, Option<&History>),
+    (window, history, ticked): Takers<'_>,
     sinks: Vec<sinks::Sink>,
 ) -> Pipeline {
     let (source, inventory) = (Arc::clone(&measured.source), Arc::clone(&measured.inventory));
     let mut pipeline = Pipeline::new(clock, source, inventory, tick_options(config, resolution))
         .with_consumer(taken_by(window));
+    if let Some(windows) = ticked {
+        let windows = Arc::clone(windows);
+        pipeline = pipeline.with_consumer(move |batch| fill_from(&windows, batch, clock.now()));
+    }
     if let Some(history) = history {
         pipeline = pipeline.with_consumer(history.consumer());
     }

@@ -1,8 +1,12 @@
 //! The ports that the process serves on, and their TLS.
 
+use std::net::SocketAddr;
+
 use api::Listener;
 use tokio::net::TcpListener;
 
+use super::measure::Measured;
+use super::secure::{Keeper, Secure};
 use crate::config::{Config, Dialect, TlsFiles};
 use crate::exit::Failure;
 
@@ -26,6 +30,29 @@ pub(super) async fn listen(config: &Config) -> Result<Listener, Failure> {
         None => Ok(Listener::plain(socket)),
         Some(files) => Ok(Listener::with_tls(socket, tls(files)?)),
     }
+}
+
+/// Binds the other ports that are wanted; where the secure one is, and what keeps it.
+pub(super) async fn others(
+    config: &Config,
+    main: Listener,
+    measured: &Measured,
+) -> Result<(Vec<Listener>, Option<(SocketAddr, Keeper)>), Failure> {
+    let mut listeners = vec![main];
+    if let Some(address) = config.apis.sidecar {
+        let socket = TcpListener::bind(address).await.map_err(|error| {
+            Failure::unavailable(format!(
+                "cannot listen on {address}: {error}; choose another with --sidecar-listen"
+            ))
+        })?;
+        listeners.push(Listener::sidecar(socket));
+    }
+    let Some(secure) = &config.apis.secure else { return Ok((listeners, None)) };
+    let connection = measured.cluster.as_ref().map(|(_, connection)| connection);
+    let Secure { listener, keeper } = Secure::listen(secure, connection).await?;
+    let address = listener.local_addr().map_err(Failure::unavailable)?;
+    listeners.push(listener);
+    Ok((listeners, Some((address, keeper))))
 }
 
 fn tls(files: &TlsFiles) -> Result<api::Tls, Failure> {

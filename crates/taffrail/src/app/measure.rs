@@ -22,6 +22,8 @@ pub(crate) struct Measured {
     pub(crate) cluster: Option<(Watches, Connection)>,
     /// Where it is one of several.
     pub(super) replicas: Option<Replicas>,
+    /// The source again, where it reads kubelets.
+    pub(crate) kubelets: Option<Arc<KubernetesSource>>,
 }
 
 impl Measured {
@@ -52,12 +54,20 @@ pub(crate) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> 
             let inventory = SharedInventory::default();
             let options = host::Options::default();
             let source = HostSource::new(options, clock, Arc::clone(&inventory));
-            Ok(Measured { source: Arc::new(source), inventory, cluster: None, replicas: None })
+            Ok(Measured {
+                source: Arc::new(source),
+                inventory,
+                cluster: None,
+                kubelets: None,
+                replicas: None,
+            })
         }
         Input::Cluster(connection) => {
             let (source, inventory, watches) = of_cluster(&connection, clock)?;
+            let source = Arc::new(source);
             Ok(Measured {
-                source: Arc::new(source),
+                kubelets: Some(Arc::clone(&source)),
+                source,
                 inventory,
                 cluster: Some((watches, *connection)),
                 replicas: None,
@@ -85,6 +95,8 @@ pub(super) async fn shared(
         source: replicas.source(),
         inventory,
         cluster: Some((watches, *connection)),
+        // Replicas share what each of them measures with the tick.
+        kubelets: None,
         replicas: Some(replicas),
     })
 }

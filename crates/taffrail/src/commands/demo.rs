@@ -121,6 +121,7 @@ fn config(
         tls: None,
         history: Some(history),
         replicas: None,
+        apis: crate::config::ApisConfig::default(),
     }
     .checked()
     .map_err(Failure::usage)

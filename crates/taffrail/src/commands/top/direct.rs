@@ -64,6 +64,7 @@ impl Measuring {
             dashboard: Arc::new(EmbeddedDashboard),
             archive: None,
             past: None,
+            resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
         });
         let Measured { source, inventory, cluster, .. } = measured;
         let name = cluster.as_ref().map_or_else(

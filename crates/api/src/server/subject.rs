@@ -1,8 +1,10 @@
-//! The common name in a certificate's subject. Knows only as much DER as that takes, and trusts
+//! Names in a certificate's subject. Knows only as much DER as that takes, and trusts
 //! the TLS library to have verified the certificate.
 
 /// 2.5.4.3, `id-at-commonName`.
 const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
+/// 2.5.4.10, `id-at-organizationName`.
+const ORGANIZATION: [u8; 3] = [0x55, 0x04, 0x0a];
 
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
@@ -10,7 +12,16 @@ const OBJECT_IDENTIFIER: u8 = 0x06;
 const VERSION: u8 = 0xa0;
 
 /// The last common name of the subject of `certificate` (DER), as Go's `Subject.CommonName`.
-pub(super) fn common_name(certificate: &[u8]) -> Option<String> {
+pub(crate) fn common_name(certificate: &[u8]) -> Option<String> {
+    values(certificate, COMMON_NAME)?.pop()
+}
+
+/// The organizations in the subject of `certificate` (DER), which Kubernetes reads as groups.
+pub(crate) fn organizations(certificate: &[u8]) -> Vec<String> {
+    values(certificate, ORGANIZATION).unwrap_or_default()
+}
+
+fn values(certificate: &[u8], wanted: [u8; 3]) -> Option<Vec<String>> {
     let (certificate, _) = expect(certificate, SEQUENCE)?;
     let (mut fields, _) = expect(certificate, SEQUENCE)?;
     if let (VERSION, _, rest) = element(fields)? {
@@ -21,7 +32,7 @@ pub(super) fn common_name(certificate: &[u8]) -> Option<String> {
         (_, _, fields) = element(fields)?;
     }
     let (mut names, _) = expect(fields, SEQUENCE)?;
-    let mut found = None;
+    let mut found = Vec::new();
     while !names.is_empty() {
         let (_, mut set, rest) = element(names)?;
         names = rest;
@@ -29,13 +40,13 @@ pub(super) fn common_name(certificate: &[u8]) -> Option<String> {
             let (pair, after) = expect(set, SEQUENCE)?;
             set = after;
             let (oid, value) = expect(pair, OBJECT_IDENTIFIER)?;
-            if *oid == COMMON_NAME {
+            if *oid == wanted {
                 let (_, text, _) = element(value)?;
-                found = Some(String::from_utf8(text.to_vec()).ok()?);
+                found.push(String::from_utf8(text.to_vec()).ok()?);
             }
         }
     }
-    found
+    Some(found)
 }
 
 /// The first element's content, if it has the tag, and what follows it.
@@ -74,6 +85,7 @@ mod tests {
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
         let der = certificate.der();
         assert_eq!(common_name(der).as_deref(), Some("ann"));
+        assert_eq!(organizations(der), ["ops"]);
         for cut in 0..der.len() {
             common_name(&der[..cut]);
             let mut damaged = der.to_vec();

@@ -1,0 +1,114 @@
+//! The secure port: an aggregated API server for `metrics.k8s.io`, in place of metrics-server.
+//!
+//! Shapes and messages: metrics-server's and Kubernetes' own API servers'. Differences:
+//! `docs/COMPAT.md`, `docs/decisions/0140` and `0141`.
+
+mod accept;
+mod discovery;
+mod gate;
+mod metrics;
+mod openapi;
+mod parameters;
+mod probes;
+mod proto;
+mod quantity;
+mod selector;
+mod status;
+mod write;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::{Method, Request, header};
+use serde_json::Value;
+
+use crate::ApiState;
+use crate::observe::{self, Handler};
+
+pub(crate) use accept::Form;
+pub use gate::{Answered, Attributes, Decision, Delegate, Gate, Trust, User};
+pub(crate) use quantity::{cpu, memory};
+pub(crate) use selector::Selection;
+pub(crate) use status::Status;
+
+/// The routes of the secure port, behind its gate.
+pub fn router(state: &Arc<ApiState>) -> Router {
+    Router::new()
+        .fallback(any(answer))
+        .layer(from_fn_with_state(Arc::clone(state), observe::count))
+        .with_state(Arc::clone(state))
+}
+
+/// The versions of the group, the preferred first.
+fn versions(state: &ApiState) -> &'static [&'static str] {
+    if state.options.old_resource_version { &["v1beta1", "v1alpha1"] } else { &["v1beta1"] }
+}
+
+async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
+    let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or("");
+    if matches!(&*path, "/healthz" | "/livez" | "/readyz") {
+        return handled("probe", probes::answer(&state, &path, query));
+    }
+    if let Some(rest) = path.strip_prefix("/apis/metrics.k8s.io/") {
+        let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        if versions(&state).contains(&version) && !rest.is_empty() {
+            let rest = rest.strip_suffix('/').unwrap_or(rest);
+            let form = Form::of(request.headers()).unwrap_or(Form::Json);
+            let answered = metrics::answer(&state, version, rest, &request);
+            let response = answered.unwrap_or_else(|status| status.respond(form));
+            return handled("resourceMetrics", response);
+        }
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let status = Status::unsupported(request.method().as_str(), metrics::GROUP, "nodes");
+        return status.respond(Form::Json);
+    }
+    if path == "/metrics" {
+        return handled("prometheus", observe::exposition(State(state)).await);
+    }
+    let page = page(&state, &path, &request);
+    page.map_or_else(
+        || Status::no_path().respond(Form::Json),
+        |page| handled("discovery", page_response(&page)),
+    )
+}
+
+fn page(state: &ApiState, path: &str, request: &Request<Body>) -> Option<Value> {
+    let (versions, taffrail) = (versions(state), state.status.facts().version);
+    if path == "/apis"
+        && let Some(discovery) = accept::aggregated_discovery(request.headers())
+    {
+        return Some(discovery::aggregated(versions, discovery));
+    }
+    match path {
+        "/openapi/v2" => Some(openapi::v2(versions, &taffrail)),
+        "/openapi/v3" => Some(openapi::v3_index(versions)),
+        _ => match path.strip_prefix("/openapi/v3/apis/metrics.k8s.io/") {
+            Some(version) if versions.contains(&version) => Some(openapi::v3(version, &taffrail)),
+            _ => discovery::page(path, versions, &taffrail),
+        },
+    }
+}
+
+fn page_response(page: &Value) -> Response {
+    let kind = match page["kind"].as_str() {
+        Some("APIGroupDiscoveryList") => {
+            let version = page["apiVersion"].as_str().and_then(|text| text.rsplit('/').next());
+            let version = version.unwrap_or("v2");
+            format!("application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+        }
+        _ => "application/json".to_owned(),
+    };
+    ([(header::CONTENT_TYPE, kind)], page.to_string()).into_response()
+}
+
+fn handled(name: &'static str, mut response: Response) -> Response {
+    response.extensions_mut().insert(Handler(name));
+    response
+}

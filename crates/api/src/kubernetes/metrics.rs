@@ -1,0 +1,415 @@
+//! `metrics.k8s.io`: CPU and memory of nodes and pods, from the resource windows.
+//!
+//! Long lists are written while they are read: what a slow reader holds is one namespace's pods.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use futures_util::stream::unfold;
+use http::{HeaderValue, Method, Request, header};
+use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp};
+use query::ResourceWindows;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::accept::Form;
+use super::parameters::Parameters;
+use super::selector::Selection;
+use super::status::Status;
+use super::{proto, write};
+use crate::ApiState;
+use crate::limits::hit;
+use crate::request::decoded;
+
+/// The group.
+pub(super) const GROUP: &str = "metrics.k8s.io";
+/// How much of a list is written at once.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// What every answer needs.
+struct Asked {
+    windows: Arc<ResourceWindows>,
+    inventory: SharedInventory,
+    now: Timestamp,
+    form: Form,
+    api_version: String,
+}
+
+/// Answers `path` (what follows the version).
+pub(super) fn answer(
+    state: &Arc<ApiState>,
+    version: &str,
+    path: &str,
+    request: &Request<Body>,
+) -> Result<Response, Status> {
+    let parts: Vec<_> = path.split('/').map(decoded).collect();
+    let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+    let (kind, namespace, name) = match *parts.as_slice() {
+        ["nodes"] => ("nodemetrics", "", None),
+        ["nodes", name] => ("nodemetrics", "", Some(name)),
+        ["pods"] => ("podmetrics", "", None),
+        ["namespaces", namespace, "pods"] if !namespace.is_empty() => {
+            ("podmetrics", namespace, None)
+        }
+        ["namespaces", namespace, "pods", name] => ("podmetrics", namespace, Some(name)),
+        _ => return Err(Status::no_path()),
+    };
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return Err(Status::unsupported(request.method().as_str(), GROUP, kind));
+    }
+    let asked = Asked {
+        windows: Arc::clone(&state.resources),
+        inventory: Arc::clone(&state.inventory),
+        now: state.now(),
+        form: Form::of(request.headers())?,
+        api_version: format!("{GROUP}/{version}"),
+    };
+    let parameters = Parameters::read(request.uri().query().unwrap_or(""))?;
+    if parameters.watch {
+        // Clients then list again; an open stream without a bookmark would leave them unsynced.
+        return Err(Status::unsupported("watch", GROUP, kind));
+    }
+    match (kind, name) {
+        ("nodemetrics", Some(name)) => asked.node(name),
+        (_, Some(name)) => asked.pod(namespace, name),
+        ("nodemetrics", None) => Ok(asked.nodes(&parameters)),
+        (_, None) => {
+            let Ok(place) = Arc::clone(&state.lists).try_acquire_owned() else {
+                hit("lists");
+                return Err(Status::busy("too many lists are being read, try again"));
+            };
+            Ok(asked.pods(namespace, parameters, place))
+        }
+    }
+}
+
+impl Asked {
+    fn node(&self, name: &str) -> Result<Response, Status> {
+        let missing = || Status::not_found(GROUP, "nodemetrics", name);
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let record = inventory.node(name).map(Arc::clone).ok_or_else(missing)?;
+        drop(inventory);
+        let window = self.windows.node(name, self.now).ok_or_else(missing)?;
+        let usage = window.usage().ok_or_else(missing)?;
+        let node = write::Node { name, labels: &record.labels, usage, now: self.now };
+        let mut out = String::new();
+        Ok(match self.form {
+            Form::Protobuf => protobuf(proto::node(&self.api_version, &node)),
+            Form::Json => {
+                write::node(&mut out, &node, Some(&self.api_version));
+                json(out)
+            }
+            Form::Table(version) => {
+                out.push_str(&table_head(version, true));
+                write::node_row(&mut out, &node);
+                json(out + "],\"metadata\":{}}")
+            }
+        })
+    }
+
+    fn pod(&self, namespace: &str, name: &str) -> Result<Response, Status> {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let record = inventory.pod(namespace, name).map(Arc::clone);
+        drop(inventory);
+        let record = record.ok_or_else(|| Status::not_found("", "pods", name))?;
+        let missing = || Status::not_found(GROUP, "podmetrics", &format!("{namespace}/{name}"));
+        if !is_running(&record) {
+            return Err(missing());
+        }
+        let window = self.windows.node(&record.node, self.now).ok_or_else(missing)?;
+        let usage = window.pod(&record).ok_or_else(missing)?;
+        let pod = write::Pod { namespace, name, labels: &record.labels, usage, now: self.now };
+        let mut out = String::new();
+        Ok(match self.form {
+            Form::Protobuf => protobuf(proto::pod(&self.api_version, &pod)),
+            Form::Json => {
+                write::pod(&mut out, &pod, Some(&self.api_version));
+                json(out)
+            }
+            Form::Table(version) => {
+                out.push_str(&table_head(version, true));
+                write::pod_row(&mut out, &pod);
+                json(out + "],\"metadata\":{}}")
+            }
+        })
+    }
+
+    fn nodes(&self, parameters: &Parameters) -> Response {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        let selected = |node: &&Arc<model::Node>| {
+            let after = parameters.after.as_ref().is_none_or(|(_, name)| **name < *node.name);
+            after && parameters.selection.matches("", &node.name, &node.labels)
+        };
+        let mut records: Vec<_> = inventory.nodes().filter(selected).map(Arc::clone).collect();
+        drop(inventory);
+        records.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        let (mut out, mut list) = (String::new(), proto::List::default());
+        let (mut count, mut last, mut go_on) = (0, None, None);
+        let mut items = String::new();
+        for record in &records {
+            let Some(window) = self.windows.node(&record.name, self.now) else { continue };
+            let Some(usage) = window.usage() else { continue };
+            if parameters.limit.is_some_and(|limit| count >= limit) {
+                go_on = last.map(|name: &str| token("", name));
+                break;
+            }
+            let node =
+                write::Node { name: &record.name, labels: &record.labels, usage, now: self.now };
+            if count > 0 {
+                items.push(',');
+            }
+            match self.form {
+                Form::Protobuf => list.node(&node),
+                Form::Json => write::node(&mut items, &node, None),
+                Form::Table(_) => write::node_row(&mut items, &node),
+            }
+            count += 1;
+            last = Some(&*record.name);
+        }
+        let go_on = go_on.as_deref();
+        match self.form {
+            Form::Protobuf => {
+                return protobuf(list.done(&self.api_version, "NodeMetricsList", go_on));
+            }
+            Form::Json => out.push_str(&list_head(&self.api_version, "NodeMetricsList", true)),
+            Form::Table(version) => out.push_str(&table_head(version, count > 0)),
+        }
+        out.push_str(&items);
+        out.push_str(&tail(go_on));
+        json(out)
+    }
+
+    fn pods(
+        self,
+        namespace: &str,
+        parameters: Parameters,
+        place: OwnedSemaphorePermit,
+    ) -> Response {
+        let walk = Walk::new(&self.inventory, namespace, parameters.selection, parameters.after);
+        let mut writer =
+            PodWriter { asked: self, walk, limit: parameters.limit, count: 0, ended: false };
+        if writer.asked.form == Form::Protobuf {
+            return protobuf(writer.all_protobuf());
+        }
+        let mut first = String::with_capacity(CHUNK_BYTES * 5 / 4);
+        writer.fill(&mut first);
+        if writer.ended {
+            return json(first);
+        }
+        let begin = (writer, Some(first), place);
+        let chunks = unfold(begin, |(mut writer, waiting, place)| async move {
+            let chunk = match waiting {
+                Some(first) => first,
+                None if writer.ended => return None,
+                None => {
+                    let mut chunk = String::with_capacity(CHUNK_BYTES * 5 / 4);
+                    writer.fill(&mut chunk);
+                    chunk
+                }
+            };
+            Some((Ok::<_, io::Error>(Bytes::from(chunk)), (writer, None, place)))
+        });
+        with_type(Body::from_stream(chunks), "application/json")
+    }
+}
+
+/// Writes a list of pods, piece by piece.
+struct PodWriter {
+    asked: Asked,
+    walk: Walk,
+    limit: Option<usize>,
+    count: usize,
+    ended: bool,
+}
+
+impl PodWriter {
+    /// Adds about [`CHUNK_BYTES`] to `out`, and the end when that is reached.
+    fn fill(&mut self, out: &mut String) {
+        let mut before: Option<Arc<PodRecord>> = None;
+        while out.len() < CHUNK_BYTES {
+            let Some(record) = self.walk.next() else {
+                self.end(out, None);
+                return;
+            };
+            let Some(window) = self.asked.windows.node(&record.node, self.asked.now) else {
+                continue;
+            };
+            let Some(usage) = window.pod(&record) else { continue };
+            if self.limit.is_some_and(|limit| self.count >= limit) {
+                let last = self.walk.written.take();
+                self.end(out, last.map(|(namespace, name)| token(&namespace, &name)));
+                return;
+            }
+            self.begin_item(out);
+            let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
+            let pod = write::Pod { namespace, name, labels, usage, now: self.asked.now };
+            match self.asked.form {
+                Form::Table(_) => write::pod_row(out, &pod),
+                Form::Json | Form::Protobuf => write::pod(out, &pod, None),
+            }
+            if self.limit.is_some() {
+                self.walk.written = Some((namespace.clone(), name.clone()));
+            }
+            before = Some(record);
+        }
+        drop(before);
+    }
+
+    fn begin_item(&mut self, out: &mut String) {
+        if self.count == 0 {
+            out.push_str(&self.head(true));
+        } else {
+            out.push(',');
+        }
+        self.count += 1;
+    }
+
+    fn head(&self, any: bool) -> String {
+        match self.asked.form {
+            Form::Table(version) => table_head(version, any),
+            Form::Json | Form::Protobuf => {
+                list_head(&self.asked.api_version, "PodMetricsList", true)
+            }
+        }
+    }
+
+    fn end(&mut self, out: &mut String, go_on: Option<String>) {
+        if self.count == 0 {
+            out.push_str(&self.head(false));
+        }
+        out.push_str(&tail(go_on.as_deref()));
+        self.ended = true;
+    }
+
+    fn all_protobuf(&mut self) -> Vec<u8> {
+        let mut list = proto::List::default();
+        let (mut last, mut go_on): (Option<Arc<PodRecord>>, _) = (None, None);
+        for record in self.walk.by_ref() {
+            let Some(window) = self.asked.windows.node(&record.node, self.asked.now) else {
+                continue;
+            };
+            let Some(usage) = window.pod(&record) else { continue };
+            if self.limit.is_some_and(|limit| self.count >= limit) {
+                go_on = last.map(|last| token(&last.namespace, &last.name));
+                break;
+            }
+            let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
+            list.pod(&write::Pod { namespace, name, labels, usage, now: self.asked.now });
+            self.count += 1;
+            last = Some(record);
+        }
+        list.done(&self.asked.api_version, "PodMetricsList", go_on.as_deref())
+    }
+}
+
+/// Running pods that are selected, by namespace and name, a namespace at a time.
+struct Walk {
+    inventory: SharedInventory,
+    selection: Selection,
+    namespaces: VecDeque<Box<str>>,
+    pods: std::vec::IntoIter<Arc<PodRecord>>,
+    after: Option<(String, String)>,
+    /// The last that was written, where somebody will ask.
+    written: Option<(Box<str>, Box<str>)>,
+}
+
+impl Walk {
+    fn new(
+        inventory: &SharedInventory,
+        namespace: &str,
+        selection: Selection,
+        after: Option<(String, String)>,
+    ) -> Self {
+        let mut namespaces: Vec<Box<str>> = if namespace.is_empty() {
+            let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+            inventory.pod_namespaces().map(Box::from).collect()
+        } else {
+            vec![namespace.into()]
+        };
+        if let Some((from, _)) = &after {
+            namespaces.retain(|namespace| **namespace >= **from);
+        }
+        namespaces.sort_unstable();
+        let inventory = Arc::clone(inventory);
+        let pods = Vec::new().into_iter();
+        let namespaces = namespaces.into();
+        Self { inventory, selection, namespaces, pods, after, written: None }
+    }
+
+    fn in_namespace(&self, inventory: &Inventory, namespace: &str) -> Vec<Arc<PodRecord>> {
+        let after = self.after.as_ref().filter(|(from, _)| from == namespace);
+        let selected = |pod: &&Arc<PodRecord>| {
+            is_running(pod)
+                && after.is_none_or(|(_, name)| **name < *pod.name)
+                && self.selection.matches(&pod.namespace, &pod.name, &pod.labels)
+        };
+        inventory.pods_in(namespace).filter(selected).map(Arc::clone).collect()
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Arc<PodRecord>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(pod) = self.pods.next() {
+                return Some(pod);
+            }
+            let namespace = self.namespaces.pop_front()?;
+            let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+            let mut pods = self.in_namespace(&inventory, &namespace);
+            drop(inventory);
+            pods.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+            self.pods = pods.into_iter();
+        }
+    }
+}
+
+fn is_running(pod: &PodRecord) -> bool {
+    &*pod.phase == "Running"
+}
+
+/// Where a list goes on: names need no escapes.
+fn token(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
+fn list_head(api_version: &str, kind: &str, open: bool) -> String {
+    let items = if open { "[" } else { "[]" };
+    format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"items\":{items}")
+}
+
+/// An empty table has no columns, as metrics-server's.
+fn table_head(version: &str, columns: bool) -> String {
+    let columns = if columns { write::COLUMNS } else { "[]" };
+    format!(
+        "{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/{version}\",\
+         \"columnDefinitions\":{columns},\"rows\":["
+    )
+}
+
+/// Ends a list: what comes next is known at its end only.
+fn tail(go_on: Option<&str>) -> String {
+    match go_on {
+        Some(token) => format!("],\"metadata\":{{\"continue\":\"{token}\"}}}}"),
+        None => "],\"metadata\":{}}".to_owned(),
+    }
+}
+
+fn json(text: String) -> Response {
+    with_type(Body::from(text), "application/json")
+}
+
+fn protobuf(bytes: Vec<u8>) -> Response {
+    with_type(Body::from(bytes), proto::MEDIA_TYPE)
+}
+
+fn with_type(body: Body, kind: &'static str) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+}

@@ -1,0 +1,231 @@
+//! The quick loop: CPU and memory of every node, from `/metrics/resource`, as each answers.
+//!
+//! Beside the tick (docs/decisions/0140). A node without that path is asked for a short summary.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use http::{HeaderValue, StatusCode};
+use model::{Draft, EntityKind, Hop, Node, NodeSamples, Registry, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::KubernetesSource;
+use super::discovery::{address, phase, spread};
+use crate::decode::Decoder;
+use crate::failure::Failure;
+use crate::kubelet::{Ask, Refusal, Route};
+use crate::options::Via;
+use crate::telemetry;
+
+const RESOURCE: &str = "/metrics/resource";
+const SUMMARY: &str = "/stats/summary?only_cpu_and_memory=true";
+/// The second round does not wait a whole one: until then there is no rate to show.
+const SECOND_ROUND: Duration = Duration::from_secs(10);
+/// What a round may take of the time until the next.
+const ROUND_SHARE: f64 = 0.9;
+
+/// Takes what the quick loop reads.
+pub trait ResourceTaker: Send + Sync {
+    /// A round begins.
+    fn begins(&self, now: Timestamp);
+    /// A node answered.
+    fn answered(&self, samples: NodeSamples, now: Timestamp);
+    /// A node was asked and failed.
+    fn failed(&self, node: &str);
+    /// A round ended; `nodes` are all that there are.
+    fn ends(&self, nodes: &HashSet<Box<str>>, now: Timestamp);
+}
+
+/// A node's answer, not read yet.
+enum Body {
+    Resource(bytes::Bytes),
+    Summary(bytes::Bytes),
+}
+
+impl KubernetesSource {
+    /// Reads every node again and again, `every` so often; does not end.
+    pub async fn follow_resources(&self, every: Duration, taker: &dyn ResourceTaker) {
+        let begin = Instant::now();
+        let mut next = begin;
+        let mut old = HashSet::new();
+        let mut rounds = 0_u64;
+        loop {
+            tokio::time::sleep_until(next).await;
+            let began = Instant::now();
+            self.round(began + every.mul_f64(ROUND_SHARE), taker, &mut old).await;
+            let took = began.elapsed().as_secs_f64();
+            metrics::histogram!(telemetry::RESOURCE_ROUND).record(took);
+            rounds += 1;
+            next = if rounds == 1 { began + SECOND_ROUND.min(every) } else { next + every };
+            // A round that came too late is left out, not made up for.
+            while next < Instant::now() {
+                next += every;
+            }
+        }
+    }
+
+    /// Asks every node once. `old` are nodes that lack the path.
+    async fn round(
+        &self,
+        deadline: Instant,
+        taker: &dyn ResourceTaker,
+        old: &mut HashSet<Box<str>>,
+    ) {
+        taker.begins(self.clock.now());
+        let nodes = self.all_nodes();
+        let names: HashSet<Box<str>> = nodes.iter().map(|node| node.name.clone()).collect();
+        old.retain(|name| names.contains(name));
+        let mut decoder = Decoder::default();
+        match self.kubelets.authorization().await {
+            Err(failure) => {
+                tracing::debug!(reason = failure.reason, "resource metrics cannot be asked for");
+                nodes.iter().for_each(|node| taker.failed(&node.name));
+            }
+            Ok(authorization) => {
+                let permits = Semaphore::new(self.options.kubelet_concurrency);
+                let (spread, begin) = (spread(nodes.len()), Instant::now());
+                let mut running: FuturesUnordered<_> = nodes
+                    .iter()
+                    .map(|node| {
+                        let (begin, lacks) =
+                            (begin + phase(&node.name, spread), old.contains(&node.name));
+                        let (permits, authorization) = (&permits, authorization.as_ref());
+                        async move {
+                            tokio::time::sleep_until(begin).await;
+                            let _place = permits.acquire().await;
+                            (node, self.resource(node, lacks, authorization, deadline).await)
+                        }
+                    })
+                    .collect();
+                let mut open: HashSet<&str> = nodes.iter().map(|node| &*node.name).collect();
+                while let Ok(Some((node, answer))) =
+                    tokio::time::timeout_at(deadline, running.next()).await
+                {
+                    open.remove(&*node.name);
+                    if let Ok(Body::Summary(_)) = &answer {
+                        old.insert(node.name.clone());
+                    }
+                    self.read_answer(node, answer, &mut decoder, taker);
+                }
+                open.into_iter().for_each(|node| taker.failed(node));
+            }
+        }
+        taker.ends(&names, self.clock.now());
+    }
+
+    fn all_nodes(&self) -> Vec<Arc<Node>> {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        inventory.nodes().map(Arc::clone).collect()
+    }
+
+    fn read_answer(
+        &self,
+        node: &Arc<Node>,
+        answer: Result<Body, Failure>,
+        decoder: &mut Decoder,
+        taker: &dyn ResourceTaker,
+    ) {
+        let now = self.clock.now();
+        let read = answer.and_then(|body| samples(node, &body, decoder, now));
+        let success = if read.is_ok() { "true" } else { "false" };
+        metrics::counter!(telemetry::RESOURCE_REQUESTS, "success" => success).increment(1);
+        match read {
+            Ok(samples) => taker.answered(samples, now),
+            Err(failure) => {
+                // The tick says the same as a target; once is enough.
+                tracing::debug!(node = &*node.name, reason = failure.reason, "no resource metrics");
+                taker.failed(&node.name);
+            }
+        }
+    }
+
+    /// Asks one node, by the other way where the first is blocked.
+    async fn resource(
+        &self,
+        node: &Node,
+        lacks: bool,
+        authorization: Option<&HeaderValue>,
+        deadline: Instant,
+    ) -> Result<Body, Failure> {
+        let (address, port) = address(node, &self.options).map_err(|reason| Failure {
+            hop: Hop::Address,
+            reason: reason.to_owned(),
+            advice: String::new(),
+        })?;
+        let (direct, proxy) =
+            (Route::Direct { address, port }, Route::Proxy { node: node.name.clone() });
+        let first = if self.options.via == Via::Proxy { &proxy } else { &direct };
+        let began = Instant::now();
+        let mut answer = self.resource_by(first, lacks, authorization, deadline).await;
+        let blocked = |hop| matches!(hop, Hop::Connect | Hop::Tls | Hop::Timeout);
+        if let Err(failure) = &answer
+            && self.proxy_allowed
+            && self.options.via == Via::Auto
+            && blocked(failure.hop)
+            && Instant::now() < deadline
+        {
+            answer = self.resource_by(&proxy, lacks, authorization, deadline).await;
+        }
+        metrics::histogram!(telemetry::RESOURCE_DURATION).record(began.elapsed().as_secs_f64());
+        answer
+    }
+
+    async fn resource_by(
+        &self,
+        route: &Route,
+        lacks: bool,
+        authorization: Option<&HeaderValue>,
+        deadline: Instant,
+    ) -> Result<Body, Failure> {
+        let limit = deadline.min(Instant::now() + self.options.kubelet_timeout);
+        let asked = async {
+            let ask = |path| Ask { path, post: None };
+            if !lacks {
+                match self.kubelets.fetch(route, &ask(RESOURCE), authorization).await {
+                    Ok(answer) => return Ok(Body::Resource(answer.body)),
+                    Err(Refusal { status: Some(StatusCode::NOT_FOUND), .. }) => {}
+                    Err(refusal) => return Err(refusal.failure),
+                }
+            }
+            let answer = self.kubelets.fetch(route, &ask(SUMMARY), authorization).await;
+            answer.map(|answer| Body::Summary(answer.body)).map_err(|refusal| refusal.failure)
+        };
+        match tokio::time::timeout_at(limit, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure {
+                hop: Hop::Timeout,
+                reason: "no whole answer in time".to_owned(),
+                advice: String::new(),
+            }),
+        }
+    }
+}
+
+fn samples(
+    node: &Arc<Node>,
+    body: &Body,
+    decoder: &mut Decoder,
+    now: Timestamp,
+) -> Result<NodeSamples, Failure> {
+    let mut draft = Draft::new(now, Registry::default());
+    let read = match body {
+        Body::Resource(body) => decoder.resource(body, node, now, &mut draft),
+        Body::Summary(body) => decoder.summary(body, node, now, &mut draft),
+    };
+    read.map_err(|error| Failure {
+        hop: Hop::Decode,
+        reason: format!("the answer cannot be read: {error}"),
+        advice: String::new(),
+    })?;
+    let (own, containers) = (draft.table(EntityKind::Node), draft.table(EntityKind::Container));
+    let read = NodeSamples::read(vec![Arc::from(&*node.name)], own, containers);
+    read.into_iter().next().ok_or_else(|| Failure {
+        hop: Hop::Decode,
+        reason: "the answer names no node".to_owned(),
+        advice: String::new(),
+    })
+}

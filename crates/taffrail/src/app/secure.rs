@@ -1,0 +1,208 @@
+//! The secure port: its certificate, whom it trusts, and how both are kept up to date.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{Gate, Listener, ServingKey, Trust};
+use cluster::{Connection, FrontProxy};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use crate::adapters::Reviews;
+use crate::config::SecureConfig;
+use crate::exit::Failure;
+use crate::input::environment;
+
+/// How often whom to trust is asked again, and files are looked at.
+const REFRESH: Duration = Duration::from_mins(1);
+/// How soon after a failure.
+const RETRY: Duration = Duration::from_secs(5);
+/// The API service that leads here.
+const API_SERVICE: &str = "v1beta1.metrics.k8s.io";
+/// Names of services that may lead here: ours, and those of what we stand in for.
+const SERVICES: [&str; 3] = ["taffrail", "heapster", "metrics-server"];
+
+/// A secure port that listens, with what keeps it up to date.
+pub(super) struct Secure {
+    pub(super) listener: Listener,
+    pub(super) keeper: Keeper,
+}
+
+/// Keeps trust and certificate up to date while the process runs.
+pub(super) struct Keeper {
+    gate: Arc<Gate>,
+    key: Arc<ServingKey>,
+    connection: Connection,
+    certificate: Certificate,
+}
+
+enum Certificate {
+    Files {
+        certificate: PathBuf,
+        key: PathBuf,
+        read: (Vec<u8>, Vec<u8>),
+    },
+    /// Ours, for the API server to trust.
+    Made {
+        pem: String,
+    },
+}
+
+impl Secure {
+    /// Binds the port.
+    pub(super) async fn listen(
+        config: &SecureConfig,
+        connection: Option<&Connection>,
+    ) -> Result<Self, Failure> {
+        let Some(connection) = connection else {
+            return Err(Failure::config(
+                "--secure-port: the source has no cluster that could say who may ask; leave it \
+                 out, or measure a cluster",
+            ));
+        };
+        let (certificate, (pem, key_pem)) = certificate(config)?;
+        let key = ServingKey::new(&pem, &key_pem)
+            .map_err(|error| Failure::config(format!("TLS of the secure port: {error}")))?;
+        let address = config.address;
+        let socket = TcpListener::bind(address).await.map_err(|error| {
+            Failure::unavailable(format!(
+                "cannot listen on {address}: {error}; choose another port with --secure-port"
+            ))
+        })?;
+        let gate = Gate::new(Arc::new(Reviews(connection.clone())));
+        let listener = Listener::secure(socket, &key, Arc::clone(&gate))
+            .map_err(|error| Failure::config(format!("TLS of the secure port: {error}")))?;
+        let keeper = Keeper { gate, key, connection: connection.clone(), certificate };
+        Ok(Self { listener, keeper })
+    }
+}
+
+impl Keeper {
+    /// Runs until it is dropped.
+    pub(super) async fn run(mut self) -> &'static str {
+        let mut before: Option<FrontProxy> = None;
+        let (mut trust_failed, mut inject_failed) = (false, false);
+        loop {
+            let pause = match self.connection.front_proxy().await {
+                Ok(found) => {
+                    trust_failed = false;
+                    if before.as_ref() != Some(&found) {
+                        self.trust(&found);
+                        before = Some(found);
+                    }
+                    REFRESH
+                }
+                Err(error) => {
+                    if !trust_failed {
+                        let trouble = error.trouble();
+                        let (reason, advice) = (&trouble.reason, &trouble.advice);
+                        tracing::warn!(
+                            reason,
+                            advice,
+                            "the API server does not say whom the secure port should trust"
+                        );
+                    }
+                    trust_failed = true;
+                    RETRY
+                }
+            };
+            match &mut self.certificate {
+                Certificate::Files { certificate, key, read } => {
+                    reload(&self.key, certificate, key, read);
+                }
+                Certificate::Made { pem } => {
+                    match self.connection.inject_ca(API_SERVICE, pem).await {
+                        Ok(changed) => {
+                            inject_failed = false;
+                            if changed {
+                                tracing::info!(
+                                    API_SERVICE,
+                                    "the API server trusts our certificate now"
+                                );
+                            }
+                        }
+                        Err(error) => {
+                            if !inject_failed {
+                                let reason = &error.trouble().reason;
+                                tracing::warn!(
+                                    API_SERVICE,
+                                    reason,
+                                    "the API server cannot be told our certificate; let us get and patch the APIService, or give --tls-cert-file"
+                                );
+                            }
+                            inject_failed = true;
+                        }
+                    }
+                }
+            }
+            sleep(pause).await;
+        }
+    }
+
+    fn trust(&self, found: &FrontProxy) {
+        let found = found.clone();
+        let trust = Trust {
+            client_ca: found.client_ca,
+            front_proxy_ca: found.front_proxy_ca,
+            allowed_names: found.allowed_names,
+            username_headers: found.username_headers,
+            group_headers: found.group_headers,
+            extra_prefixes: found.extra_prefixes,
+        };
+        if let Err(error) = self.gate.trust(trust) {
+            tracing::warn!(error, "extension-apiserver-authentication cannot be used");
+        }
+    }
+}
+
+type Pems = (Vec<u8>, Vec<u8>);
+
+fn certificate(config: &SecureConfig) -> Result<(Certificate, Pems), Failure> {
+    let Some((certificate, key)) = config.files.clone() else {
+        let (pem, key) = made().map_err(|error| anyhow::anyhow!("make a certificate: {error}"))?;
+        let pems = (pem.clone().into_bytes(), key.into_bytes());
+        return Ok((Certificate::Made { pem }, pems));
+    };
+    let read = |path: &PathBuf| {
+        std::fs::read(path)
+            .map_err(|error| Failure::config(format!("cannot read {}: {error}", path.display())))
+    };
+    let pems = (read(&certificate)?, read(&key)?);
+    Ok((Certificate::Files { certificate, key, read: pems.clone() }, pems))
+}
+
+/// A certificate for every name that may lead here, signed by itself, and its key.
+fn made() -> Result<(String, String), rcgen::Error> {
+    let own = environment("POD_NAMESPACE").filter(|namespace| !namespace.is_empty());
+    let mut namespaces = vec!["kube-system".to_owned(), "taffrail".to_owned()];
+    namespaces.extend(own);
+    namespaces.dedup();
+    let mut names = vec!["localhost".to_owned()];
+    for namespace in &namespaces {
+        names.extend(SERVICES.map(|service| format!("{service}.{namespace}.svc")));
+    }
+    let mut params = rcgen::CertificateParams::new(names)?;
+    params.distinguished_name.push(rcgen::DnType::CommonName, "taffrail");
+    let key = rcgen::KeyPair::generate()?;
+    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+}
+
+/// Uses the files' content when it changed and goes together; half a rotation is tried again.
+fn reload(key: &ServingKey, certificate: &PathBuf, key_file: &PathBuf, before: &mut Pems) {
+    let (Ok(pem), Ok(key_pem)) = (std::fs::read(certificate), std::fs::read(key_file)) else {
+        return;
+    };
+    if before.0 == pem && before.1 == key_pem {
+        return;
+    }
+    match key.replace(&pem, &key_pem) {
+        Ok(()) => {
+            tracing::info!(file = %certificate.display(), "the secure port's certificate is new");
+            *before = (pem, key_pem);
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the new certificate cannot be used, the old one stays")
+        }
+    }
+}
