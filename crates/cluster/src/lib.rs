@@ -29,6 +29,7 @@ mod certificate;
 pub mod connect;
 pub mod decode;
 pub mod diagnose;
+pub mod events;
 mod failure;
 mod fuzz;
 pub mod inventory;
@@ -45,6 +46,7 @@ mod watch;
 pub mod wire;
 
 pub use connect::{ConnectError, Connection, Origin, ServerVersion};
+pub use events::{EventBatch, Position};
 pub use failure::Failure;
 pub use fuzz::{fuzz_container_stats, fuzz_exposition, fuzz_resource, fuzz_summary};
 pub use kubelet::MAX_BODY_BYTES;

@@ -145,12 +145,12 @@ impl Connection {
         let held = STANDARD.decode(held).unwrap_or_default();
         let held = String::from_utf8_lossy(&held);
         let Some(bundle) = with_certificate(&held, certificate) else { return Ok(false) };
-        let patch = json!({
+        let change = json!({
             // Another replica may do the same at this very moment.
             "metadata": { "resourceVersion": found["metadata"]["resourceVersion"] },
             "spec": { "caBundle": STANDARD.encode(bundle), "insecureSkipTLSVerify": false },
         });
-        self.send(Method::PATCH, &path, &patch, "apiservices").await.map(|_| true)
+        self.send(Method::PATCH, &path, &change, "apiservices").await.map(|_| true)
     }
 
     async fn send(

@@ -38,3 +38,7 @@ pub const RESOURCE_REQUESTS: &str = "metrics_server_kubelet_request_total";
 pub const RESOURCE_DURATION: &str = "metrics_server_kubelet_request_duration_seconds";
 /// Summary: seconds that a round over all nodes took. metrics-server's name.
 pub const RESOURCE_ROUND: &str = "metrics_server_manager_tick_duration_seconds";
+/// Counter: events read, repetitions included.
+pub const EVENTS_READ: &str = "taffrail_events_read_total";
+/// Counter: events left out because they could not be read.
+pub const EVENTS_UNREAD: &str = "taffrail_events_unread_total";

@@ -7,6 +7,7 @@ mod kinds;
 mod retry;
 mod status;
 
+pub(crate) use retry::waits;
 pub use status::{WatchBoard, WatchStatus};
 
 use std::collections::HashSet;
@@ -19,10 +20,12 @@ use kube::{Api, Resource};
 use model::{Inventory, SharedInventory};
 use pipeline::Clock;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::Connection;
 use crate::connect::{ConnectError, Trouble};
+use crate::events::{self, EventBatch, Position};
 use crate::wire::object;
 
 /// How many objects are asked for in one page of a list.
@@ -34,9 +37,32 @@ pub struct Watches {
     /// How each stands.
     pub board: WatchBoard,
     tasks: JoinSet<&'static str>,
+    clock: Clock,
 }
 
 impl Watches {
+    /// No watch yet: for those who want nothing but events.
+    pub fn none(clock: Clock) -> Self {
+        let board = WatchBoard::new([], clock.now());
+        Self { board, tasks: JoinSet::new(), clock }
+    }
+
+    /// Begins to read events, from `position` on; without one, what the API server still has
+    /// comes first. `whole` keeps each event's JSON beside it. Must run inside a runtime. Reading
+    /// ends when the receiver is dropped.
+    pub fn follow_events(
+        &mut self,
+        connection: &Connection,
+        position: Option<Position>,
+        whole: bool,
+    ) -> mpsc::Receiver<EventBatch> {
+        self.board.add(events::EVENTS, self.clock.now());
+        let (reader, batches) =
+            events::reader(connection, position, whole, self.board.clone(), self.clock);
+        self.tasks.spawn(reader.run());
+        batches
+    }
+
     /// Ends when a watch has ended, which none does by itself: only a panic ends one. Says which.
     pub async fn ended(&mut self) -> String {
         match self.tasks.join_next().await {
@@ -95,7 +121,7 @@ pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, 
     tasks.spawn(watch.clone().run::<object::DaemonSet>());
     tasks.spawn(watch.clone().run::<object::Job>());
     tasks.spawn(watch.run::<object::CronJob>());
-    (inventory, Watches { board, tasks })
+    (inventory, Watches { board, tasks, clock })
 }
 
 #[derive(Clone)]
@@ -110,7 +136,7 @@ impl Watch {
     async fn run<K: Watched>(self) -> &'static str {
         let api: Api<K> = Api::all(self.connection.client());
         let config = watcher::Config::default().page_size(PAGE_SIZE);
-        let events = watcher(api, config).backoff(retry::waits());
+        let events = watcher(api, config).backoff(waits());
         pin_mut!(events);
         let mut held = HashSet::new();
         let mut listed = HashSet::new();

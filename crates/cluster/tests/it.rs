@@ -7,6 +7,9 @@ mod connection;
 #[path = "it/diagnose.rs"]
 mod diagnose;
 #[cfg(test)]
+#[path = "it/events.rs"]
+mod events;
+#[cfg(test)]
 #[path = "it/kubelet.rs"]
 mod kubelet;
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::input::Input;
 use crate::outputs;
 
 mod deliver;
+mod events;
 mod history;
 mod listen;
 pub(crate) mod measure;
@@ -30,6 +31,7 @@ mod replicas;
 mod resources;
 mod secure;
 
+use events::EventIntake;
 use history::History;
 use measure::Measured;
 use replicas::Replicas;
@@ -48,6 +50,7 @@ pub(crate) struct App {
     state: Arc<ApiState>,
     window: Arc<Window>,
     history: Option<History>,
+    events: Option<EventIntake>,
     pipeline: Pipeline,
     facts: ProcessFacts,
     cluster: Option<(Watches, Connection)>,
@@ -68,10 +71,12 @@ impl App {
         let address = listener.local_addr().map_err(Failure::unavailable)?;
         let outputs = outputs::build(config, clock)?;
         let history = History::open(config, &input, clock).await?;
-        let measured = match &config.replicas {
+        let mut measured = match &config.replicas {
             Some(replica) => measure::shared(replica, input, resolution, clock).await?,
             None => measure::measured(input, clock)?,
         };
+        let events =
+            EventIntake::begin(config, history.as_ref(), measured.cluster.as_mut(), clock)?;
         let facts = ProcessFacts::new(
             Facts {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,6 +123,7 @@ impl App {
             state,
             window,
             history,
+            events,
             pipeline,
             facts,
             cluster,
@@ -186,6 +192,8 @@ impl App {
             }
             None => (None, None),
         };
+        let (stop_events, events_stop) = oneshot::channel::<()>();
+        let events = self.events.map(|events| tokio::spawn(events.run(events_stop)));
         let ticking = async {
             if let Some(board) = board
                 && timeout(FIRST_LISTS, board.settled()).await.is_err()
@@ -212,6 +220,8 @@ impl App {
                 },
             }
         };
+        drop(stop_events);
+        events::ended(events).await;
         if let Some(history) = self.history {
             history.close().await;
         }

@@ -97,6 +97,10 @@ pub(crate) struct ServeArgs {
     /// `queue=/dir` among the options keeps undelivered batches on disk.
     #[arg(long, value_name = "URI")]
     pub(crate) sink: Vec<String>,
+    /// Where the cluster's events go, in the same grammar: `log`, `influxdb:URL[?OPTIONS]` and
+    /// others that take events. May be given several times.
+    #[arg(long, value_name = "URI")]
+    pub(crate) event_sink: Vec<String>,
     /// What /api/v1/historical reads: `influxdb:URL[?OPTIONS]` as for --sink. Without it, the
     /// history on disk.
     #[arg(long, value_name = "URI")]

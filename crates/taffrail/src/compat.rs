@@ -182,6 +182,7 @@ impl HeapsterArgs {
             dialect: Dialect::Heapster,
             source: self.source.into_iter().next(),
             sinks: self.sink,
+            event_sinks: Vec::new(),
             historical_source: Some(self.historical_source).filter(|text| !text.is_empty()),
             listen: SocketAddr::new(address, self.heapster_port),
             resolution: Some(self.metric_resolution),

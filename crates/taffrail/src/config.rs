@@ -83,6 +83,8 @@ pub(crate) struct Config {
     pub(crate) dialect: Dialect,
     pub(crate) source: Option<String>,
     pub(crate) sinks: Vec<String>,
+    /// Where events go, as `sinks`.
+    pub(crate) event_sinks: Vec<String>,
     /// What the historical API reads, as a sink's text; `None` for our own history.
     pub(crate) historical_source: Option<String>,
     pub(crate) listen: SocketAddr,
@@ -129,6 +131,7 @@ impl Config {
             replicas: None,
             historical_source: None,
             apis: ApisConfig::default(),
+            event_sinks: Vec::new(),
         }
     }
 
@@ -138,6 +141,7 @@ impl Config {
             dialect: Dialect::Taffrail,
             source: args.source,
             sinks: args.sink,
+            event_sinks: args.event_sink,
             historical_source: args.historical_source,
             listen: args.listen,
             resolution: args.metric_resolution,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use cluster::uri::{ComponentUri, UriError};
 use pipeline::Clock;
-use sinks::{Setup, Sink, redact};
+use sinks::{EventSink, Setup, Sink, redact};
 
 use crate::config::{Config, Dialect};
 use crate::exit::Failure;
@@ -45,13 +45,41 @@ fn one(text: &str, config: &Config, clock: Clock) -> Result<Option<Sink>, String
         return Ok(None);
     }
     let kind = sinks::find(&key).map_err(|error| error.to_string())?;
-    let setup = Setup {
+    let setup = setup(settings, config, clock);
+    kind.build(setup).map(Some).map_err(|error| error.to_string())
+}
+
+fn setup(settings: Vec<(String, String)>, config: &Config, clock: Clock) -> Setup {
+    Setup {
         settings,
         labels: config.labels.clone(),
         output: output(config.dialect),
         clock: sinks::Clock::new(move || clock.now()),
-    };
-    kind.build(setup).map(Some).map_err(|error| error.to_string())
+    }
+}
+
+/// The sinks of events that the configuration names; otherwise as [`build`].
+pub(crate) fn build_events(config: &Config, clock: Clock) -> Result<Vec<EventSink>, Failure> {
+    let (mut built, mut mistakes) = (Vec::new(), Vec::new());
+    for text in &config.event_sinks {
+        let made = parse(text).and_then(|(key, settings)| {
+            let kind = sinks::find(&key).map_err(|error| error.to_string())?;
+            let setup = setup(settings, config, clock);
+            kind.build_events(setup).map_err(|error| error.to_string())
+        });
+        match made {
+            Ok(sink) => built.push(sink),
+            Err(mistake) => {
+                let shown = redact(text);
+                tracing::error!(sink = shown, reason = mistake, "sink of events left out");
+                mistakes.push(format!("--event-sink={shown}: {mistake}"));
+            }
+        }
+    }
+    if built.is_empty() && !mistakes.is_empty() {
+        return Err(Failure::config(format!("no available sink to use\n{}", mistakes.join("\n"))));
+    }
+    Ok(built)
 }
 
 /// The kind that a `--sink` value names, and its settings.

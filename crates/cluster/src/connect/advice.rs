@@ -78,6 +78,8 @@ pub(super) fn refused(code: u16, message: &str, who: &str, resource: Option<&str
 /// The RBAC rule that lets us watch `resource`.
 fn rule(resource: &str) -> String {
     let group = match resource {
+        // Either API's group gives them.
+        "events" => "events.k8s.io",
         "replicasets" | "deployments" | "statefulsets" | "daemonsets" => "apps",
         "jobs" | "cronjobs" => "batch",
         _ => "",

@@ -55,12 +55,12 @@ impl KubernetesSource {
         let mut rounds = 0_u64;
         loop {
             tokio::time::sleep_until(next).await;
-            let began = Instant::now();
-            self.round(began + every.mul_f64(ROUND_SHARE), taker, &mut old).await;
-            let took = began.elapsed().as_secs_f64();
+            let round = Instant::now();
+            self.round(round + every.mul_f64(ROUND_SHARE), taker, &mut old).await;
+            let took = round.elapsed().as_secs_f64();
             metrics::histogram!(telemetry::RESOURCE_ROUND).record(took);
             rounds += 1;
-            next = if rounds == 1 { began + SECOND_ROUND.min(every) } else { next + every };
+            next = if rounds == 1 { round + SECOND_ROUND.min(every) } else { next + every };
             // A round that came too late is left out, not made up for.
             while next < Instant::now() {
                 next += every;
@@ -83,7 +83,9 @@ impl KubernetesSource {
         match self.kubelets.authorization().await {
             Err(failure) => {
                 tracing::debug!(reason = failure.reason, "resource metrics cannot be asked for");
-                nodes.iter().for_each(|node| taker.failed(&node.name));
+                for node in &nodes {
+                    taker.failed(&node.name);
+                }
             }
             Ok(authorization) => {
                 let permits = Semaphore::new(self.options.kubelet_concurrency);
@@ -111,7 +113,9 @@ impl KubernetesSource {
                     }
                     self.read_answer(node, answer, &mut decoder, taker);
                 }
-                open.into_iter().for_each(|node| taker.failed(node));
+                for node in open {
+                    taker.failed(node);
+                }
             }
         }
         taker.ends(&names, self.clock.now());

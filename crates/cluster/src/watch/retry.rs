@@ -10,12 +10,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 const FORGET_AFTER: Duration = Duration::from_mins(2);
 
 /// Doubles from 200 ms to 30 s.
-pub(super) struct Doubling {
+pub(crate) struct Doubling {
     next: Duration,
 }
 
 /// The waits of one watch.
-pub(super) fn waits() -> ResetTimerBackoff<Doubling> {
+pub(crate) fn waits() -> ResetTimerBackoff<Doubling> {
     ResetTimerBackoff::new(Doubling { next: FIRST }, FORGET_AFTER)
 }
 

@@ -14,12 +14,18 @@ pub struct WatchStatus {
     pub kind: &'static str,
     /// Whether a list has been complete once.
     pub synced: bool,
-    /// How many objects are held.
+    /// How many objects are held; of events, which are not held, how many were read.
     pub objects: usize,
     /// What is wrong now; `None` while all is well.
     pub failure: Option<Failure>,
     /// Since when it stands so.
     pub since: Timestamp,
+}
+
+impl WatchStatus {
+    fn new(kind: &'static str, now: Timestamp) -> Self {
+        Self { kind, synced: false, objects: 0, failure: None, since: now }
+    }
 }
 
 /// How all watches stand; shared and cheap to clone.
@@ -33,14 +39,18 @@ pub struct WatchBoard {
 const ESSENTIAL: usize = 3;
 
 impl WatchBoard {
-    pub(super) fn new(kinds: [&'static str; 9], now: Timestamp) -> Self {
-        let status =
-            |kind| WatchStatus { kind, synced: false, objects: 0, failure: None, since: now };
-        let statuses = kinds.into_iter().map(status).collect();
+    pub(super) fn new<const KINDS: usize>(kinds: [&'static str; KINDS], now: Timestamp) -> Self {
+        let statuses = kinds.into_iter().map(|kind| WatchStatus::new(kind, now)).collect();
         Self {
             statuses: Arc::new(RwLock::new(statuses)),
             changed: Arc::new(watch::Sender::new(())),
         }
+    }
+
+    /// Adds a watch behind the others.
+    pub(super) fn add(&self, kind: &'static str, now: Timestamp) {
+        let mut statuses = self.statuses.write().unwrap_or_else(PoisonError::into_inner);
+        statuses.push(WatchStatus::new(kind, now));
     }
 
     /// Every watch, nodes, namespaces and pods first.
@@ -65,7 +75,7 @@ impl WatchBoard {
     }
 
     /// Notes that a watch works; says whether that is news.
-    pub(super) fn well(&self, kind: &str, synced: bool, objects: usize, now: Timestamp) -> bool {
+    pub(crate) fn well(&self, kind: &str, synced: bool, objects: usize, now: Timestamp) -> bool {
         self.update(kind, |status| {
             let news = status.failure.is_some() || (synced && !status.synced);
             if news {
@@ -79,7 +89,7 @@ impl WatchBoard {
     }
 
     /// Notes what is wrong with a watch; says whether that is news.
-    pub(super) fn failed(&self, kind: &str, failure: Failure, now: Timestamp) -> bool {
+    pub(crate) fn failed(&self, kind: &str, failure: Failure, now: Timestamp) -> bool {
         self.update(kind, |status| {
             let news = status.failure.as_ref().is_none_or(|known| known.hop != failure.hop);
             if news {

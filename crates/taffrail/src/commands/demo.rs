@@ -111,6 +111,7 @@ fn config(
         dialect: Dialect::Taffrail,
         source: Some(source),
         sinks: Vec::new(),
+        event_sinks: Vec::new(),
         historical_source: None,
         listen: free(args.listen),
         resolution: Some(args.metric_resolution),
