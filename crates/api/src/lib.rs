@@ -38,7 +38,7 @@ pub use server::{Listener, ServingKey, Tls, TlsError, fuzz_request_head, serve};
 pub use sidecar::router as sidecar_router;
 pub use state::{
     ApiOptions, ApiParts, ApiState, Arrival, Check, Clock, ClusterFacts, Diagnosis, Facts, Problem,
-    Status,
+    SinkFacts, Status,
 };
 
 use observe::named;
@@ -100,6 +100,7 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/search", v1("v1Search", get(v1::search)))
         .route("/sizing", v1("v1Sizing", get(v1::sizing)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
+        .route("/sinks", v1("v1Sinks", get(v1::sinks)))
         .route("/events", v1("v1Events", get(v1::events)))
         .route("/query", v1("v1Query", post(v1::query)))
         .route("/diagnosis", v1("v1Diagnosis", get(v1::diagnosis)))

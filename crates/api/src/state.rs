@@ -82,6 +82,40 @@ pub trait Status: Send + Sync {
         drop(failing);
         Box::pin(std::future::ready(Vec::new()))
     }
+
+    /// How every sink with a queue stands.
+    fn sinks(&self) -> Vec<SinkFacts> {
+        Vec::new()
+    }
+}
+
+/// How a sink stands. Numbers are of points since the process started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkFacts {
+    /// Heapster's name of it.
+    pub name: String,
+    /// Its destination, without secrets.
+    pub to: String,
+    /// Whether what waits survives a restart.
+    pub on_disk: bool,
+    /// `closed` while the destination works, `open` while it is left alone, `half-open` while it
+    /// is tried.
+    pub circuit: &'static str,
+    /// Why the last attempt failed; `None` once one succeeded.
+    pub failure: Option<String>,
+    /// Put into the queue.
+    pub queued: u64,
+    /// Taken by the destination.
+    pub sent: u64,
+    /// Attempts that failed and are made again.
+    pub retried: u64,
+    /// What will never arrive, by reason (`full`, `age`, `refused`, `damaged`, `disk`).
+    pub dropped: std::collections::BTreeMap<&'static str, u64>,
+    /// What waits, that from before the process started included.
+    pub waiting_points: u64,
+    /// Bytes that wait, on disk or in memory.
+    pub waiting_bytes: u64,
 }
 
 /// One hop, tried.

@@ -81,3 +81,14 @@ pub enum Error {
         sink: &'static str,
     },
 }
+
+impl Error {
+    /// The setting that it is about, if it is about one.
+    pub fn setting(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSetting { name, .. } => Some(name),
+            Self::BadSetting { name, .. } | Self::BadFile { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}

@@ -143,6 +143,31 @@ impl Kind {
         self.events.is_some()
     }
 
+    /// What is wrong with `settings`, each with the setting where it is known. Reads the files that
+    /// they name; sends nothing.
+    pub fn check(&self, settings: &[(String, String)]) -> Vec<(Option<String>, Error)> {
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            settings.iter().cloned().partition(|(name, _)| self.knows(name));
+        let mut wrong: Vec<_> = unknown
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let error = self.settings(vec![(name.clone(), value)]).err()?;
+                Some((Some(name), error))
+            })
+            .collect();
+        let planned = match (self.metrics, self.events) {
+            (None, Some(_)) => self.event_plan(known).err(),
+            _ => self.plan(known, LabelOptions::default()).err(),
+        };
+        wrong.extend(planned.map(|error| (error.setting().map(str::to_owned), error)));
+        wrong
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        let known = COMMON.iter().chain(self.settings).map(|(name, _)| *name);
+        known.into_iter().any(|known| is_called(known, name))
+    }
+
     /// A sink of metrics of this kind, which begins to send what its queue holds from before. A
     /// setting that it does not have is an error. Must be called inside a runtime, but for a sink
     /// that prints.

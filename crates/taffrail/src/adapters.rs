@@ -88,6 +88,23 @@ impl pipeline::Sink for QueuedSink {
     }
 }
 
+/// How a sink stands, for the API.
+pub(crate) fn sink_facts(status: sinks::SinkStatus) -> api::SinkFacts {
+    api::SinkFacts {
+        name: status.name.to_owned(),
+        to: status.to,
+        on_disk: status.on_disk,
+        circuit: status.circuit,
+        failure: status.failure,
+        queued: status.queued,
+        sent: status.sent,
+        retried: status.retried,
+        dropped: status.dropped.into_iter().collect(),
+        waiting_points: status.waiting_points,
+        waiting_bytes: status.waiting_bytes,
+    }
+}
+
 fn failed(reason: impl std::fmt::Display) -> SinkError {
     SinkError { reason: reason.to_string() }
 }

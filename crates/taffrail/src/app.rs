@@ -88,6 +88,7 @@ impl App {
             },
             measured.subject(config, clock, self_metrics.clone()),
             troubles(history.as_ref(), measured.replicas.as_ref()),
+            outputs.iter().filter_map(sinks::Sink::status).collect(),
         );
         let window = Arc::new(Window::new(WindowOptions::default()));
         let resources = resources::Resources::plan(config, resolution, &measured);

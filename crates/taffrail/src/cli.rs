@@ -51,11 +51,32 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Print what to apply to a cluster so that Taffrail runs there.
     Manifests(ManifestsArgs),
+    /// Check a configuration file, or print the default one.
+    Config(ConfigArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// `taffrail config`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) verb: ConfigVerb,
+}
+
+/// What to do with a configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Tell every mistake in a file, each with its line.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print the default file: every key with its meaning.
+    PrintDefault,
 }
 
 /// How to log.
@@ -86,7 +107,12 @@ pub(crate) enum LogFormat {
 
 /// `taffrail serve`.
 #[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct ServeArgs {
+    /// YAML file that says what the flags below say, and sinks key by key; flags win. See
+    /// `taffrail config print-default`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Where measurements come from: `kubernetes.summary_api:[URL][?OPTIONS]`, `kubernetes:…`
     /// (Heapster's grammar) or `host` (this machine). Without it: the cluster this pod runs in,
     /// else the current kubeconfig context.

@@ -1,5 +1,6 @@
 //! What each subcommand does, a file each.
 
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod manifests;

@@ -8,7 +8,9 @@ use api::{Check, ClusterFacts, Facts, Problem};
 use cluster::Connection;
 use model::Timestamp;
 use pipeline::Clock;
+use sinks::StatusHandle;
 
+use crate::adapters::sink_facts;
 use crate::diagnosis::Subject;
 
 /// What is wrong beside the way to the API server, as it is now.
@@ -26,12 +28,18 @@ pub(crate) struct ProcessFacts {
     subject: Subject,
     /// What else may be wrong.
     troubles: Vec<Trouble>,
+    sinks: Arc<[StatusHandle]>,
 }
 
 impl ProcessFacts {
     /// Facts that are known from the start.
-    pub(crate) fn new(facts: Facts, subject: Subject, troubles: Vec<Trouble>) -> Self {
-        Self { facts: Arc::new(RwLock::new(facts)), subject, troubles }
+    pub(crate) fn new(
+        facts: Facts,
+        subject: Subject,
+        troubles: Vec<Trouble>,
+        sinks: Arc<[StatusHandle]>,
+    ) -> Self {
+        Self { facts: Arc::new(RwLock::new(facts)), subject, troubles, sinks }
     }
 
     /// Asks the API server again and again; its version, or what is wrong, becomes a fact. A
@@ -117,6 +125,10 @@ impl api::Status for ProcessFacts {
             .iter()
             .filter(|status| matches!(status.kind, "nodes" | "pods"))
             .all(|status| status.synced)
+    }
+
+    fn sinks(&self) -> Vec<api::SinkFacts> {
+        self.sinks.iter().map(|sink| sink_facts(sink.status())).collect()
     }
 
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {

@@ -10,6 +10,7 @@ mod config;
 mod diagnosis;
 mod exit;
 mod facts;
+mod file;
 mod input;
 mod logging;
 mod outputs;
@@ -63,6 +64,7 @@ impl From<Failure> for Ended {
 }
 
 fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
+    let words = file::expanded(words).map_err(Failure::config)?;
     let cli = Cli::try_parse_from(words).map_err(Ended::ByParser)?;
     if let Command::Completions { shell } = cli.command {
         let mut script = Vec::new();
@@ -71,6 +73,9 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     }
     if let Command::Manifests(args) = cli.command {
         return Ok(say(commands::manifests::text(args).trim_end())?);
+    }
+    if let Command::Config(args) = cli.command {
+        return Ok(say(commands::config::run(&args)?.trim_end())?);
     }
     let log = match &cli.command {
         Command::Top(args) => commands::top::log(args, cli.log),
@@ -89,7 +94,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
-        Command::Manifests(_) | Command::Completions { .. } => Ok(()),
+        Command::Config(_) | Command::Manifests(_) | Command::Completions { .. } => Ok(()),
     };
     Ok(outcome?)
 }

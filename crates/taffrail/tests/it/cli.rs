@@ -60,3 +60,16 @@ fn a_taken_port_is_69_and_says_how_to_choose_another() {
     let listen = format!("--listen={}", taken.local_addr().unwrap());
     check(&["serve", "--source=host", &listen], 69, &["cannot listen on", "--listen"]);
 }
+
+#[test]
+fn a_configuration_file_is_checked_with_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taffrail.yaml");
+    let shown = path.to_str().unwrap();
+    std::fs::write(&path, taffrail(&["config", "print-default"]).stdout).unwrap();
+    check(&["config", "check", shown], 0, &["nothing wrong"]);
+    std::fs::write(&path, "listen: x\nsinks:\n  - kind: s3\n    region: y\n").unwrap();
+    let told = [&*format!("{shown}:1: listen: "), &*format!("{shown}:3: sinks[0]: ")];
+    check(&["config", "check", shown], 78, &told);
+    check(&["serve", "--config", shown], 78, &told);
+}
