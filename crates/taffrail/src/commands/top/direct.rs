@@ -177,7 +177,8 @@ fn facts(
         resolution: RESOLUTION,
         problems: Vec::new(),
     };
-    ProcessFacts::new(facts, measured.subject(config, clock, self_metrics), Vec::new())
+    let subject = measured.subject(config, clock, self_metrics);
+    ProcessFacts::new(facts, subject, Vec::new(), Arc::new([]))
 }
 
 fn config(source: Option<String>) -> Config {
