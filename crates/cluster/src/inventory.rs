@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ContainerSpec, ContainerState, ContainerStatus, Namespace, Node, Owner, Pod, Ready, Resources,
-    Termination, Workload,
+    ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod, Ready,
+    Resources, ScrapeHint, Termination, Workload,
 };
 
 use crate::quantity;
@@ -25,6 +25,8 @@ pub fn node(object: object::Node, host_id_annotation: &str) -> Node {
     let conditions = status.conditions.unwrap_or_default();
     let capacity = status.capacity.unwrap_or_default();
     let pods = capacity.get("pods").and_then(|pods| quantity::value(&pods.0));
+    let info = status.node_info.unwrap_or_default();
+    let taints = spec.taints.unwrap_or_default().into_iter();
     Node {
         name: metadata.name().into(),
         uid: metadata.uid().into(),
@@ -44,7 +46,13 @@ pub fn node(object: object::Node, host_id_annotation: &str) -> Node {
         capacity: resources(&capacity),
         allocatable: resources(&status.allocatable.unwrap_or_default()),
         pod_capacity: pods.and_then(|pods| u32::try_from(pods).ok()).unwrap_or(0),
-        kubelet_version: status.node_info.unwrap_or_default().kubelet_version.into(),
+        kubelet_version: info.kubelet_version.into(),
+        kernel_version: info.kernel_version.into(),
+        os_image: info.os_image.into(),
+        runtime_version: info.container_runtime_version.into(),
+        provider_id: spec.provider_id.into(),
+        pod_cidr: spec.pod_cidr.into(),
+        taints: taints.map(|t| (t.key.into(), t.value.into(), t.effect.into())).collect(),
         created: metadata.created.0,
         addresses: addresses.into_iter().map(|a| (a.kind.into(), a.address.into())).collect(),
         labels: labels(metadata.labels),
@@ -84,6 +92,12 @@ pub fn pod(object: object::Pod) -> Pod {
             .collect(),
         claims: claims.collect(),
         host_network: spec.host_network.unwrap_or(false),
+        ip: status.pod_ip.into(),
+        host_ip: status.host_ip.into(),
+        priority_class: spec.priority_class_name.into(),
+        qos_class: status.qos_class.into(),
+        ready: ready(status.conditions.as_deref().unwrap_or_default()),
+        scrape: scrape_hint(metadata.annotations),
         started: status.start_time.0,
         created: metadata.created.0,
         deleted: metadata.deleted.0,
@@ -91,7 +105,18 @@ pub fn pod(object: object::Pod) -> Pod {
     }
 }
 
+/// What the annotations ask for; nothing where none of them is there.
+fn scrape_hint(annotations: object::ScrapeAnnotations) -> Option<Box<ScrapeHint>> {
+    let object::ScrapeAnnotations { scrape, port, path, scheme } = annotations;
+    if scrape.is_empty() {
+        return None;
+    }
+    let (scrape, port) = (scrape.into(), port.into());
+    Some(Box::new(ScrapeHint { scrape, port, path: path.into(), scheme: scheme.into() }))
+}
+
 fn container(object: object::Container) -> ContainerSpec {
+    let ports = object.ports.unwrap_or_default().into_iter();
     let amounts = object.resources.unwrap_or_default();
     let requests = amounts.requests.unwrap_or_default();
     let extended = requests
@@ -102,6 +127,7 @@ fn container(object: object::Container) -> ContainerSpec {
         name: object.name.into(),
         image: object.image.into(),
         limits: resources(&amounts.limits.unwrap_or_default()),
+        ports: ports.map(|port| (port.name.into(), port.container_port)).collect(),
         extended_requests: extended.collect(),
         requests: resources(&requests),
     }
@@ -140,16 +166,18 @@ pub fn namespace(object: object::Namespace) -> Namespace {
         name: object.metadata.name().into(),
         uid: object.metadata.uid().into(),
         phase: object.status.phase.into(),
+        created: object.metadata.created.0,
         labels: labels(object.metadata.labels),
     }
 }
 
-/// A workload of `kind`, with its numbers of pods wanted and ready.
+/// A workload of `kind`, with its numbers of pods wanted and ready, and its other numbers.
 pub fn workload<A>(
     metadata: &Metadata<A>,
     kind: &str,
     desired: Option<i64>,
     ready: Option<i64>,
+    counts: Counts,
 ) -> Workload {
     Workload {
         namespace: metadata.namespace().into(),
@@ -158,6 +186,8 @@ pub fn workload<A>(
         owner: controller(&metadata.owners),
         desired,
         ready,
+        counts,
+        created: metadata.created.0,
     }
 }
 

@@ -333,6 +333,22 @@ catalog! {
         DISKS, DISKS, None, "Rate of bytes read from disk in bytes per second";
     DISK_IO_WRITE_BYTES_RATE "disk/io_write_bytes_rate" Gauge Float BytesPerSecond
         DISKS, DISKS, None, "Rate of bytes written to disk in bytes per second";
+    DISK_IO_READS "disk/io_reads" Counter Int Count
+        DISKS, NONE, Some("container_fs_reads_total"), "Cumulative number of reads completed";
+    DISK_IO_WRITES "disk/io_writes" Counter Int Count
+        DISKS, NONE, Some("container_fs_writes_total"), "Cumulative number of writes completed";
+    NETWORK_RX_PACKETS "network/rx_packets" Counter Int Count
+        NETWORKED, NONE, Some("container_network_receive_packets_total"),
+        "Cumulative number of packets received over the network";
+    NETWORK_RX_DROPPED "network/rx_dropped" Counter Int Count
+        NETWORKED, NONE, Some("container_network_receive_packets_dropped_total"),
+        "Cumulative number of packets dropped while receiving";
+    NETWORK_TX_PACKETS "network/tx_packets" Counter Int Count
+        NETWORKED, NONE, Some("container_network_transmit_packets_total"),
+        "Cumulative number of packets sent over the network";
+    NETWORK_TX_DROPPED "network/tx_dropped" Counter Int Count
+        NETWORKED, NONE, Some("container_network_transmit_packets_dropped_total"),
+        "Cumulative number of packets dropped while sending";
     ACCELERATOR_MEMORY_TOTAL "accelerator/memory_total" Gauge Int Bytes
         ACCELERATORS, ACCELERATORS, Some("container_accelerator_memory_total_bytes"),
         "Total accelerator memory (in bytes)";

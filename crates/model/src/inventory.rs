@@ -62,6 +62,18 @@ pub struct Node {
     pub pod_capacity: u32,
     /// Kubelet version.
     pub kubelet_version: Box<str>,
+    /// Kernel version.
+    pub kernel_version: Box<str>,
+    /// Name of the operating system's image.
+    pub os_image: Box<str>,
+    /// Container runtime and its version.
+    pub runtime_version: Box<str>,
+    /// `spec.providerID`.
+    pub provider_id: Box<str>,
+    /// `spec.podCIDR`.
+    pub pod_cidr: Box<str>,
+    /// Taints as (key, value, effect).
+    pub taints: Box<[(Box<str>, Box<str>, Box<str>)]>,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
 }
@@ -86,6 +98,8 @@ pub struct ContainerSpec {
     pub requests: Resources,
     /// Limits of the standard resources.
     pub limits: Resources,
+    /// Ports as (name, number); the name may be empty.
+    pub ports: Box<[(Box<str>, u16)]>,
     /// Requests of other resources (`nvidia.com/gpu`), whole numbers.
     pub extended_requests: Box<[(Box<str>, i64)]>,
 }
@@ -130,6 +144,19 @@ pub struct ContainerStatus {
     pub last_termination: Option<Termination>,
 }
 
+/// The annotations by which a pod asks to be scraped, as they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ScrapeHint {
+    /// `prometheus.io/scrape`
+    pub scrape: Box<str>,
+    /// `prometheus.io/port`
+    pub port: Box<str>,
+    /// `prometheus.io/path`
+    pub path: Box<str>,
+    /// `prometheus.io/scheme`
+    pub scheme: Box<str>,
+}
+
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pod {
@@ -157,6 +184,18 @@ pub struct Pod {
     pub claims: Box<[(Box<str>, Box<str>)]>,
     /// Shares the node's network.
     pub host_network: bool,
+    /// `status.podIP`.
+    pub ip: Box<str>,
+    /// `status.hostIP`.
+    pub host_ip: Box<str>,
+    /// `spec.priorityClassName`.
+    pub priority_class: Box<str>,
+    /// `status.qosClass`.
+    pub qos_class: Box<str>,
+    /// The `Ready` condition.
+    pub ready: Ready,
+    /// What its `prometheus.io/…` annotations ask for.
+    pub scrape: Option<Box<ScrapeHint>>,
     /// `status.startTime`.
     pub started: Timestamp,
     /// `metadata.creationTimestamp`.
@@ -176,6 +215,8 @@ pub struct Namespace {
     pub labels: Box<[(Box<str>, Box<str>)]>,
     /// `status.phase`.
     pub phase: Box<str>,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
 }
 
 /// A controller of pods, or of such controllers.
@@ -193,6 +234,29 @@ pub struct Workload {
     pub desired: Option<i64>,
     /// Replicas ready.
     pub ready: Option<i64>,
+    /// Its other numbers.
+    pub counts: Counts,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
+}
+
+/// Numbers of a workload beside wanted and ready; `None` where the kind has no such number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Pods there are (a job's: running).
+    pub current: Option<i64>,
+    /// Pods of the newest template.
+    pub updated: Option<i64>,
+    /// Pods ready for long enough.
+    pub available: Option<i64>,
+    /// A daemon set's pods where none should be.
+    pub misscheduled: Option<i64>,
+    /// A job's pods that must succeed.
+    pub completions: Option<i64>,
+    /// A job's pods that succeeded.
+    pub succeeded: Option<i64>,
+    /// A job's pods that failed.
+    pub failed: Option<i64>,
 }
 
 /// Everything the watches know now.

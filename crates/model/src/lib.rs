@@ -29,8 +29,8 @@ pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
-    ContainerSpec, ContainerState, ContainerStatus, Inventory, Namespace, Node, Owner, Pod, Ready,
-    Resources, SharedInventory, Termination, Workload,
+    ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node, Owner, Pod,
+    Ready, Resources, ScrapeHint, SharedInventory, Termination, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use registry::Registry;

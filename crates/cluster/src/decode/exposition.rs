@@ -63,6 +63,18 @@ const FAMILIES: &[(&str, Meaning)] = &[
         "container_fs_writes_bytes_total",
         Meaning::Part(EntityKind::Disk, metric::DISK_IO_WRITE_BYTES),
     ),
+    ("container_fs_reads_total", Meaning::Part(EntityKind::Disk, metric::DISK_IO_READS)),
+    ("container_fs_writes_total", Meaning::Part(EntityKind::Disk, metric::DISK_IO_WRITES)),
+    ("container_network_receive_packets_total", Meaning::Network(metric::NETWORK_RX_PACKETS)),
+    (
+        "container_network_receive_packets_dropped_total",
+        Meaning::Network(metric::NETWORK_RX_DROPPED),
+    ),
+    ("container_network_transmit_packets_total", Meaning::Network(metric::NETWORK_TX_PACKETS)),
+    (
+        "container_network_transmit_packets_dropped_total",
+        Meaning::Network(metric::NETWORK_TX_DROPPED),
+    ),
     ("container_start_time_seconds", Meaning::Start),
     ("container_scrape_error", Meaning::Failed),
 ];

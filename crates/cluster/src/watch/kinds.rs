@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Inventory, Namespace, Node, Owner, Pod, Workload};
+use model::{Counts, Inventory, Namespace, Node, Owner, Pod, Workload};
 
 use super::{Seen, Watched};
 use crate::inventory;
@@ -93,7 +93,7 @@ impl Watched for object::Pod {
 
 /// A workload kind: its object, the name of its kind, and where its numbers stand.
 macro_rules! workload {
-    ($object:ident $kind:literal $plural:literal $desired:expr, $ready:expr) => {
+    ($object:ident $kind:literal $plural:literal $desired:expr, $ready:expr, $counts:expr) => {
         impl Watched for object::$object {
             type Record = Workload;
             const PLURAL: &'static str = $plural;
@@ -101,7 +101,9 @@ macro_rules! workload {
             fn record(self, _: &str) -> Workload {
                 let desired: fn(&Self) -> Option<i64> = $desired;
                 let ready: fn(&Self) -> Option<i64> = $ready;
-                inventory::workload(&self.metadata, $kind, desired(&self), ready(&self))
+                let counts: fn(&Self) -> Counts = $counts;
+                let (desired, ready, counts) = (desired(&self), ready(&self), counts(&self));
+                inventory::workload(&self.metadata, $kind, desired, ready, counts)
             }
 
             fn put(record: Workload, inventory: &mut Inventory) {
@@ -124,15 +126,49 @@ macro_rules! workload {
 
 // The API server leaves out numbers that are zero, and defaults replicas to 1.
 workload!(ReplicaSet "ReplicaSet" "replicasets"
-    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)));
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)),
+    |set| replicas(&set.status));
 workload!(Deployment "Deployment" "deployments"
-    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)));
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)),
+    |set| replicas(&set.status));
 workload!(StatefulSet "StatefulSet" "statefulsets"
-    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)));
+    |set| Some(set.spec.replicas.unwrap_or(1)), |set| Some(set.status.ready_replicas.unwrap_or(0)),
+    |set| replicas(&set.status));
 workload!(DaemonSet "DaemonSet" "daemonsets"
-    |set| Some(set.status.desired_number_scheduled.unwrap_or(0)), |set| Some(set.status.number_ready.unwrap_or(0)));
-workload!(Job "Job" "jobs" |job| job.spec.parallelism, |job| job.status.ready);
-workload!(CronJob "CronJob" "cronjobs" |_| None, |_| None);
+    |set| Some(set.status.desired_number_scheduled.unwrap_or(0)), |set| Some(set.status.number_ready.unwrap_or(0)),
+    |set| daemons(&set.status));
+workload!(Job "Job" "jobs" |job| job.spec.parallelism, |job| job.status.ready,
+    |job| job_counts(job));
+workload!(CronJob "CronJob" "cronjobs" |_| None, |_| None, |_| Counts::default());
+
+fn replicas(status: &object::ReplicaStatus) -> Counts {
+    Counts {
+        current: Some(status.replicas.unwrap_or(0)),
+        updated: Some(status.updated_replicas.unwrap_or(0)),
+        available: Some(status.available_replicas.unwrap_or(0)),
+        ..Counts::default()
+    }
+}
+
+fn daemons(status: &object::DaemonStatus) -> Counts {
+    Counts {
+        current: Some(status.current_number_scheduled.unwrap_or(0)),
+        updated: Some(status.updated_number_scheduled.unwrap_or(0)),
+        available: Some(status.number_available.unwrap_or(0)),
+        misscheduled: Some(status.number_misscheduled.unwrap_or(0)),
+        ..Counts::default()
+    }
+}
+
+fn job_counts(job: &object::Job) -> Counts {
+    Counts {
+        current: Some(job.status.active.unwrap_or(0)),
+        completions: job.spec.completions,
+        succeeded: Some(job.status.succeeded.unwrap_or(0)),
+        failed: Some(job.status.failed.unwrap_or(0)),
+        ..Counts::default()
+    }
+}
 
 fn put_workload(record: Workload, inventory: &mut Inventory) {
     let key = Owner { kind: record.kind.clone(), name: record.name.clone() };

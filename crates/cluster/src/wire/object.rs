@@ -155,7 +155,7 @@ object! {
 }
 object! {
     /// A pod.
-    Pod<IgnoredAny> {
+    Pod<ScrapeAnnotations> {
         /// What it shall be.
         spec: PodSpec,
         /// What it is.

@@ -12,6 +12,28 @@ pub struct NodeSpec {
     pub external_id: Option<String>,
     /// Cordoned.
     pub unschedulable: Option<bool>,
+    /// Its id at the cloud.
+    #[serde(rename = "providerID", default)]
+    pub provider_id: String,
+    /// Addresses of its pods.
+    #[serde(rename = "podCIDR", default)]
+    pub pod_cidr: String,
+    /// What keeps pods away.
+    pub taints: Option<Vec<Taint>>,
+}
+
+/// A taint.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Taint {
+    /// Key.
+    #[serde(default)]
+    pub key: String,
+    /// Value.
+    #[serde(default)]
+    pub value: String,
+    /// Effect.
+    #[serde(default)]
+    pub effect: String,
 }
 
 /// What a node is.
@@ -77,6 +99,32 @@ pub struct NodeInfo {
     /// The kubelet's.
     #[serde(default)]
     pub kubelet_version: String,
+    /// The kernel's.
+    #[serde(default)]
+    pub kernel_version: String,
+    /// The operating system's.
+    #[serde(default)]
+    pub os_image: String,
+    /// The container runtime's.
+    #[serde(default)]
+    pub container_runtime_version: String,
+}
+
+/// The annotations of a pod that are read.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ScrapeAnnotations {
+    /// Whether it wants to be scraped.
+    #[serde(rename = "prometheus.io/scrape", default)]
+    pub scrape: String,
+    /// On which port.
+    #[serde(rename = "prometheus.io/port", default)]
+    pub port: String,
+    /// Below which path.
+    #[serde(rename = "prometheus.io/path", default)]
+    pub path: String,
+    /// Over `http` or `https`.
+    #[serde(rename = "prometheus.io/scheme", default)]
+    pub scheme: String,
 }
 
 /// What a pod shall be.
@@ -87,6 +135,9 @@ pub struct PodSpec {
     pub node_name: Option<String>,
     /// Shares the node's network.
     pub host_network: Option<bool>,
+    /// Its priority's name.
+    #[serde(default)]
+    pub priority_class_name: String,
     /// Containers.
     pub containers: Option<Vec<Container>>,
     /// Volumes.
@@ -104,6 +155,20 @@ pub struct Container {
     pub image: String,
     /// Requests and limits.
     pub resources: Option<ContainerResources>,
+    /// Ports.
+    pub ports: Option<Vec<Port>>,
+}
+
+/// A port of a container.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Port {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its number.
+    #[serde(default)]
+    pub container_port: u16,
 }
 
 /// Requests and limits.
@@ -148,6 +213,17 @@ pub struct PodStatus {
     /// When the kubelet took it on.
     #[serde(default)]
     pub start_time: Time,
+    /// Its address.
+    #[serde(rename = "podIP", default)]
+    pub pod_ip: String,
+    /// Its node's address.
+    #[serde(rename = "hostIP", default)]
+    pub host_ip: String,
+    /// Quality of service.
+    #[serde(default)]
+    pub qos_class: String,
+    /// Conditions.
+    pub conditions: Option<Vec<Condition>>,
     /// Its containers.
     pub container_statuses: Option<Vec<ContainerStatus>>,
 }
@@ -233,8 +309,14 @@ pub struct Replicas {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplicaStatus {
+    /// How many there are.
+    pub replicas: Option<i64>,
     /// How many are ready.
     pub ready_replicas: Option<i64>,
+    /// How many are of the newest template.
+    pub updated_replicas: Option<i64>,
+    /// How many are ready for long enough.
+    pub available_replicas: Option<i64>,
 }
 
 /// Pods of a daemon set.
@@ -245,6 +327,14 @@ pub struct DaemonStatus {
     pub desired_number_scheduled: Option<i64>,
     /// Ready.
     pub number_ready: Option<i64>,
+    /// There.
+    pub current_number_scheduled: Option<i64>,
+    /// Of the newest template.
+    pub updated_number_scheduled: Option<i64>,
+    /// Ready for long enough.
+    pub number_available: Option<i64>,
+    /// Where none should be.
+    pub number_misscheduled: Option<i64>,
 }
 
 /// Completions of a job.
@@ -252,6 +342,8 @@ pub struct DaemonStatus {
 pub struct JobSpec {
     /// How many pods may run at once.
     pub parallelism: Option<i64>,
+    /// How many pods must succeed.
+    pub completions: Option<i64>,
 }
 
 /// Pods of a job.
@@ -259,4 +351,10 @@ pub struct JobSpec {
 pub struct JobStatus {
     /// How many are ready.
     pub ready: Option<i64>,
+    /// How many run.
+    pub active: Option<i64>,
+    /// How many succeeded.
+    pub succeeded: Option<i64>,
+    /// How many failed.
+    pub failed: Option<i64>,
 }
