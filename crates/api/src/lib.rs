@@ -15,6 +15,7 @@ mod local;
 mod number;
 mod observe;
 mod past;
+mod prometheus;
 mod request;
 mod server;
 mod sidecar;
@@ -72,6 +73,7 @@ pub fn router(state: &Arc<ApiState>) -> Router {
     }
     routes
         .nest("/api/taffrail", Router::new().nest("/v1", v1_routes()).fallback(v1::not_found))
+        .merge(prometheus::routes())
         .route("/", named("dashboard", get(dashboard::page)))
         .fallback(dashboard::page_or_not_found)
         .layer(from_fn_with_state(Arc::clone(state), observe::count))

@@ -64,6 +64,9 @@ pub(crate) const MAX_LISTS: usize = 64;
 /// Answers smaller than this are not compressed.
 pub(crate) const MIN_COMPRESSED_BYTES: u64 = 1024;
 
+/// How long a PromQL query may take, waiting for its turn included; Prometheus' default.
+pub(crate) const MAX_QUERY_TIME: Duration = Duration::from_mins(2);
+
 /// Counts that the bound `name` was hit.
 pub(crate) fn hit(name: &'static str) {
     counter!(telemetry::LIMITS_HIT, "limit" => name).increment(1);

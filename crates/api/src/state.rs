@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
+use query::promql::Database;
 use query::{Archive, ResourceWindows, Window};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
@@ -202,6 +203,8 @@ pub struct ApiParts {
     pub past: Option<Arc<dyn Past>>,
     /// What metrics.k8s.io is answered from.
     pub resources: Arc<ResourceWindows>,
+    /// What PromQL is asked of.
+    pub database: Arc<dyn Database>,
 }
 
 /// What the handlers share.
@@ -215,6 +218,7 @@ pub struct ApiState {
     pub(crate) self_metrics: PrometheusHandle,
     pub(crate) dashboard: Arc<dyn Dashboard>,
     pub(crate) archive: Option<Arc<dyn Archive>>,
+    pub(crate) database: Arc<dyn Database>,
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) past: Option<Arc<dyn Past>>,
@@ -276,6 +280,7 @@ impl ApiState {
             self_metrics: parts.self_metrics,
             dashboard: parts.dashboard,
             archive: parts.archive,
+            database: parts.database,
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             past: parts.past,
             resources: parts.resources,

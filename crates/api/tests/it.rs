@@ -7,6 +7,7 @@ mod it {
     pub(crate) mod historical;
     pub(crate) mod kept;
     pub(crate) mod kubernetes;
+    pub(crate) mod prometheus;
     pub(crate) mod recorded;
     pub(crate) mod self_metrics;
     pub(crate) mod sockets;

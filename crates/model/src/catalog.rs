@@ -333,6 +333,10 @@ catalog! {
         DISKS, DISKS, None, "Rate of bytes read from disk in bytes per second";
     DISK_IO_WRITE_BYTES_RATE "disk/io_write_bytes_rate" Gauge Float BytesPerSecond
         DISKS, DISKS, None, "Rate of bytes written to disk in bytes per second";
+    CPU_CFS_THROTTLED_TIME "cpu/cfs_throttled_time" Counter Int Nanoseconds
+        Kinds::of(&[Pod, Container, SystemContainer]), NONE,
+        Some("container_cpu_cfs_throttled_seconds_total"),
+        "Cumulative time that the CPU limit throttled";
     DISK_IO_READS "disk/io_reads" Counter Int Count
         DISKS, NONE, Some("container_fs_reads_total"), "Cumulative number of reads completed";
     DISK_IO_WRITES "disk/io_writes" Counter Int Count

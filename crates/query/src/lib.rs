@@ -5,6 +5,7 @@
 
 mod archive;
 mod chunk;
+mod columns;
 mod graphed;
 mod history;
 mod joined;
@@ -13,11 +14,14 @@ mod range;
 mod rank;
 mod resource;
 pub mod telemetry;
+mod views;
 mod window;
 
 pub use archive::{Archive, ArchiveError, Cancel, EventsAsked, LabelMatch, Strip, label_of};
+pub use columns::{Columns, ColumnsAsked, EntityColumns, EntityRow};
 pub use joined::RangeAsked;
 pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
 pub use rank::top;
 pub use resource::{ContainerUsage, NodeWindow, PodUsage, ResourceOptions, ResourceWindows, Usage};
+pub use views::{StateHistory, Views};
 pub use window::{Rejected, Window, WindowOptions};

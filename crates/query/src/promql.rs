@@ -36,5 +36,7 @@ pub use fuzz::fuzz_promql;
 pub use labels::{Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
 pub use memory::MemorySeries;
-pub use parse::{Query, parse, parse_matchers};
-pub use select::{Column, STALE, Select, SelectRequest, Selected, SeriesView, is_stale};
+pub use parse::{Query, duration_ms, format, parse, parse_matchers};
+pub use select::{
+    Column, Database, MetricInfo, STALE, Select, SelectRequest, Selected, SeriesView, is_stale,
+};

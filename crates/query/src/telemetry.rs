@@ -12,3 +12,5 @@ pub const TICKS: &str = "taffrail_window_history_ticks";
 pub const ENTITIES: &str = "taffrail_window_history_entities";
 /// Gauge: nodes and containers in the resource windows, by `type`. metrics-server's name.
 pub const STORAGE_POINTS: &str = "metrics_server_storage_points";
+/// Gauge: versions of objects that no longer hold and are kept for queries.
+pub const CLOSED_VERSIONS: &str = "taffrail_state_closed_versions";

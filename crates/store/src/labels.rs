@@ -82,7 +82,8 @@ impl Labels {
         self.pairs.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    pub(crate) fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+    /// Every (name, value), sorted by name, to be shared.
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.pairs
     }
 

@@ -9,12 +9,12 @@ use api::{ApiOptions, ApiParts, ApiState, Facts, Listener};
 use cluster::{Connection, Watches};
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::{Clock, Pipeline, Source, Stopped};
-use query::{Window, WindowOptions};
+use query::{StateHistory, Views, Window, WindowOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::adapters::EmbeddedDashboard;
+use crate::adapters::{EmbeddedDashboard, StoredColumns};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::facts::{self, ProcessFacts, cluster_facts};
@@ -93,6 +93,10 @@ impl App {
         let window = Arc::new(Window::new(WindowOptions::default()));
         let resources = resources::Resources::plan(config, resolution, &measured);
         let (listeners, secure) = listen::others(config, listener, &measured).await?;
+        let stated = Arc::new(StateHistory::default());
+        let store = history.as_ref().map(History::store);
+        let columns = StoredColumns::new(store, Arc::clone(&window));
+        let views = Arc::new(Views::new(Arc::new(columns), Arc::clone(&stated)));
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -110,8 +114,9 @@ impl App {
             archive: history.as_ref().map(History::archive),
             resources: Arc::clone(resources.windows()),
             past: past::past(config, history.as_ref().map(History::store).as_ref())?,
+            database: views,
         });
-        let taking = (&window, history.as_ref(), resources.ticked());
+        let taking = (&window, &stated, history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);
         let Measured { source, cluster, replicas, .. } = measured;
         Ok(Self {

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Manifests(ManifestsArgs),
     /// Check a configuration file, or print the default one.
     Config(ConfigArgs),
+    /// Ask a running server a PromQL question.
+    Query(QueryArgs),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -77,6 +79,46 @@ pub(crate) enum ConfigVerb {
     },
     /// Print the default file: every key with its meaning.
     PrintDefault,
+}
+
+/// `taffrail query`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct QueryArgs {
+    /// The question, in PromQL: `sum by (namespace) (rate(container_cpu_usage_seconds_total[5m]))`.
+    pub(crate) expression: String,
+    /// The server to ask.
+    #[arg(
+        long,
+        env = "TAFFRAIL_SERVER",
+        default_value = "http://127.0.0.1:8082",
+        value_name = "URL"
+    )]
+    pub(crate) server: String,
+    /// Ask for the last so long (`1h`, `30m`) instead of one moment.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) range: Option<String>,
+    /// Ask at another moment than now: RFC 3339, seconds since 1970, or `-2h`.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// Distance between the points of a range.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) step: Option<String>,
+    /// How to print the answer.
+    #[arg(short, long, value_enum, default_value_t = QueryOutput::Table)]
+    pub(crate) output: QueryOutput,
+}
+
+/// How to print an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryOutput {
+    /// Aligned columns.
+    Table,
+    /// Comma-separated values.
+    Csv,
+    /// The API's own JSON.
+    Json,
+    /// A graph in the terminal.
+    Plot,
 }
 
 /// How to log.

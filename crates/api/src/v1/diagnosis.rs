@@ -129,6 +129,7 @@ mod tests {
             archive: None,
             past: None,
             resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
+            database: Arc::new(query::promql::MemorySeries::default()),
         })
     }
 

@@ -90,6 +90,7 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         archive: None,
         past: None,
         resources: Arc::new(ResourceWindows::new(ResourceOptions::default())),
+        database: Arc::new(query::promql::MemorySeries::default()),
     }
 }
 

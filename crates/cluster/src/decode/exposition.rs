@@ -17,6 +17,8 @@ const PAUSE: &str = "POD";
 enum Meaning {
     /// Seconds of CPU → nanoseconds; only the total of all cores.
     Cpu,
+    /// Seconds → nanoseconds.
+    Nanos(MetricId),
     /// A number as it is.
     Whole(MetricId),
     /// Page faults, by `failure_type`; only the container's own `scope`.
@@ -40,6 +42,7 @@ const FAMILIES: &[(&str, Meaning)] = &[
         "container_cpu_cfs_throttled_periods_total",
         Meaning::Whole(metric::CPU_CFS_THROTTLED_PERIODS),
     ),
+    ("container_cpu_cfs_throttled_seconds_total", Meaning::Nanos(metric::CPU_CFS_THROTTLED_TIME)),
     ("container_memory_usage_bytes", Meaning::Whole(metric::MEMORY_USAGE)),
     ("container_memory_cache", Meaning::Whole(metric::MEMORY_CACHE)),
     ("container_memory_rss", Meaning::Whole(metric::MEMORY_RSS)),
@@ -143,6 +146,7 @@ fn write(sample: &Sample<'_>, meaning: Meaning, row: Row, rows: &mut Rows<'_>) {
                 rows.set(row, metric::CPU_USAGE, nanos(sample.value));
             }
         }
+        Meaning::Nanos(metric) => rows.set(row, metric, nanos(sample.value)),
         Meaning::Whole(metric) => rows.set(row, metric, whole(sample.value)),
         Meaning::Faults => match (&*sample.label("scope"), &*sample.label("failure_type")) {
             ("" | "container", "pgfault") => {

@@ -31,6 +31,12 @@ impl Labels {
         Self(all.into())
     }
 
+    /// Labels from pairs whose names are sorted, differ, and have values.
+    pub(crate) fn from_sorted(pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        debug_assert!(pairs.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted by name");
+        Self(pairs.into())
+    }
+
     /// The value of `name`, or the empty string.
     pub fn get(&self, name: &str) -> &str {
         self.find(name).map_or("", |pair| &pair.1)
@@ -70,7 +76,7 @@ impl Labels {
     }
 
     /// These labels with `name` set to `value`, or without it if `value` is empty.
-    pub(super) fn with(&self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         if self.get(name) == value {
             return self.clone();
         }

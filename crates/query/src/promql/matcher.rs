@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
+
+use super::{Limits, QueryError};
 
 /// How a label's value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +32,26 @@ impl Matcher {
     /// `name="value"`.
     pub fn equal(name: &str, value: &str) -> Self {
         Self { name: name.into(), value: value.into(), op: MatchOp::Equal, regex: None }
+    }
+
+    /// A condition of any kind; a pattern must fit `limits`.
+    pub fn new(op: MatchOp, name: &str, value: &str, limits: &Limits) -> Result<Self, QueryError> {
+        let regex = match op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Matches | MatchOp::MatchesNot => {
+                let built = RegexBuilder::new(&format!("^(?s:{value})$"))
+                    .size_limit(limits.regex_bytes)
+                    .build();
+                Some(built.map_err(|error| QueryError::BadRequest(error.to_string()))?)
+            }
+        };
+        Ok(Self { name: name.into(), value: value.into(), op, regex })
+    }
+
+    /// The same condition on the label `name`.
+    #[must_use]
+    pub fn on(&self, name: &str) -> Self {
+        Self { name: name.into(), ..self.clone() }
     }
 
     pub(super) fn from_parser(matcher: &promql_parser::label::Matcher) -> Self {

@@ -1,6 +1,11 @@
 //! Series held in memory: a source for tests and for small sets; no index.
 
-use super::{Column, Labels, Select, SelectError, SelectRequest, Selected, SeriesView};
+use std::collections::BTreeSet;
+
+use super::{
+    Column, Database, Labels, METRIC_NAME, MetricInfo, Select, SelectError, SelectRequest,
+    Selected, SeriesView,
+};
 
 /// Series with their samples, sorted by labels.
 #[derive(Debug, Clone, Default)]
@@ -51,5 +56,14 @@ impl Select for MemorySeries {
             });
         }
         Ok(selected)
+    }
+}
+
+impl Database for MemorySeries {
+    fn metrics(&self) -> Vec<MetricInfo> {
+        let names = self.series.iter().map(|(labels, ..)| labels.get(METRIC_NAME));
+        let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+        let info = |name: &str| MetricInfo { name: name.into(), kind: "unknown", help: "".into() };
+        names.into_iter().map(info).collect()
     }
 }

@@ -44,6 +44,27 @@ pub fn parse_matchers(text: &str, limits: &Limits) -> Result<Vec<Matcher>, Query
     }
 }
 
+/// The query laid out for people, as Prometheus' `format_query` does.
+pub fn format(text: &str, limits: &Limits) -> Result<String, QueryError> {
+    parse(text, limits)?;
+    let scanned = scan::scan(text, limits)?;
+    let parsed =
+        grammar::parse(&scanned.text).map_err(|reason| locate::error(text, &scanned, &reason))?;
+    Ok(parsed.prettify())
+}
+
+/// A duration such as `1h30m`, or seconds with decimals, in milliseconds.
+pub fn duration_ms(text: &str) -> Option<i64> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let millis = (seconds * 1000.0).round();
+        #[expect(clippy::cast_possible_truncation, reason = "within ±2^53")]
+        return (millis.abs() < 9e15).then_some(millis as i64);
+    }
+    scan::duration_ms(text)
+        .and_then(|millis| i64::try_from(millis).ok())
+        .filter(|_| !text.is_empty())
+}
+
 /// Prometheus 2.42 has a function by a name that the newer grammar no longer knows.
 fn register_functions() {
     let args = vec![ValueType::Matrix, ValueType::Scalar, ValueType::Scalar];

@@ -22,6 +22,10 @@ pub enum Column<'a, T> {
     Borrowed(&'a [T]),
     /// Lives as long as somebody holds it.
     Shared(Arc<[T]>),
+    /// A part of a shared column: offset and length.
+    Part(Arc<[T]>, usize, usize),
+    /// Made for this query.
+    Owned(Vec<T>),
 }
 
 impl<T> Deref for Column<'_, T> {
@@ -31,6 +35,8 @@ impl<T> Deref for Column<'_, T> {
         match self {
             Self::Borrowed(slice) => slice,
             Self::Shared(shared) => shared,
+            Self::Part(shared, from, len) => shared.get(*from..from + len).unwrap_or_default(),
+            Self::Owned(values) => values,
         }
     }
 }
@@ -59,12 +65,14 @@ pub struct SelectRequest<'a> {
     pub max_series: usize,
     /// How many samples the query may still load; more may be refused early.
     pub max_samples: usize,
+    /// Whether samples are wanted; else columns may be left empty.
+    pub samples: bool,
 }
 
 /// What a [`Select`] found.
 #[derive(Debug, Default)]
 pub struct Selected<'a> {
-    /// Sorted by labels, each labels once. Samples outside the wanted time are ignored.
+    /// Each labels once, in an order that stays the same. Samples outside the wanted time are ignored.
     pub series: Vec<SeriesView<'a>>,
     /// What the asker should know, such as that a source did not answer.
     pub warnings: Vec<String>,
@@ -74,4 +82,21 @@ pub struct Selected<'a> {
 pub trait Select {
     /// The series whose labels pass all matchers and that may have samples in the wanted time.
     fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError>;
+}
+
+/// What is known of a metric's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricInfo {
+    /// The name.
+    pub name: Arc<str>,
+    /// `counter`, `gauge` or `unknown`.
+    pub kind: &'static str,
+    /// One sentence; may be empty.
+    pub help: Arc<str>,
+}
+
+/// Series with what is known of their names: what an HTTP API asks.
+pub trait Database: Select + Send + Sync {
+    /// Every metric that may have series, sorted by name.
+    fn metrics(&self) -> Vec<MetricInfo>;
 }

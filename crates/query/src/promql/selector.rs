@@ -196,7 +196,7 @@ fn select<'a>(
 ) -> Result<Vec<SeriesView<'a>>, QueryError> {
     let (max_series, max_samples) =
         (evaluator.budget.series_left(), evaluator.budget.samples_left());
-    let request = SelectRequest { matchers, start, end, max_series, max_samples };
+    let request = SelectRequest { matchers, start, end, max_series, max_samples, samples: true };
     let selected = evaluator.source.select(&request)?;
     evaluator.budget.warn(selected.warnings);
     let samples = selected.series.iter().map(|view| view.timestamps.len()).sum();

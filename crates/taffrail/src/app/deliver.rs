@@ -1,11 +1,12 @@
 //! The tick with everything that takes its batches: live window, history, sinks, event streams.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use api::ApiState;
+use model::SharedInventory;
 use pipeline::{Clock, Pipeline, TickOptions, TickStatus};
-use query::{ResourceWindows, Window};
+use query::{ResourceWindows, StateHistory, Window};
 use tokio::sync::watch;
 
 use super::history::History;
@@ -13,9 +14,14 @@ use super::measure::Measured;
 use crate::adapters::{QueuedSink, fill_from};
 use crate::config::{Config, Dialect, HEAPSTER_SCRAPE_OFFSET};
 
-/// Who takes batches in the tick itself: the live window, history, resource windows.
-pub(super) type Takers<'a> =
-    (&'a Arc<Window>, Option<&'a History>, Option<&'a Arc<ResourceWindows>>);
+/// Who takes batches in the tick itself: the live window, the objects' states, history, resource
+/// windows.
+pub(super) type Takers<'a> = (
+    &'a Arc<Window>,
+    &'a Arc<StateHistory>,
+    Option<&'a History>,
+    Option<&'a Arc<ResourceWindows>>,
+);
 
 /// The tick over `measured`: the window shows a batch first, history keeps it, sinks send it.
 pub(super) fn pipeline(
@@ -23,11 +29,13 @@ pub(super) fn pipeline(
     resolution: Duration,
     clock: Clock,
     measured: &Measured,
-    (window, history, ticked): Takers<'_>,
+    (window, stated, history, ticked): Takers<'_>,
     sinks: Vec<sinks::Sink>,
 ) -> Pipeline {
     let (source, inventory) = (Arc::clone(&measured.source), Arc::clone(&measured.inventory));
+    let noted = noted_by(stated, Arc::clone(&inventory));
     let mut pipeline = Pipeline::new(clock, source, inventory, tick_options(config, resolution))
+        .with_consumer(noted)
         .with_consumer(taken_by(window));
     if let Some(windows) = ticked {
         let windows = Arc::clone(windows);
@@ -68,6 +76,18 @@ fn taken_by(window: &Arc<Window>) -> impl Fn(&Arc<model::Batch>) + Send + 'stati
         if let Err(rejected) = window.append(batch) {
             tracing::warn!(timestamp = %batch.timestamp(), %rejected, "batch not shown");
         }
+    }
+}
+
+/// Notes what the cluster's objects are at the time of each batch.
+fn noted_by(
+    stated: &Arc<StateHistory>,
+    inventory: SharedInventory,
+) -> impl Fn(&Arc<model::Batch>) + Send + 'static {
+    let stated = Arc::clone(stated);
+    move |batch| {
+        let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
+        stated.observe(&inventory, batch.targets(), batch.timestamp().millis());
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use query::promql::MemorySeries;
 use serde_json::Value;
 
-use crate::samples;
+use super::samples;
 
 /// How often readiness is asked for, and how long in between.
 const TRIES: u32 = 100;
@@ -25,9 +25,9 @@ pub(crate) struct Server {
 
 impl Server {
     /// Writes blocks with `series` and starts a server on them.
-    pub(crate) fn start(series: &MemorySeries) -> Result<Self, String> {
+    pub(crate) fn start(name: &str, series: &MemorySeries) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
-        let folder = std::env::temp_dir().join(format!("differential-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(text)?;
         let (metrics, config, blocks) =
             (folder.join("samples.om"), folder.join("config.yml"), folder.join("blocks"));
@@ -37,7 +37,7 @@ impl Server {
             .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
             .args([&metrics, &blocks])
             .output()
-            .map_err(text)?;
+            .map_err(|error| format!("promtool: {error}; run `cargo xtask tools`"))?;
         if !made.status.success() {
             return Err(String::from_utf8_lossy(&made.stderr).into_owned());
         }
@@ -74,11 +74,13 @@ impl Server {
         self.ask("/api/v1/query_range", &format!("query={}&{times}", encoded(query)))
     }
 
-    fn ask(&self, path: &str, body: &str) -> Result<Value, String> {
+    /// The answer to a POST of a form, or to a GET where there is none.
+    pub(crate) fn ask(&self, path: &str, body: &str) -> Result<Value, String> {
         let text = |error: std::io::Error| error.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(text)?;
+        let method = if body.is_empty() { "GET" } else { "POST" };
         let request = format!(
-            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: \
+            "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: \
              application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );

@@ -1,0 +1,178 @@
+//! `/api/v1/series`, `/labels`, `/label/…/values` and `/metadata`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use query::promql::{Labels, METRIC_NAME, Matcher, SelectError, SelectRequest};
+use serde_json::{Value, json};
+
+use super::answer::{Failure, Kind, respond, success};
+use super::ask::{Patience, ask};
+use super::matrix::put_labels;
+use super::parameters::Parameters;
+use crate::ApiState;
+
+/// How far back labels are looked for when no start is given.
+const DEFAULT_REACH_MS: i64 = 24 * 3_600_000;
+/// Most series whose labels are looked at in one request.
+const MAX_LABELED_SERIES: usize = 200_000;
+
+pub(super) async fn series(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
+    with_parameters(&state, request, |state, parameters, patience| {
+        let sets = parameters.matches()?;
+        if sets.is_empty() {
+            return Err(Failure::new(Kind::BadData, "no match[] parameter provided"));
+        }
+        let found = Found::of(state, parameters, sets, patience)?;
+        let mut data = String::from("[");
+        for (at, labels) in found.series.iter().enumerate() {
+            if at > 0 {
+                data.push(',');
+            }
+            put_labels(&mut data, labels);
+        }
+        data.push(']');
+        Ok(success(&data, &found.warnings))
+    })
+    .await
+}
+
+pub(super) async fn names(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
+    with_parameters(&state, request, |state, parameters, patience| {
+        let sets = parameters.matches()?;
+        let found = Found::of(state, parameters, sets, patience)?;
+        let names: BTreeSet<&str> =
+            found.series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
+        Ok(success(&json!(names).to_string(), &found.warnings))
+    })
+    .await
+}
+
+pub(super) async fn values(
+    State(state): State<Arc<ApiState>>,
+    Path(name): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_name {
+        return Failure::new(Kind::BadData, format!("invalid label name: {name:?}"))
+            .into_response();
+    }
+    with_parameters(&state, request, move |state, parameters, patience| {
+        let sets = parameters.matches()?;
+        if name == METRIC_NAME && sets.is_empty() {
+            let metrics = state.database.metrics();
+            let names: Vec<&str> = metrics.iter().map(|metric| &*metric.name).collect();
+            return Ok(success(&json!(names).to_string(), &[]));
+        }
+        let found = Found::of(state, parameters, sets, patience)?;
+        let mut values: BTreeSet<&str> =
+            found.series.iter().map(|labels| labels.get(&name)).collect();
+        values.remove("");
+        Ok(success(&json!(values).to_string(), &found.warnings))
+    })
+    .await
+}
+
+pub(super) async fn metadata(
+    State(state): State<Arc<ApiState>>,
+    request: Request<Body>,
+) -> Response {
+    let parameters = match Parameters::of(request).await {
+        Ok(parameters) => parameters,
+        Err(failure) => return failure.into_response(),
+    };
+    let limit = match parameters.get("limit").map(str::parse::<usize>) {
+        None => usize::MAX,
+        Some(Ok(limit)) => limit,
+        Some(Err(_)) => {
+            return Failure::new(Kind::BadData, "limit must be a number").into_response();
+        }
+    };
+    let wanted = parameters.get("metric");
+    let all = state.database.metrics().into_iter();
+    let all: BTreeMap<String, Value> = all
+        .filter(|metric| wanted.is_none_or(|wanted| wanted == &*metric.name))
+        .take(limit)
+        .map(|metric| {
+            let entry = json!([{ "type": metric.kind, "help": &*metric.help, "unit": "" }]);
+            (metric.name.to_string(), entry)
+        })
+        .collect();
+    respond(Ok(json!(all)))
+}
+
+async fn with_parameters(
+    state: &Arc<ApiState>,
+    request: Request<Body>,
+    work: impl FnOnce(&ApiState, &Parameters, &Patience) -> Result<Response, Failure> + Send + 'static,
+) -> Response {
+    match Parameters::of(request).await {
+        Ok(parameters) => {
+            ask(state, None, move |state, patience| work(state, &parameters, patience)).await
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+/// The labels of series.
+struct Found {
+    series: BTreeSet<Labels>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    /// Series of any of `sets` in the time asked for; of every metric where there are none.
+    fn of(
+        state: &ApiState,
+        parameters: &Parameters,
+        sets: Vec<Vec<Matcher>>,
+        patience: &Patience,
+    ) -> Result<Self, Failure> {
+        let now = state.now().millis();
+        let end = parameters.time("end", now)?;
+        let start = parameters.time("start", end.saturating_sub(DEFAULT_REACH_MS))?;
+        if end < start {
+            return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+        }
+        let every = sets.is_empty();
+        let sets = if every {
+            let metrics = state.database.metrics().into_iter();
+            metrics.map(|metric| vec![Matcher::equal(METRIC_NAME, &metric.name)]).collect()
+        } else {
+            sets
+        };
+        let mut found = Self { series: BTreeSet::new(), warnings: Vec::new() };
+        for matchers in sets {
+            if patience.is_over() {
+                return Err(Failure::new(Kind::Timeout, "query timed out"));
+            }
+            let request = SelectRequest {
+                matchers: &matchers,
+                start,
+                end,
+                max_series: MAX_LABELED_SERIES.saturating_sub(found.series.len()),
+                max_samples: usize::MAX,
+                samples: false,
+            };
+            match state.database.select(&request) {
+                Ok(selected) => {
+                    found.series.extend(selected.series.into_iter().map(|one| one.labels));
+                    found.warnings.extend(selected.warnings);
+                }
+                Err(SelectError::TooMany { .. }) if every => {
+                    let warning = format!("labels of the first {MAX_LABELED_SERIES} series only");
+                    found.warnings.push(warning);
+                    break;
+                }
+                Err(error) => return Err(Failure::new(Kind::Execution, error.to_string())),
+            }
+        }
+        Ok(found)
+    }
+}

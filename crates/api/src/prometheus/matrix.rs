@@ -1,0 +1,177 @@
+//! `/api/v1/query` and `/api/v1/query_range`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use query::promql::{Answer, AnswerValue, Labels, Options, QueryError, parse};
+
+use super::answer::{Failure, success};
+use super::ask::{Patience, ask};
+use super::number::{put, put_text, put_time, put_value};
+use super::parameters::Parameters;
+use crate::ApiState;
+
+pub(super) async fn instant(
+    State(state): State<Arc<ApiState>>,
+    request: Request<Body>,
+) -> Response {
+    respond(&state, request, false).await
+}
+
+pub(super) async fn range(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
+    respond(&state, request, true).await
+}
+
+async fn respond(state: &Arc<ApiState>, request: Request<Body>, is_range: bool) -> Response {
+    let parameters = match Parameters::of(request).await {
+        Ok(parameters) => parameters,
+        Err(failure) => return failure.into_response(),
+    };
+    match parameters.duration("timeout") {
+        Ok(wanted) => {
+            ask(state, wanted, move |state, patience| {
+                evaluate(state, &parameters, is_range, patience)
+            })
+            .await
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+fn evaluate(
+    state: &ApiState,
+    parameters: &Parameters,
+    is_range: bool,
+    patience: &Patience,
+) -> Result<Response, Failure> {
+    let began = Instant::now();
+    let options = options(parameters)?;
+    let failed = |error: QueryError| Failure::query("query", &error, patience.is_late());
+    let now = state.now().millis();
+    let canceled = || patience.is_over();
+    let text = parameters.get("query").unwrap_or("");
+    let database = &*state.database;
+    let answer = if is_range {
+        let (start, end) = (required(parameters, "start")?, required(parameters, "end")?);
+        if end < start {
+            return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+        }
+        let step = parameters.duration("step")?;
+        let step = step
+            .ok_or_else(|| Failure::parameter("step", "cannot parse \"\" to a valid duration"))?;
+        if step <= 0 {
+            let reason = "zero or negative query resolution step widths are not accepted. Try a \
+                          positive integer";
+            return Err(Failure::parameter("step", reason));
+        }
+        let query = parse(text, &options.limits).map_err(failed)?;
+        query.range(database, (start, end, step), &options, &canceled).map_err(failed)?
+    } else {
+        let at = parameters.time("time", now)?;
+        let query = parse(text, &options.limits).map_err(failed)?;
+        query.instant(database, at, &options, &canceled).map_err(failed)?
+    };
+    let stats = parameters.get("stats").map(|_| began.elapsed().as_secs_f64());
+    Ok(success(&data(&answer, stats), &answer.warnings))
+}
+
+fn required(parameters: &Parameters, name: &str) -> Result<i64, Failure> {
+    if parameters.get(name).is_none() {
+        return Err(Failure::parameter(name, "cannot parse \"\" to a valid timestamp"));
+    }
+    parameters.time(name, 0)
+}
+
+fn options(parameters: &Parameters) -> Result<Options, Failure> {
+    let mut options = Options::default();
+    if let Some(lookback) = parameters.duration("lookback_delta")? {
+        options.lookback_ms = lookback;
+    }
+    Ok(options)
+}
+
+/// `{"resultType":…,"result":…}`, with what it cost where that was asked for.
+fn data(answer: &Answer, took: Option<f64>) -> String {
+    let mut out = String::new();
+    let kind = match &answer.value {
+        AnswerValue::Scalar(..) => "scalar",
+        AnswerValue::Text(..) => "string",
+        AnswerValue::Vector(_) => "vector",
+        AnswerValue::Matrix(_) => "matrix",
+    };
+    put(&mut out, format_args!(r#"{{"resultType":"{kind}","result":"#));
+    match &answer.value {
+        AnswerValue::Scalar(at, value) => put_pair(&mut out, *at, *value),
+        AnswerValue::Text(at, text) => {
+            out.push('[');
+            put_time(&mut out, *at);
+            out.push(',');
+            put_text(&mut out, text);
+            out.push(']');
+        }
+        AnswerValue::Vector(samples) => list(&mut out, samples, |out, sample| {
+            out.push_str(r#"{"metric":"#);
+            put_labels(out, &sample.labels);
+            out.push_str(r#","value":"#);
+            put_pair(out, sample.timestamp, sample.value);
+            out.push('}');
+        }),
+        AnswerValue::Matrix(series) => list(&mut out, series, |out, series| {
+            out.push_str(r#"{"metric":"#);
+            put_labels(out, &series.labels);
+            out.push_str(r#","values":"#);
+            list(out, &series.samples, |out, (at, value)| put_pair(out, *at, *value));
+            out.push('}');
+        }),
+    }
+    if let Some(took) = took {
+        let cost = answer.stats;
+        put(
+            &mut out,
+            format_args!(
+                r#","stats":{{"timings":{{"evalTotalTime":{took},"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":{took},"execQueueTime":0,"execTotalTime":{took}}},"samples":{{"totalQueryableSamples":{},"peakSamples":{}}}}}"#,
+                cost.samples,
+                cost.samples + cost.values
+            ),
+        );
+    }
+    out.push('}');
+    out
+}
+
+fn list<T>(out: &mut String, items: &[T], each: impl Fn(&mut String, &T)) {
+    out.push('[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        each(out, item);
+    }
+    out.push(']');
+}
+
+fn put_pair(out: &mut String, at: i64, value: f64) {
+    out.push('[');
+    put_time(out, at);
+    out.push_str(",\"");
+    put_value(out, value);
+    out.push_str("\"]");
+}
+
+/// Appends labels as a JSON object.
+pub(super) fn put_labels(out: &mut String, labels: &Labels) {
+    out.push('{');
+    for (at, (name, value)) in labels.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        put_text(out, name);
+        out.push(':');
+        put_text(out, value);
+    }
+    out.push('}');
+}

@@ -1,0 +1,91 @@
+//! Numbers and times as Go prints them in Prometheus' answers.
+
+use std::fmt::Write as _;
+
+/// Appends a sample's value without quotes: `NaN`, `+Inf`, `0.5`, `1e+21`.
+///
+/// Source: Prometheus' `jsonutil.MarshalValue`: an exponent below 1e-6 and from 1e21 on.
+pub(super) fn put_value(out: &mut String, value: f64) {
+    if value.is_nan() {
+        return out.push_str("NaN");
+    }
+    if value.is_infinite() {
+        return out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    }
+    let size = value.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        return put_exponent(out, value);
+    }
+    put(out, format_args!("{value}"));
+}
+
+fn put_exponent(out: &mut String, value: f64) {
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    put(out, format_args!("{digits}e{sign}{exponent:0>2}"));
+}
+
+/// Appends milliseconds as seconds: whole, or with three decimals.
+pub(super) fn put_time(out: &mut String, millis: i64) {
+    let (sign, millis) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
+    let (seconds, rest) = (millis / 1000, millis % 1000);
+    match rest {
+        0 => put(out, format_args!("{sign}{seconds}")),
+        _ => put(out, format_args!("{sign}{seconds}.{rest:03}")),
+    }
+}
+
+/// Appends a JSON string.
+pub(super) fn put_text(out: &mut String, text: &str) {
+    // A string always serializes.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // A String takes everything, so that this cannot fail.
+    out.write_fmt(text).unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(value: f64) -> String {
+        let mut out = String::new();
+        put_value(&mut out, value);
+        out
+    }
+
+    #[test]
+    fn values_are_gos() {
+        let all = [1.0, -0.5, 1e21, 1e20, 1.5e-7, 1e-6, 0.1 + 0.2, 123_456_789.125, 1e-100, 0.0];
+        let expected = [
+            "1",
+            "-0.5",
+            "1e+21",
+            "100000000000000000000",
+            "1.5e-07",
+            "0.000001",
+            "0.30000000000000004",
+            "123456789.125",
+            "1e-100",
+            "0",
+        ];
+        assert_eq!(all.map(value), expected);
+        assert_eq!([f64::NAN, f64::INFINITY, -f64::INFINITY].map(value), ["NaN", "+Inf", "-Inf"]);
+    }
+
+    #[test]
+    fn times_are_gos() {
+        for (millis, expected) in [(1_000, "1"), (1_500, "1.500"), (7, "0.007"), (-1_500, "-1.500")]
+        {
+            let mut out = String::new();
+            put_time(&mut out, millis);
+            assert_eq!(out, expected);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What views are made of: entities with columns of values over shared times; knows no store.
+
+use std::sync::Arc;
+
+use model::EntityKind;
+
+use crate::promql::{Matcher, SelectError};
+
+/// What is asked of [`Columns`].
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnsAsked<'a> {
+    /// Entities of this kind.
+    pub kind: EntityKind,
+    /// On the labels that are stored; all must pass.
+    pub matchers: &'a [Matcher],
+    /// Catalog names of the metrics, in the order of the answer.
+    pub columns: &'a [&'a str],
+    /// First wanted millisecond.
+    pub start: i64,
+    /// Last wanted millisecond.
+    pub end: i64,
+    /// How many values may be read; more are refused.
+    pub max_values: usize,
+    /// Whether values are wanted, or labels only.
+    pub values: bool,
+}
+
+/// Entities with values.
+#[derive(Debug, Clone, Default)]
+pub struct EntityColumns {
+    /// Milliseconds since the epoch of every tick in the wanted time, ascending.
+    pub times: Arc<[i64]>,
+    /// The entities.
+    pub rows: Vec<EntityRow>,
+}
+
+/// One entity.
+#[derive(Debug, Clone)]
+pub struct EntityRow {
+    /// Label names and values as they are stored (`namespace`, `pod`, `container`, `node`, …),
+    /// sorted by name.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Where in the times its columns begin.
+    pub start: usize,
+    /// A column per metric that was asked for, NaN where there is no value; may be empty.
+    pub columns: Vec<Vec<f64>>,
+}
+
+/// Hands out entities with columns of values.
+pub trait Columns: Send + Sync {
+    /// The ticks between two milliseconds, both inclusive.
+    fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError>;
+
+    /// The entities that pass, with their values.
+    fn read(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError>;
+}

@@ -1,0 +1,160 @@
+//! What a view's series are labelled, and which conditions the store can check by itself.
+
+use std::sync::Arc;
+
+use model::EntityKind;
+
+use super::state::State;
+use super::table::{Family, View};
+use crate::promql::{Labels, METRIC_NAME, Matcher};
+
+/// Conditions by where they are checked.
+pub(super) struct Plan<'m> {
+    /// On stored labels.
+    pub(super) stored: Vec<Matcher>,
+    /// On finished labels.
+    pub(super) late: Vec<&'m Matcher>,
+}
+
+/// Labels that are stored under the name that they are shown under.
+const SAME: [&str; 9] =
+    ["container", "namespace", "pod", "node", "device", "make", "model", "acc_id", "volume"];
+
+/// Divides the conditions; `None` when no series of the view can pass.
+pub(super) fn plan<'m>(
+    view: &View,
+    matchers: impl Iterator<Item = &'m Matcher>,
+) -> Option<Plan<'m>> {
+    let mut plan = Plan { stored: Vec::new(), late: Vec::new() };
+    for matcher in matchers {
+        let name = matcher.name();
+        let fixed = view.extra.iter().chain(view.family.fixed()).find(|(known, _)| *known == name);
+        if let Some((_, value)) = fixed {
+            if !matcher.is_match(value) {
+                return None;
+            }
+            continue;
+        }
+        match place(view, name) {
+            Place::Stored(stored) => plan.stored.push(matcher.on(stored)),
+            Place::Late => plan.late.push(matcher),
+            Place::Never => {
+                if !matcher.is_match("") {
+                    return None;
+                }
+            }
+        }
+    }
+    Some(plan)
+}
+
+enum Place {
+    Stored(&'static str),
+    Late,
+    Never,
+}
+
+fn place(view: &View, name: &str) -> Place {
+    use EntityKind::{Container, Node, Pod, SystemContainer};
+    let same = SAME.into_iter().find(|known| *known == name);
+    match (view.family, view.kind) {
+        (Family::Own, _) => match name {
+            "workload" => Place::Stored("workload"),
+            "workload_type" => Place::Stored("workload_type"),
+            _ => same.map_or(Place::Never, Place::Stored),
+        },
+        (Family::Rule | Family::Resource, _) => same.map_or(Place::Never, Place::Stored),
+        (Family::Volumes, _) => match name {
+            "namespace" | "node" => same.map_or(Place::Never, Place::Stored),
+            "persistentvolumeclaim" => Place::Late,
+            _ => Place::Never,
+        },
+        (Family::NodeExporter, _) => match name {
+            "instance" | "node" => Place::Stored("node"),
+            "mountpoint" if view.kind == EntityKind::Filesystem => Place::Stored("device"),
+            "device" if view.kind != EntityKind::Node => Place::Stored("device"),
+            _ => Place::Never,
+        },
+        (Family::Cadvisor, Container) if name == "image" => Place::Late,
+        (Family::Cadvisor, Node | SystemContainer) => match name {
+            "node" => Place::Stored("node"),
+            "id" => Place::Late,
+            _ => Place::Never,
+        },
+        (Family::Cadvisor, Pod) => match name {
+            "id" => Place::Late,
+            _ => same.map_or(Place::Never, Place::Stored),
+        },
+        (Family::Cadvisor, _) => match name {
+            // A node's own parts have the root's id, a container's have none.
+            "id" => Place::Late,
+            _ => same.map_or(Place::Never, Place::Stored),
+        },
+    }
+}
+
+/// The labels of a row's series; `None` when it has no series of this view.
+pub(super) fn labels(
+    view: &View,
+    stored: &[(Arc<str>, Arc<str>)],
+    state: &State,
+) -> Option<Labels> {
+    let value = |name: &str| stored.iter().find(|(known, _)| **known == *name).map(|(_, v)| v);
+    let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(stored.len() + 6);
+    pairs.push((METRIC_NAME.into(), Arc::clone(&view.name)));
+    for (name, value) in view.extra.iter().chain(view.family.fixed()) {
+        pairs.push(((*name).into(), (*value).into()));
+    }
+    match (view.family, view.kind) {
+        (Family::Cadvisor, EntityKind::SystemContainer) => {
+            pairs.push(("id".into(), format!("/{}", value("container")?).into()));
+            pairs.extend(value("node").map(|node| ("node".into(), Arc::clone(node))));
+        }
+        (Family::Volumes, _) => {
+            let (namespace, pod, volume) = (value("namespace")?, value("pod")?, value("volume")?);
+            let pod = state.pod(namespace, pod)?;
+            let claim = pod.claims.iter().find(|(name, _)| **name == **volume)?;
+            pairs.push(("namespace".into(), Arc::clone(namespace)));
+            pairs.push(("persistentvolumeclaim".into(), (&*claim.1).into()));
+            pairs.extend(value("node").map(|node| ("node".into(), Arc::clone(node))));
+        }
+        (Family::NodeExporter, _) => {
+            let node = value("node")?;
+            // A container's filesystem is none of the node's.
+            if value("container").is_some() || value("pod").is_some() {
+                return None;
+            }
+            pairs.push(("instance".into(), Arc::clone(node)));
+            pairs.push(("node".into(), Arc::clone(node)));
+            if view.kind != EntityKind::Node {
+                let device = value("device")?;
+                pairs.push(("device".into(), Arc::clone(device)));
+                if view.kind == EntityKind::Filesystem {
+                    pairs.push(("mountpoint".into(), Arc::clone(device)));
+                }
+            }
+        }
+        (Family::Cadvisor, _) => {
+            pairs.extend(stored.iter().cloned());
+            match (value("pod"), value("container")) {
+                (Some(pod), Some(container)) if view.kind == EntityKind::Container => {
+                    let image = image(state, value("namespace")?, pod, container);
+                    pairs.push(("image".into(), image));
+                }
+                (None, None) => pairs.push(("id".into(), "/".into())),
+                _ => {}
+            }
+        }
+        (Family::Resource | Family::Rule | Family::Own, _) => pairs.extend(stored.iter().cloned()),
+    }
+    pairs.sort_unstable();
+    pairs.dedup_by(|right, left| right.0 == left.0);
+    Some(Labels::from_sorted(pairs))
+}
+
+/// The image of a container; `unknown` where its pod is forgotten.
+fn image(state: &State, namespace: &str, pod: &str, container: &str) -> Arc<str> {
+    let pod = state.pod(namespace, pod);
+    let spec = pod.and_then(|pod| pod.containers.iter().find(|spec| *spec.name == *container));
+    spec.map_or("unknown", |spec| &*spec.image).into()
+}

@@ -1,0 +1,252 @@
+//! What the cluster's objects were, and when: versions of the inventory's records.
+//!
+//! Records are shared with the inventory, so that a version that still holds costs a pointer.
+//! What can never change on an object (its owner, its requests) also holds back to its creation.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use metrics::{counter, gauge};
+use model::{Inventory, Namespace, Node, Pod, Target, TargetState, Workload};
+
+use crate::telemetry;
+
+/// How long versions that no longer hold are kept, milliseconds.
+const HORIZON_MS: i64 = 24 * 3_600_000;
+/// How many versions that no longer hold are kept.
+const MAX_CLOSED: usize = 100_000;
+
+/// A record and the time in which it held: `from ≤ time < until`, milliseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Version<T> {
+    pub(super) from: i64,
+    /// Where what never changes begins: the object's creation, for its first version.
+    pub(super) created: i64,
+    pub(super) until: i64,
+    pub(super) record: Arc<T>,
+}
+
+/// The versions of one object, oldest first.
+#[derive(Debug)]
+struct Object<T> {
+    seen: u64,
+    versions: Vec<Version<T>>,
+}
+
+/// Every object of one kind by its key.
+#[derive(Debug)]
+pub(super) struct Objects<T> {
+    by_key: HashMap<Box<str>, Object<T>>,
+}
+
+impl<T> Default for Objects<T> {
+    fn default() -> Self {
+        Self { by_key: HashMap::new() }
+    }
+}
+
+impl<T> Objects<T> {
+    /// Every version that overlaps the time.
+    pub(super) fn versions(&self, start: i64, end: i64) -> impl Iterator<Item = &Version<T>> {
+        let all = self.by_key.values().flat_map(|object| &object.versions);
+        all.filter(move |version| version.created.min(version.from) <= end && version.until > start)
+    }
+
+    /// The newest version of an object, whether it still holds or not.
+    pub(super) fn newest(&self, key: &str) -> Option<&Arc<T>> {
+        self.by_key.get(key)?.versions.last().map(|version| &version.record)
+    }
+
+    fn see(&mut self, key: &str, record: &Arc<T>, created: i64, turn: u64, now: i64) {
+        let version =
+            Version { from: now, created: now, until: i64::MAX, record: Arc::clone(record) };
+        let Some(object) = self.by_key.get_mut(key) else {
+            let created = if created > 0 { created.min(now) } else { now };
+            let versions = vec![Version { created, ..version }];
+            self.by_key.insert(key.into(), Object { seen: turn, versions });
+            return;
+        };
+        object.seen = turn;
+        match object.versions.last_mut() {
+            Some(last) if last.until == i64::MAX && Arc::ptr_eq(&last.record, record) => {}
+            Some(last) => {
+                last.until = last.until.min(now);
+                object.versions.push(version);
+            }
+            None => object.versions.push(version),
+        }
+    }
+
+    /// Ends what was not seen in this turn, forgets what ended before `oldest`.
+    fn end_turn(&mut self, turn: u64, now: i64, oldest: i64) -> usize {
+        let mut closed = 0;
+        self.by_key.retain(|_, object| {
+            if object.seen != turn
+                && let Some(last) = object.versions.last_mut()
+            {
+                last.until = last.until.min(now);
+            }
+            object.versions.retain(|version| version.until > oldest);
+            closed += object.versions.iter().filter(|version| version.until <= now).count();
+            !object.versions.is_empty()
+        });
+        closed
+    }
+
+    fn closed(&self, now: i64) -> impl Iterator<Item = i64> + '_ {
+        let all = self.by_key.values().flat_map(|object| &object.versions);
+        all.map(|version| version.until).filter(move |until| *until <= now)
+    }
+}
+
+/// What is known of the objects over time.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) pods: Objects<Pod>,
+    pub(super) nodes: Objects<Node>,
+    pub(super) namespaces: Objects<Namespace>,
+    pub(super) workloads: Objects<Workload>,
+    /// Whether a node's kubelet answered.
+    pub(super) targets: Objects<Up>,
+    turn: u64,
+}
+
+/// How a node's kubelet answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Up {
+    pub(super) node: Arc<str>,
+    pub(super) up: bool,
+}
+
+impl State {
+    /// The newest record of a pod, even when it is gone.
+    pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
+        self.pods.newest(&pod_key(namespace, name))
+    }
+
+    /// The newest record of a workload, even when it is gone.
+    pub(super) fn workload(
+        &self,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Option<&Arc<Workload>> {
+        self.workloads.newest(&workload_key(namespace, kind, name))
+    }
+
+    fn end_turn(&mut self, now: i64) {
+        let turn = self.turn;
+        let mut oldest = now.saturating_sub(HORIZON_MS);
+        for round in 0..2 {
+            let closed = self.pods.end_turn(turn, now, oldest)
+                + self.nodes.end_turn(turn, now, oldest)
+                + self.namespaces.end_turn(turn, now, oldest)
+                + self.workloads.end_turn(turn, now, oldest)
+                + self.targets.end_turn(turn, now, oldest);
+            #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
+            gauge!(telemetry::CLOSED_VERSIONS).set(closed as f64);
+            if closed <= MAX_CLOSED || round == 1 {
+                return;
+            }
+            counter!(telemetry::EVICTED, "bound" => "versions").increment(1);
+            let mut ends: Vec<i64> =
+                self.pods.closed(now).chain(self.workloads.closed(now)).collect();
+            ends.sort_unstable();
+            oldest = ends.get(closed - MAX_CLOSED).copied().unwrap_or(now);
+        }
+    }
+}
+
+/// Versions of the inventory's records, shared between the tick (writer) and queries.
+#[derive(Debug, Default)]
+pub struct StateHistory {
+    state: RwLock<State>,
+}
+
+impl StateHistory {
+    /// Notes what the inventory holds and how targets answered at `now`, milliseconds.
+    pub fn observe(&self, inventory: &Inventory, targets: &[Target], now: i64) {
+        let mut guard = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *guard;
+        state.turn += 1;
+        let turn = state.turn;
+        for pod in inventory.pods() {
+            let key = pod_key(&pod.namespace, &pod.name);
+            state.pods.see(&key, pod, pod.created.millis(), turn, now);
+        }
+        for node in inventory.nodes() {
+            state.nodes.see(&node.name, node, node.created.millis(), turn, now);
+        }
+        for namespace in inventory.namespaces() {
+            let created = namespace.created.millis();
+            state.namespaces.see(&namespace.name, namespace, created, turn, now);
+        }
+        for workload in inventory.workloads() {
+            let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
+            state.workloads.see(&key, workload, workload.created.millis(), turn, now);
+        }
+        for target in targets.iter().filter(|target| !target.node.is_empty()) {
+            let up = target.state == TargetState::Up;
+            let known = state.targets.newest(&target.node).filter(|known| known.up == up);
+            let record = match known {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(Up { node: Arc::clone(&target.node), up }),
+            };
+            state.targets.see(&target.node, &record, now, turn, now);
+        }
+        state.end_turn(now);
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pod_key(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
+}
+
+fn workload_key(namespace: &str, kind: &str, name: &str) -> String {
+    format!("{namespace}/{kind}/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(history: &StateHistory) -> Vec<(i64, i64, String)> {
+        let state = history.read();
+        let mut spans: Vec<_> = state
+            .pods
+            .versions(i64::MIN, i64::MAX)
+            .map(|version| (version.from, version.until, version.record.phase.to_string()))
+            .collect();
+        spans.sort();
+        spans
+    }
+
+    #[test]
+    fn a_version_holds_until_another_or_none_follows() {
+        let history = StateHistory::default();
+        let mut inventory = Inventory::default();
+        let pod = |phase: &str| {
+            Arc::new(Pod {
+                namespace: "ns".into(),
+                name: "web".into(),
+                phase: phase.into(),
+                ..Pod::default()
+            })
+        };
+        inventory.put_pod(pod("Pending"));
+        history.observe(&inventory, &[], 1000);
+        history.observe(&inventory, &[], 2000);
+        inventory.put_pod(pod("Running"));
+        history.observe(&inventory, &[], 3000);
+        inventory.remove_pod("ns", "web");
+        history.observe(&inventory, &[], 4000);
+        let expected = [(1000, 3000, "Pending".to_owned()), (3000, 4000, "Running".to_owned())];
+        assert_eq!(spans(&history), expected);
+        history.observe(&inventory, &[], 4000 + HORIZON_MS);
+        assert_eq!(spans(&history), []);
+    }
+}

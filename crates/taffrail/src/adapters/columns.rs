@@ -1,0 +1,195 @@
+//! The store and the newest batches as the columns that PromQL's views read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{Batch, Table, Timestamp};
+use query::promql::{MatchOp, Matcher, SelectError};
+use query::{Columns, ColumnsAsked, EntityColumns, EntityRow, Window};
+use store::{Labels, Query, Store, Values};
+
+/// A name that no metric has: selects times and labels without values.
+const NO_METRIC: &str = "-";
+
+/// What is kept on disk, and what is too new to be there.
+pub(crate) struct StoredColumns {
+    store: Option<Arc<Store>>,
+    window: Arc<Window>,
+}
+
+impl StoredColumns {
+    pub(crate) fn new(store: Option<Arc<Store>>, window: Arc<Window>) -> Self {
+        Self { store, window }
+    }
+
+    /// The batches of the window that are newer than what is stored, oldest first.
+    fn newer(&self, stored: Option<i64>, start: i64, end: i64) -> Vec<Arc<Batch>> {
+        let mut batches = self.window.batches();
+        batches.retain(|batch| {
+            let time = batch.timestamp().millis();
+            stored.is_none_or(|stored| time > stored) && time >= start && time <= end
+        });
+        batches
+    }
+
+    fn newest_stored(&self) -> Option<i64> {
+        Some(self.store.as_ref()?.reach()?.1.millis())
+    }
+
+    fn stored(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
+        let Some(store) = &self.store else { return Ok(EntityColumns::default()) };
+        let matchers = asked.matchers.iter().map(matcher).collect::<Result<Vec<_>, _>>()?;
+        let columns = if asked.values { asked.columns } else { &[NO_METRIC] };
+        let query = Query {
+            kind: asked.kind,
+            matchers: &matchers,
+            columns,
+            from: Timestamp::from_millis(asked.start),
+            to: Timestamp::from_millis(asked.end),
+            step: None,
+        };
+        let selection = store.select(&query).map_err(failed)?;
+        let times = Arc::clone(selection.times());
+        if !asked.values {
+            let row = |labels: &Arc<Labels>| EntityRow {
+                labels: labels.pairs().to_vec(),
+                start: 0,
+                columns: Vec::new(),
+            };
+            let rows = selection.entities().map(row).collect();
+            return Ok(EntityColumns { times, rows });
+        }
+        let values = selection.entities().len().saturating_mul(times.len());
+        if values > asked.max_values {
+            return Err(SelectError::TooMany { what: "samples", limit: asked.max_values });
+        }
+        let rows = selection.map(|slice| EntityRow {
+            labels: slice.labels.pairs().to_vec(),
+            start: slice.start,
+            columns: slice.columns.into_iter().map(raw).collect(),
+        });
+        Ok(EntityColumns { times, rows: rows.collect() })
+    }
+}
+
+impl Columns for StoredColumns {
+    fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
+        let asked = ColumnsAsked {
+            kind: model::EntityKind::Cluster,
+            matchers: &[],
+            columns: &[],
+            start,
+            end,
+            max_values: usize::MAX,
+            values: false,
+        };
+        let stored = self.newest_stored();
+        let mut times = self.stored(&asked)?.times;
+        let newer = self.newer(stored, start, end);
+        if !newer.is_empty() {
+            let newer = newer.iter().map(|batch| batch.timestamp().millis());
+            times = times.iter().copied().chain(newer).collect();
+        }
+        Ok(times)
+    }
+
+    fn read(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
+        // Taken before the store is read, so that a batch stored meanwhile is not read twice.
+        let stored = self.newest_stored();
+        let end = stored.map_or(asked.end, |stored| stored.min(asked.end));
+        let mut answer = self.stored(&ColumnsAsked { end, ..*asked })?;
+        let newer = self.newer(stored, asked.start, asked.end);
+        if newer.is_empty() {
+            return Ok(answer);
+        }
+        let known = answer.times.len();
+        let times = newer.iter().map(|batch| batch.timestamp().millis());
+        answer.times = answer.times.iter().copied().chain(times).collect();
+        let mut tail = Tail::new(asked, answer.rows, known, newer.len());
+        for (at, batch) in newer.iter().enumerate() {
+            tail.add(batch.table(asked.kind), at);
+        }
+        answer.rows = tail.rows;
+        Ok(answer)
+    }
+}
+
+/// Rows that grow by the values of newer batches.
+struct Tail<'a> {
+    asked: &'a ColumnsAsked<'a>,
+    rows: Vec<EntityRow>,
+    places: HashMap<Vec<(Arc<str>, Arc<str>)>, usize>,
+    /// Number of stored times.
+    known: usize,
+    /// Number of newer times.
+    newer: usize,
+}
+
+impl<'a> Tail<'a> {
+    fn new(asked: &'a ColumnsAsked<'a>, rows: Vec<EntityRow>, known: usize, newer: usize) -> Self {
+        let places = rows.iter().enumerate().map(|(at, row)| (row.labels.clone(), at)).collect();
+        Self { asked, rows, places, known, newer }
+    }
+
+    fn add(&mut self, table: &Table, at: usize) {
+        let columns: Vec<_> =
+            self.asked.columns.iter().map(|name| table.column_named(name)).collect();
+        for (row, entity) in table.entities().iter().enumerate() {
+            let labels = Labels::of(entity, table.context(row));
+            let passes =
+                |matcher: &Matcher| matcher.is_match(labels.get(matcher.name()).unwrap_or(""));
+            if !self.asked.matchers.iter().all(passes) {
+                continue;
+            }
+            let place = self.place(labels.pairs());
+            if !self.asked.values {
+                continue;
+            }
+            let (known, newer) = (self.known, self.newer);
+            let Some(found) = self.rows.get_mut(place) else { continue };
+            for (values, column) in found.columns.iter_mut().zip(&columns) {
+                let Some(value) = column.and_then(|column| column.get(row)) else { continue };
+                values.resize(known + newer - found.start, f64::NAN);
+                if let Some(cell) = values.get_mut(known + at - found.start) {
+                    *cell = value.as_f64();
+                }
+            }
+        }
+    }
+
+    fn place(&mut self, labels: &[(Arc<str>, Arc<str>)]) -> usize {
+        if let Some(place) = self.places.get(labels) {
+            return *place;
+        }
+        self.places.insert(labels.to_vec(), self.rows.len());
+        self.rows.push(EntityRow {
+            labels: labels.to_vec(),
+            start: self.known,
+            columns: self.asked.columns.iter().map(|_| Vec::new()).collect(),
+        });
+        self.rows.len() - 1
+    }
+}
+
+fn raw(values: Values) -> Vec<f64> {
+    match values {
+        Values::Raw(values) => values,
+        // Nothing asks for buckets.
+        Values::Buckets(_) => Vec::new(),
+    }
+}
+
+fn matcher(wanted: &Matcher) -> Result<store::Matcher, SelectError> {
+    let (name, value) = (wanted.name(), wanted.value());
+    match wanted.op() {
+        MatchOp::Equal => Ok(store::Matcher::equal(name, value)),
+        MatchOp::NotEqual => Ok(store::Matcher::not_equal(name, value)),
+        MatchOp::Matches => store::Matcher::matches(name, value).map_err(failed),
+        MatchOp::MatchesNot => store::Matcher::not_matches(name, value).map_err(failed),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn failed(error: store::Error) -> SelectError {
+    SelectError::Failed(error.to_string())
+}
