@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod, Ready,
-    Resources, ScrapeHint, Termination, Workload,
+    Resources, ScrapeHint, Taint, Termination, Workload,
 };
 
 use crate::quantity;
@@ -52,11 +52,16 @@ pub fn node(object: object::Node, host_id_annotation: &str) -> Node {
         runtime_version: info.container_runtime_version.into(),
         provider_id: spec.provider_id.into(),
         pod_cidr: spec.pod_cidr.into(),
-        taints: taints.map(|t| (t.key.into(), t.value.into(), t.effect.into())).collect(),
+        taints: taints.map(taint).collect(),
         created: metadata.created.0,
         addresses: addresses.into_iter().map(|a| (a.kind.into(), a.address.into())).collect(),
         labels: labels(metadata.labels),
     }
+}
+
+fn taint(object: object::Taint) -> Taint {
+    let object::Taint { key, value, effect } = object;
+    Taint { key: key.into(), value: value.into(), effect: effect.into() }
 }
 
 /// Heapster's rule: any `Ready` condition that is not `True` makes a node not ready.

@@ -72,10 +72,21 @@ pub struct Node {
     pub provider_id: Box<str>,
     /// `spec.podCIDR`.
     pub pod_cidr: Box<str>,
-    /// Taints as (key, value, effect).
-    pub taints: Box<[(Box<str>, Box<str>, Box<str>)]>,
+    /// What keeps pods away.
+    pub taints: Box<[Taint]>,
     /// `metadata.creationTimestamp`.
     pub created: Timestamp,
+}
+
+/// What keeps pods away from a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taint {
+    /// Key.
+    pub key: Box<str>,
+    /// Value; may be empty.
+    pub value: Box<str>,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: Box<str>,
 }
 
 /// An owner reference that is the controller.

@@ -30,7 +30,7 @@ pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
     ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node, Owner, Pod,
-    Ready, Resources, ScrapeHint, SharedInventory, Termination, Workload,
+    Ready, Resources, ScrapeHint, SharedInventory, Taint, Termination, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use registry::Registry;

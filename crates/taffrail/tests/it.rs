@@ -15,6 +15,8 @@ mod history;
 mod manifests;
 #[path = "it/replicas.rs"]
 mod replicas;
+#[path = "it/promql.rs"]
+mod promql;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/store.rs"]

@@ -14,7 +14,6 @@ pub(super) enum Kind {
     Execution,
     Timeout,
     Canceled,
-    Unavailable,
     Internal,
 }
 
@@ -25,7 +24,6 @@ impl Kind {
             Self::Execution => "execution",
             Self::Timeout => "timeout",
             Self::Canceled => "canceled",
-            Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }
     }
@@ -34,7 +32,7 @@ impl Kind {
         match self {
             Self::BadData => StatusCode::BAD_REQUEST,
             Self::Execution => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Timeout | Self::Canceled | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout | Self::Canceled => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

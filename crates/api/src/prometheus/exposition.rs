@@ -73,7 +73,7 @@ fn exposed(
     }
     let kinds: BTreeMap<_, _> =
         state.database.metrics().into_iter().map(|metric| (metric.name, metric.kind)).collect();
-    let mut by_name: BTreeMap<&str, Vec<(&Labels, (i64, f64))>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (labels, sample) in &newest {
         by_name.entry(labels.get(METRIC_NAME)).or_default().push((labels, *sample));
     }

@@ -75,8 +75,8 @@ fn evaluate(
         let query = parse(text, &options.limits).map_err(failed)?;
         query.instant(database, at, &options, &canceled).map_err(failed)?
     };
-    let stats = parameters.get("stats").map(|_| began.elapsed().as_secs_f64());
-    Ok(success(&data(&answer, stats), &answer.warnings))
+    let took = parameters.get("stats").map(|_| began.elapsed().as_secs_f64());
+    Ok(success(&data(&answer, took), &answer.warnings))
 }
 
 fn required(parameters: &Parameters, name: &str) -> Result<i64, Failure> {

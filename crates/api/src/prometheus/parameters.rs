@@ -62,13 +62,10 @@ impl Parameters {
     /// A duration in milliseconds.
     pub(super) fn duration(&self, name: &str) -> Result<Option<i64>, Failure> {
         let Some(text) = self.get(name) else { return Ok(None) };
-        match query::promql::duration_ms(text) {
-            Some(millis) => Ok(Some(millis)),
-            None => {
-                let reason = format!("cannot parse {text:?} to a valid duration");
-                Err(Failure::parameter(name, reason))
-            }
-        }
+        let millis = query::promql::duration_ms(text).ok_or_else(|| {
+            Failure::parameter(name, format!("cannot parse {text:?} to a valid duration"))
+        })?;
+        Ok(Some(millis))
     }
 
     /// The sets of matchers of every `match[]`.

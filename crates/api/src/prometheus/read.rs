@@ -29,13 +29,9 @@ struct Asked {
 }
 
 pub(super) async fn read(State(state): State<Arc<ApiState>>, body: Body) -> Response {
-    let body = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) | Err(_) => {
-            hit("prometheus_body");
-            return Failure::new(Kind::BadData, "the body is too large or too slow")
-                .into_response();
-        }
+    let Ok(Ok(body)) = timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await else {
+        hit("prometheus_body");
+        return Failure::new(Kind::BadData, "the body is too large or too slow").into_response();
     };
     let asked = unsnap(&body, MAX_QUERY_BODY_BYTES)
         .map_err(|error| error.to_string())

@@ -2,7 +2,7 @@
 //! samples.
 
 #[path = "../../../query/tests/it/differential/prometheus.rs"]
-mod prometheus;
+mod real;
 #[path = "../../../query/tests/it/differential/samples.rs"]
 mod samples;
 
@@ -97,7 +97,7 @@ fn requests() -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_prometheus() {
-    let server = prometheus::Server::start("shapes", &samples::series()).unwrap();
+    let server = real::Server::start("shapes", &samples::series()).unwrap();
     let state = state();
     let mut different = Vec::new();
     for (path, form) in requests() {

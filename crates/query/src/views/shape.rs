@@ -55,7 +55,7 @@ enum Place {
 }
 
 fn place(view: &View, name: &str) -> Place {
-    use EntityKind::{Container, Node, Pod, SystemContainer};
+    use EntityKind::{Container, Node, SystemContainer};
     let same = SAME.into_iter().find(|known| *known == name);
     match (view.family, view.kind) {
         (Family::Own, _) => match name {
@@ -72,7 +72,7 @@ fn place(view: &View, name: &str) -> Place {
         (Family::NodeExporter, _) => match name {
             "instance" | "node" => Place::Stored("node"),
             "mountpoint" if view.kind == EntityKind::Filesystem => Place::Stored("device"),
-            "device" if view.kind != EntityKind::Node => Place::Stored("device"),
+            "device" if view.kind != Node => Place::Stored("device"),
             _ => Place::Never,
         },
         (Family::Cadvisor, Container) if name == "image" => Place::Late,
@@ -80,10 +80,6 @@ fn place(view: &View, name: &str) -> Place {
             "node" => Place::Stored("node"),
             "id" => Place::Late,
             _ => Place::Never,
-        },
-        (Family::Cadvisor, Pod) => match name {
-            "id" => Place::Late,
-            _ => same.map_or(Place::Never, Place::Stored),
         },
         (Family::Cadvisor, _) => match name {
             // A node's own parts have the root's id, a container's have none.

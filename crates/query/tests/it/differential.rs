@@ -60,13 +60,16 @@ fn compare() -> Result<Tally, String> {
         let query = parse(text, &options.limits);
         for at in [start + 3_000_000, start + 6_420_000, end + 200_000] {
             let mine = query.clone().and_then(|query| query.instant(&series, at, &options, &go_on));
-            let theirs = server.instant(text, at)?;
+            let theirs = server.ask(
+                "/api/v1/query",
+                &format!("query={}&time={}", encoded(text), form_seconds(at)),
+            )?;
             let verdict = verdict(&mine, &theirs, text);
             tally.add(verdict, &theirs, text, &format!("instant at {at}"));
         }
         let (from, to, step) = (start + 600_000, end + 300_000, 137_000);
         let mine = query.and_then(|query| query.range(&series, (from, to, step), &options, &go_on));
-        let theirs = server.range(text, (from, to, step))?;
+        let theirs = server.ask("/api/v1/query_range", &range_form(text, (from, to, step)))?;
         let verdict = verdict(&mine, &theirs, text);
         tally.add(verdict, &theirs, text, "range");
     }
@@ -258,4 +261,23 @@ fn read(answer: &Value) -> Result<Found, String> {
         }
     };
     Ok(Found { kind, series })
+}
+
+fn range_form(text: &str, (from, to, step): (i64, i64, i64)) -> String {
+    let [from, to, step] = [from, to, step].map(form_seconds);
+    format!("query={}&start={from}&end={to}&step={step}", encoded(text))
+}
+
+fn form_seconds(milliseconds: i64) -> String {
+    format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |out, byte| {
+        if byte.is_ascii_alphanumeric() {
+            out + &char::from(byte).to_string()
+        } else {
+            out + &format!("%{byte:02X}")
+        }
+    })
 }

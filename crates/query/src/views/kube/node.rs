@@ -1,6 +1,6 @@
 //! `kube_node_*` and `kube_namespace_*`.
 
-use model::{Node, Ready, Resources};
+use model::{Node, Ready, Resources, Taint};
 
 use super::{Family, Made, Put, family, flag, number, seconds, with_labels};
 
@@ -48,7 +48,7 @@ pub(super) const FAMILIES: &[Family] = &[
     family(
         "kube_node_spec_taint",
         Made::Node(|node, put| {
-            for (key, value, effect) in &node.taints {
+            for Taint { key, value, effect } in &node.taints {
                 put(
                     &[("node", &node.name), ("key", key), ("value", value), ("effect", effect)],
                     1.0,

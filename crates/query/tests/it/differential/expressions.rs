@@ -1,6 +1,6 @@
 //! Expressions over every function, operator and modifier, and seeded combinations of them.
 
-use crate::samples::START_MS;
+use super::samples::START_MS;
 
 const EACH: [&str; 26] = [
     "abs",

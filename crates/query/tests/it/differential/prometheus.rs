@@ -61,19 +61,6 @@ impl Server {
         Err("prometheus does not become ready".to_owned())
     }
 
-    pub(crate) fn instant(&self, query: &str, at: i64) -> Result<Value, String> {
-        self.ask("/api/v1/query", &format!("query={}&time={}", encoded(query), seconds(at)))
-    }
-
-    pub(crate) fn range(
-        &self,
-        query: &str,
-        (from, to, step): (i64, i64, i64),
-    ) -> Result<Value, String> {
-        let times = format!("start={}&end={}&step={}", seconds(from), seconds(to), seconds(step));
-        self.ask("/api/v1/query_range", &format!("query={}&{times}", encoded(query)))
-    }
-
     /// The answer to a POST of a form, or to a GET where there is none.
     pub(crate) fn ask(&self, path: &str, body: &str) -> Result<Value, String> {
         let text = |error: std::io::Error| error.to_string();
@@ -99,18 +86,4 @@ impl Drop for Server {
         drop(self.child.wait());
         drop(fs::remove_dir_all(&self.folder));
     }
-}
-
-fn seconds(milliseconds: i64) -> String {
-    format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |out, byte| {
-        if byte.is_ascii_alphanumeric() {
-            out + &char::from(byte).to_string()
-        } else {
-            out + &format!("%{byte:02X}")
-        }
-    })
 }

@@ -1,0 +1,116 @@
+//! Dashboards against the demo's cluster: every panel of the kubernetes-mixin and of
+//! deploy/grafana has an answer.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use pipeline::Clock;
+use serde_json::Value;
+use sim::{Config, Sim, WorldConfig};
+use tokio::task::spawn_blocking;
+
+use crate::served::Served;
+
+/// Series that no kubelet measures, and which of the mixin's panels asks for them.
+const NOT_HELD: [&str; 2] = ["node_memory_Buffers_bytes", "node_memory_SwapTotal_bytes"];
+
+/// A dashboard, a panel and its expression.
+struct Panel {
+    place: String,
+    expression: String,
+}
+
+fn mixin() -> Vec<Panel> {
+    let text = include_str!("../fixtures/mixin.tsv");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let panel = |line: &str| {
+        let (place, expression) = line.rsplit_once('\t').unwrap();
+        Panel { place: place.replace('\t', ", "), expression: expression.to_owned() }
+    };
+    lines.map(panel).collect()
+}
+
+fn grafana() -> Vec<Panel> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/grafana/dashboards");
+    let mut panels = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let board: Value =
+            serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap();
+        for panel in board["panels"].as_array().unwrap() {
+            for target in panel["targets"].as_array().unwrap() {
+                panels.push(Panel {
+                    place: format!("{}, {}", board["title"], panel["title"]),
+                    expression: target["expr"].as_str().unwrap().to_owned(),
+                });
+            }
+        }
+    }
+    panels
+}
+
+/// The expression as Grafana sends it, for any value of its variables.
+fn filled(expression: &str) -> String {
+    let mut text = expression.replace("$__rate_interval", "1m").replace("\"$cluster\"", "\"\"");
+    for name in ["namespace", "pod", "node", "workload", "type"] {
+        text = text.replace(&format!("=\"${name}\""), "=~\".+\"");
+        text = text.replace(&format!("\"${name}\""), "\".+\"");
+    }
+    assert!(!text.contains('$'), "{text}");
+    text
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// The panels that have no answer from any of the servers.
+fn unanswered(servers: &[Served], panels: &[Panel]) -> Vec<String> {
+    let answers = |server: &Served, panel: &Panel| {
+        let query = encoded(&filled(&panel.expression));
+        let answer = server.get(&format!("/api/v1/query?query={query}"));
+        assert_eq!(answer["status"], "success", "{}: {answer}", panel.expression);
+        answer["data"]["result"].as_array().is_some_and(|result| !result.is_empty())
+    };
+    let missing = panels.iter().filter(|panel| !servers.iter().any(|one| answers(one, panel)));
+    missing.map(|panel| format!("{}: {}", panel.place, panel.expression)).collect()
+}
+
+/// Waits until a server has stored three batches.
+fn measured(server: &Served) {
+    let mut seen = BTreeSet::new();
+    while seen.len() < 4 {
+        let batch = server.get("/api/taffrail/v1/status")["lastBatch"]["timestamp"].as_i64();
+        seen.extend(batch);
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_has_an_answer() {
+    let clock = Clock::system();
+    let world =
+        WorldConfig { nodes: 4, pods_per_node: 25, start: clock.now(), ..WorldConfig::default() };
+    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
+    let (kubeconfig, port) = (tempfile::NamedTempFile::new().unwrap(), sim.kubelet_https_port());
+    fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
+    let simulated = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
+    let path = kubeconfig.path().display().to_string();
+    let asked = spawn_blocking(move || {
+        let servers = ["summary", "cadvisor"].map(|endpoint| {
+            let source = format!(
+                "--source=kubernetes.summary_api:?inClusterConfig=false&auth={path}\
+                 &kubeletHttps=true&kubeletPort={port}&kubeletEndpoint={endpoint}"
+            );
+            Served::start(&["serve", &source, "--metric-resolution=5s", "--no-history"])
+        });
+        servers.iter().for_each(measured);
+        let mut missing = unanswered(&servers, &mixin());
+        missing.retain(|line| !NOT_HELD.iter().any(|name| line.contains(name)));
+        missing.extend(unanswered(&servers, &grafana()));
+        missing
+    });
+    let missing = asked.await.unwrap();
+    simulated.abort();
+    assert!(missing.is_empty(), "{} without an answer:\n{}", missing.len(), missing.join("\n"));
+}
