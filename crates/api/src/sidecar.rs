@@ -73,22 +73,24 @@ async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> R
     response
 }
 
+/// From a name to the thing that is asked for.
+type Named<'a> = Box<dyn FnMut(&str) -> Arc<Entity> + 'a>;
+
 /// `None` when the path asks for no metric.
 fn items(state: &ApiState, rest: &str) -> Option<Answer> {
     let parts: Vec<&str> = rest.split('/').collect();
     let mut registry = Registry::default();
-    let (names, metric, mut entity): (_, _, Box<dyn FnMut(&str) -> Arc<Entity> + '_>) =
-        match *parts.as_slice() {
-            ["nodes", names, "metrics", metric, ..] => {
-                (decoded(names), decoded(metric), Box::new(|name| registry.node(name)))
-            }
-            ["namespaces", namespace, "pod-list", names, "metrics", metric, ..] => {
-                let namespace = decoded(namespace);
-                let pod = move |name: &str| registry.pod(&namespace, name, "");
-                (decoded(names), decoded(metric), Box::new(pod))
-            }
-            _ => return None,
-        };
+    let (names, metric, mut entity): (_, _, Named<'_>) = match *parts.as_slice() {
+        ["nodes", names, "metrics", metric, ..] => {
+            (decoded(names), decoded(metric), Box::new(|name| registry.node(name)))
+        }
+        ["namespaces", namespace, "pod-list", names, "metrics", metric, ..] => {
+            let namespace = decoded(namespace);
+            let pod = move |name: &str| registry.pod(&namespace, name, "");
+            (decoded(names), decoded(metric), Box::new(pod))
+        }
+        _ => return None,
+    };
     // Anything but `cpu` is memory, as in the scraper.
     let source = if metric == "cpu" { "cpu/usage_rate" } else { "memory/working_set" };
     let newest = state.window.history().map_or(Timestamp::NEVER, |(_, newest)| newest);

@@ -167,6 +167,7 @@ impl Diagnosis {
 }
 
 /// Settings of the HTTP side.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Debug, Clone, Default)]
 pub struct ApiOptions {
     /// `--disable_export`: metric-export answers an empty list.

@@ -58,6 +58,17 @@ pub(crate) struct App {
     clock: Clock,
 }
 
+fn facts_at_start(measured: &Measured, resolution: Duration, clock: Clock) -> Facts {
+    Facts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        source: measured.source.name().to_owned(),
+        cluster: measured.cluster.as_ref().map(|(_, connection)| cluster_facts(connection)),
+        started_at: clock.now(),
+        resolution,
+        problems: Vec::new(),
+    }
+}
+
 impl App {
     /// Builds everything and binds the port; runs nothing but the watches.
     pub(crate) async fn build(
@@ -78,14 +89,7 @@ impl App {
         let events =
             EventIntake::begin(config, history.as_ref(), measured.cluster.as_mut(), clock)?;
         let facts = ProcessFacts::new(
-            Facts {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                source: measured.source.name().to_owned(),
-                cluster: measured.cluster.as_ref().map(|(_, connection)| cluster_facts(connection)),
-                started_at: clock.now(),
-                resolution,
-                problems: Vec::new(),
-            },
+            facts_at_start(&measured, resolution, clock),
             measured.subject(config, clock, self_metrics.clone()),
             troubles(history.as_ref(), measured.replicas.as_ref()),
             outputs.iter().filter_map(sinks::Sink::status).collect(),

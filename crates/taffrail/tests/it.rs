@@ -13,10 +13,10 @@ mod historical;
 mod history;
 #[path = "it/manifests.rs"]
 mod manifests;
-#[path = "it/replicas.rs"]
-mod replicas;
 #[path = "it/promql.rs"]
 mod promql;
+#[path = "it/replicas.rs"]
+mod replicas;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/store.rs"]

@@ -29,9 +29,8 @@ pub(crate) async fn resources(
     let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
     let mut selected = pairs(request.uri().query().unwrap_or(""));
     let selector = selected.find(|(key, _)| key == "labelSelector").map(|(_, value)| value);
-    let selection = match Selection::parse(&selector.unwrap_or_default(), "") {
-        Ok(selection) => selection,
-        Err(_) => return text(StatusCode::BAD_REQUEST, "Error while parsing selector"),
+    let Ok(selection) = Selection::parse(&selector.unwrap_or_default(), "") else {
+        return text(StatusCode::BAD_REQUEST, "Error while parsing selector");
     };
     let latest = state.window.latest();
     let answered = match *parts.as_slice() {
@@ -92,7 +91,7 @@ fn item(state: &ApiState, batch: &Batch, mut metadata: Value, rest: (&str, Value
 
 fn node(state: &ApiState, batch: &Batch, name: &str) -> Option<Value> {
     let table = batch.table(EntityKind::Node);
-    let row = table.find(&*Registry::default().node(name))?;
+    let row = table.find(&Registry::default().node(name))?;
     Some(item(state, batch, json!({ "name": name }), ("usage", usage(table, row)?)))
 }
 
@@ -116,7 +115,7 @@ fn pod(state: &ApiState, batch: &Batch, record: &Pod) -> Option<Value> {
     let table = batch.table(EntityKind::Container);
     let mut containers = Vec::with_capacity(record.containers.len());
     for spec in &record.containers {
-        let row = table.find(&*registry.container(&entity, &spec.name))?;
+        let row = table.find(&registry.container(&entity, &spec.name))?;
         containers.push(json!({ "name": spec.name, "usage": usage(table, row)? }));
     }
     let metadata = json!({ "name": record.name, "namespace": record.namespace });

@@ -174,14 +174,13 @@ impl Gate {
         }
         let wanted = attributes(request);
         let key = (user, wanted);
-        let decision = match self.decisions.get(&key) {
-            Some(decision) => decision,
-            None => {
-                let asked = self.delegate.access(key.0.clone(), key.1.clone());
-                let decision = self.review(asked).await?;
-                self.decisions.put(key.clone(), decision.clone());
-                decision
-            }
+        let decision = if let Some(decision) = self.decisions.get(&key) {
+            decision
+        } else {
+            let asked = self.delegate.access(key.0.clone(), key.1.clone());
+            let decision = self.review(asked).await?;
+            self.decisions.put(key.clone(), decision.clone());
+            decision
         };
         if decision.allowed { Ok(()) } else { Err(forbidden(&key.0, &key.1, &decision.reason)) }
     }
@@ -207,13 +206,12 @@ impl Gate {
             hit("token_bytes");
             return Err(Status::unauthorized());
         }
-        let known = match self.tokens.get(&token) {
-            Some(known) => known,
-            None => {
-                let known = self.review(self.delegate.token(token.clone())).await?;
-                self.tokens.put(token, known.clone());
-                known
-            }
+        let known = if let Some(known) = self.tokens.get(&token) {
+            known
+        } else {
+            let known = self.review(self.delegate.token(token.clone())).await?;
+            self.tokens.put(token, known.clone());
+            known
         };
         known.ok_or_else(Status::unauthorized)
     }
@@ -252,11 +250,11 @@ impl Verifiers {
         }
         let mut extra: Vec<(String, Vec<String>)> = Vec::new();
         for key in headers.keys() {
-            let prefixes = trust.extra_prefixes.iter();
+            let mut prefixes = trust.extra_prefixes.iter();
             let of = |prefix: &String| {
                 key.as_str().strip_prefix(&*prefix.to_ascii_lowercase()).map(decoded)
             };
-            if let Some(name) = prefixes.filter_map(of).next() {
+            if let Some(name) = prefixes.find_map(of) {
                 extra.push((name.into_owned(), names(&[key.as_str().to_owned()])));
             }
         }

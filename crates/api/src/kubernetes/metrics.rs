@@ -138,14 +138,14 @@ impl Asked {
 
     fn nodes(&self, parameters: &Parameters) -> Response {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
-        let selected = |node: &&Arc<model::Node>| {
+        let passes = |node: &&Arc<model::Node>| {
             let after = parameters.after.as_ref().is_none_or(|(_, name)| **name < *node.name);
             after && parameters.selection.matches("", &node.name, &node.labels)
         };
-        let mut records: Vec<_> = inventory.nodes().filter(selected).map(Arc::clone).collect();
+        let mut records: Vec<_> = inventory.nodes().filter(passes).map(Arc::clone).collect();
         drop(inventory);
         records.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-        let (mut out, mut list) = (String::new(), proto::List::default());
+        let (mut out, mut written) = (String::new(), proto::List::default());
         let (mut count, mut last, mut go_on) = (0, None, None);
         let mut items = String::new();
         for record in &records {
@@ -161,7 +161,7 @@ impl Asked {
                 items.push(',');
             }
             match self.form {
-                Form::Protobuf => list.node(&node),
+                Form::Protobuf => written.node(&node),
                 Form::Json => write::node(&mut items, &node, None),
                 Form::Table(_) => write::node_row(&mut items, &node),
             }
@@ -171,7 +171,7 @@ impl Asked {
         let go_on = go_on.as_deref();
         match self.form {
             Form::Protobuf => {
-                return protobuf(list.done(&self.api_version, "NodeMetricsList", go_on));
+                return protobuf(written.done(&self.api_version, "NodeMetricsList", go_on));
             }
             Form::Json => out.push_str(&list_head(&self.api_version, "NodeMetricsList", true)),
             Form::Table(version) => out.push_str(&table_head(version, count > 0)),
@@ -239,7 +239,8 @@ impl PodWriter {
             let Some(usage) = window.pod(&record) else { continue };
             if self.limit.is_some_and(|limit| self.count >= limit) {
                 let last = self.walk.written.take();
-                self.end(out, last.map(|(namespace, name)| token(&namespace, &name)));
+                let go_on = last.map(|(namespace, name)| token(&namespace, &name));
+                self.end(out, go_on.as_deref());
                 return;
             }
             self.begin_item(out);
@@ -275,16 +276,16 @@ impl PodWriter {
         }
     }
 
-    fn end(&mut self, out: &mut String, go_on: Option<String>) {
+    fn end(&mut self, out: &mut String, go_on: Option<&str>) {
         if self.count == 0 {
             out.push_str(&self.head(false));
         }
-        out.push_str(&tail(go_on.as_deref()));
+        out.push_str(&tail(go_on));
         self.ended = true;
     }
 
     fn all_protobuf(&mut self) -> Vec<u8> {
-        let mut list = proto::List::default();
+        let mut written = proto::List::default();
         let (mut last, mut go_on): (Option<Arc<PodRecord>>, _) = (None, None);
         for record in self.walk.by_ref() {
             let Some(window) = self.asked.windows.node(&record.node, self.asked.now) else {
@@ -296,11 +297,11 @@ impl PodWriter {
                 break;
             }
             let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
-            list.pod(&write::Pod { namespace, name, labels, usage, now: self.asked.now });
+            written.pod(&write::Pod { namespace, name, labels, usage, now: self.asked.now });
             self.count += 1;
             last = Some(record);
         }
-        list.done(&self.asked.api_version, "PodMetricsList", go_on.as_deref())
+        written.done(&self.asked.api_version, "PodMetricsList", go_on.as_deref())
     }
 }
 

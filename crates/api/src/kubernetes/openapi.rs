@@ -1,4 +1,4 @@
-//! The schemas of metrics.k8s.io, as OpenAPI 2 and 3: what the API server merges with its own.
+//! The schemas of metrics.k8s.io, as `OpenAPI` 2 and 3: what the API server merges with its own.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::metrics::GROUP;
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
-/// OpenAPI 2, all versions.
+/// `OpenAPI` 2, all versions.
 pub(super) fn v2(versions: &[&str], taffrail: &str) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/definitions/{name}") });
     let (mut paths, mut definitions) = (Map::new(), Map::new());
@@ -24,7 +24,7 @@ pub(super) fn v2(versions: &[&str], taffrail: &str) -> Value {
     })
 }
 
-/// The index of OpenAPI 3.
+/// The index of `OpenAPI` 3.
 pub(super) fn v3_index(versions: &[&str]) -> Value {
     let mut paths = Map::new();
     for version in versions {
@@ -35,7 +35,7 @@ pub(super) fn v3_index(versions: &[&str]) -> Value {
     json!({ "paths": paths })
 }
 
-/// OpenAPI 3 of one version.
+/// `OpenAPI` 3 of one version.
 pub(super) fn v3(version: &str, taffrail: &str) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let mut paths = Map::new();

@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use std::fmt::Write as _;
 
 use crate::ApiState;
 use crate::request::pairs;
@@ -38,12 +39,12 @@ pub(super) fn answer(state: &ApiState, path: &str, query: &str) -> Response {
     }
     let mut text = String::new();
     for (check, well) in checks {
-        text += &match well {
-            true => format!("[+]{check} ok\n"),
-            false => format!("[-]{check} failed: reason withheld\n"),
-        };
+        let (sign, outcome) = if *well { ('+', "ok") } else { ('-', "failed: reason withheld") };
+        // A String takes everything, so that this cannot fail.
+        writeln!(text, "[{sign}]{check} {outcome}").unwrap_or_default();
     }
-    text += &format!("{name} check {}\n", if well { "passed" } else { "failed" });
+    let outcome = if well { "passed" } else { "failed" };
+    writeln!(text, "{name} check {outcome}").unwrap_or_default();
     let code = if well { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
     (code, text).into_response()
 }

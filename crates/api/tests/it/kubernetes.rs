@@ -166,30 +166,32 @@ async fn tables_and_protobuf_are_there_for_who_asks() {
     assert_eq!(kind, "application/vnd.kubernetes.protobuf");
     // Magic; TypeMeta{1: version, 2: kind}; then the object in field 2.
     let mut expected = b"k8s\0\x0a\x25\x0a\x16metrics.k8s.io/v1beta1\x12\x0bNodeMetrics".to_vec();
+    let byte = |length: usize| u8::try_from(length).unwrap();
     let usage = |name: &str, value: &str| {
         let entry = [
-            &[10, name.len() as u8],
+            &[10, byte(name.len())],
             name.as_bytes(),
-            &[18, value.len() as u8 + 2, 10, value.len() as u8],
+            &[18, byte(value.len() + 2), 10, byte(value.len())],
             value.as_bytes(),
         ]
         .concat();
-        [&[34, entry.len() as u8], &*entry].concat()
+        [&[34, byte(entry.len())], &*entry].concat()
     };
     let stamp = |text: &str| {
-        let (mut seconds, mut bytes) = (time(text).secs(), vec![8]);
+        let mut seconds = usize::try_from(time(text).secs()).unwrap();
+        let mut bytes = vec![8];
         while seconds >= 128 {
-            bytes.push((seconds & 127) as u8 | 128);
+            bytes.push(byte(seconds & 127) | 128);
             seconds >>= 7;
         }
-        bytes.push(seconds as u8);
+        bytes.push(byte(seconds));
         bytes
     };
     let metadata =
         [b"\x0a\x06node-1\x42".as_slice(), &[6], &stamp("2026-11-23T09:18:05Z")].concat();
     let window: &[u8] = &[26, 6, 8, 0x80, 0xac, 0xc7, 0xf0, 0x37];
     let object = [
-        &[10, metadata.len() as u8],
+        &[10, byte(metadata.len())],
         &*metadata,
         &[18, 6],
         &stamp("2026-11-23T09:18:00Z"),
@@ -198,7 +200,7 @@ async fn tables_and_protobuf_are_there_for_who_asks() {
         &usage("memory", "50Mi"),
     ]
     .concat();
-    expected.extend([&[18, object.len() as u8], &*object, &[26, 0, 34, 0]].concat());
+    expected.extend([&[18, byte(object.len())], &*object, &[26, 0, 34, 0]].concat());
     assert_eq!(body, expected);
     let (_, kind, body) = get(&state, &format!("{BASE}/pods"), protobuf).await;
     assert_eq!(kind, "application/vnd.kubernetes.protobuf");
@@ -278,9 +280,10 @@ impl Delegate for Cluster {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let known = matches!(&*token, "viewer" | "guest");
         let away = token == "away";
-        Box::pin(std::future::ready(match away {
-            true => Err("connection refused".to_owned()),
-            false => Ok(known.then(|| User { name: token, ..User::default() })),
+        Box::pin(std::future::ready(if away {
+            Err("connection refused".to_owned())
+        } else {
+            Ok(known.then(|| User { name: token, ..User::default() }))
         }))
     }
 
@@ -542,9 +545,9 @@ async fn a_probe_says_when_rounds_are_late() {
 async fn heapsters_resource_metrics_keep_their_shape() {
     let state = super::fixture::state(&super::fixture::cluster(), inventory());
     for prefix in ["/apis/metrics/v1alpha1", "/apis/metrics.k8s.io/v1alpha1"] {
-        let node = super::fixture::get(&state, &format!("{prefix}/nodes/node-1")).await;
+        let one = super::fixture::get(&state, &format!("{prefix}/nodes/node-1")).await;
         let expected = "{\"metadata\":{\"creationTimestamp\":\"2026-11-23T09:18:05Z\",\"name\":\"node-1\"},\"timestamp\":\"2026-11-23T09:18:00Z\",\"usage\":{\"cpu\":\"144m\",\"memory\":\"4000\"},\"window\":\"1m0s\"}";
-        assert_eq!(node.body, expected);
+        assert_eq!(one.body, expected);
         let pods = super::fixture::get(&state, &format!("{prefix}/namespaces/web/pods")).await;
         let pods: Value = serde_json::from_str(&pods.body).unwrap();
         assert_eq!(pods["items"][0]["containers"][0]["usage"]["cpu"], "108m");

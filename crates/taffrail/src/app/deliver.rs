@@ -16,12 +16,8 @@ use crate::config::{Config, Dialect, HEAPSTER_SCRAPE_OFFSET};
 
 /// Who takes batches in the tick itself: the live window, the objects' states, history, resource
 /// windows.
-pub(super) type Takers<'a> = (
-    &'a Arc<Window>,
-    &'a Arc<StateHistory>,
-    Option<&'a History>,
-    Option<&'a Arc<ResourceWindows>>,
-);
+pub(super) type Takers<'a> =
+    (&'a Arc<Window>, &'a Arc<StateHistory>, Option<&'a History>, Option<&'a Arc<ResourceWindows>>);
 
 /// The tick over `measured`: the window shows a batch first, history keeps it, sinks send it.
 pub(super) fn pipeline(

@@ -43,6 +43,7 @@ pub(crate) struct EventIntake {
 impl EventIntake {
     /// Begins to read where there is a cluster and somebody who wants its events. Must run inside
     /// a runtime.
+    #[expect(clippy::needless_pass_by_value, reason = "what is borrowed is changed")]
     pub(super) fn begin(
         config: &Config,
         history: Option<&History>,

@@ -202,7 +202,7 @@ fn reload(key: &ServingKey, certificate: &PathBuf, key_file: &PathBuf, before: &
             *before = (pem, key_pem);
         }
         Err(error) => {
-            tracing::warn!(%error, "the new certificate cannot be used, the old one stays")
+            tracing::warn!(%error, "the new certificate cannot be used, the old one stays");
         }
     }
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::duration;
 
 /// `taffrail top`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "On a terminal, `taffrail top` alone opens the full-screen view; with a \
     kind of thing it prints a table like `kubectl top`.\n\

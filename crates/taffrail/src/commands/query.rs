@@ -1,5 +1,6 @@
 //! `taffrail query`: asks a running server a PromQL question and prints the answer.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -131,7 +132,8 @@ fn form(pairs: &[(&str, &str)]) -> String {
             if byte.is_ascii_alphanumeric() {
                 out.push(char::from(byte));
             } else {
-                out.push_str(&format!("%{byte:02X}"));
+                // A String takes everything, so that this cannot fail.
+                write!(out, "%{byte:02X}").unwrap_or_default();
             }
         }
     }

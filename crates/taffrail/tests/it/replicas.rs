@@ -15,7 +15,7 @@ const NODES: usize = 300;
 /// Seconds between ticks.
 const TICK: i64 = 10;
 /// Nothing that is waited for takes this long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A process and the name by which the others know it.
 struct Replica {

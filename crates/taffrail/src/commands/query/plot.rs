@@ -1,5 +1,7 @@
 //! Answers as a plot in the terminal: braille dots, a colour per series.
 
+use std::fmt::Write as _;
+
 use super::Line;
 use super::table::time;
 
@@ -42,29 +44,35 @@ pub(super) fn plot(lines: &[Line], colour: bool) -> String {
             _ if row == HEIGHT - 1 => labels[1].as_str(),
             _ => "",
         };
-        out.push_str(&format!("{label:>margin$} │"));
+        put(&mut out, format_args!("{label:>margin$} │"));
         for (dots, series) in cells {
             let shown = char::from_u32(0x2800 + u32::from(*dots)).unwrap_or(' ');
             if colour && *dots != 0 {
-                out.push_str(&format!("\x1b[{}m{shown}\x1b[0m", COLOURS[*series]));
+                put(&mut out, format_args!("\x1b[{}m{shown}\x1b[0m", COLOURS[*series]));
             } else {
                 out.push(shown);
             }
         }
         out.push('\n');
     }
-    out.push_str(&format!("{:margin$} └{}\n", "", "─".repeat(WIDTH)));
+    put(&mut out, format_args!("{:margin$} └{}\n", "", "─".repeat(WIDTH)));
     let (from, to) = (time(first), time(last));
     let gap = (WIDTH + 1).saturating_sub(from.len() + to.len());
-    out.push_str(&format!("{:margin$}  {from}{:gap$}{to}\n", "", ""));
+    put(&mut out, format_args!("{:margin$}  {from}{:gap$}{to}\n", "", ""));
     for (line, code) in drawn.iter().zip(COLOURS) {
         let mark = if colour { format!("\x1b[{code}m●\x1b[0m") } else { "●".to_owned() };
-        out.push_str(&format!("{mark} {}\n", line.title()));
+        put(&mut out, format_args!("{mark} {}\n", line.title()));
     }
     if lines.len() > drawn.len() {
-        out.push_str(&format!("and {} series more, not drawn\n", lines.len() - drawn.len()));
+        let more = lines.len() - drawn.len();
+        put(&mut out, format_args!("and {more} series more, not drawn\n"));
     }
     out
+}
+
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // A String takes everything, so that this cannot fail.
+    out.write_fmt(text).unwrap_or_default();
 }
 
 /// The place of `value` among `count`.

@@ -65,12 +65,12 @@ impl Measuring {
             archive: None,
             past: None,
             resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
+            database: Arc::new(query::promql::MemorySeries::default()),
         });
         let Measured { source, inventory, cluster, .. } = measured;
-        let name = cluster.as_ref().map_or_else(
-            || source.name().to_owned(),
-            |(_, connection)| connection.url().to_owned(),
-        );
+        let name = cluster
+            .as_ref()
+            .map_or_else(|| source.name().to_owned(), |(_, connection)| connection.url().clone());
         let options = TickOptions { resolution: RESOLUTION, ..TickOptions::default() };
         let taken = Arc::clone(&window);
         let pipeline =
