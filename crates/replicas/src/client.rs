@@ -162,7 +162,7 @@ mod tests {
         // One that waits gets it when it is there.
         let waits = Wanted { wait: Duration::from_secs(10), ..WANTED };
         let offer = Offer { end: Timestamp::from_nanos(60), bytes: Bytes::from_static(b"share") };
-        let (got, _) = tokio::join!(asked(&member, &token, &waits), async {
+        let (got, ()) = tokio::join!(asked(&member, &token, &waits), async {
             offers.send_replace(Some(offer));
         });
         assert_eq!(got.unwrap(), Bytes::from_static(b"share"));

@@ -94,7 +94,9 @@ mod tests {
     fn what_is_written_is_read() {
         let mut writer = Writer::default();
         let signed = [0, -1, 1, i64::MAX, i64::MIN, 300, -300];
-        signed.iter().for_each(|number| writer.signed(*number));
+        for number in signed {
+            writer.signed(number);
+        }
         writer.number(u64::MAX);
         writer.float(-0.5);
         writer.text("täff");

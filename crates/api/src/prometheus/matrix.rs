@@ -11,7 +11,7 @@ use query::promql::{Answer, AnswerValue, Labels, Options, QueryError, parse};
 
 use super::answer::{Failure, success};
 use super::ask::{Patience, ask};
-use super::number::{put, put_text, put_time, put_value};
+use super::number::{put, put_plain, put_text, put_time, put_value};
 use super::parameters::Parameters;
 use crate::ApiState;
 
@@ -105,7 +105,13 @@ fn data(answer: &Answer, took: Option<f64>) -> String {
     };
     put(&mut out, format_args!(r#"{{"resultType":"{kind}","result":"#));
     match &answer.value {
-        AnswerValue::Scalar(at, value) => put_pair(&mut out, *at, *value),
+        AnswerValue::Scalar(at, value) => {
+            out.push('[');
+            put_time(&mut out, *at);
+            out.push_str(",\"");
+            put_plain(&mut out, *value);
+            out.push_str("\"]");
+        }
         AnswerValue::Text(at, text) => {
             out.push('[');
             put_time(&mut out, *at);

@@ -6,17 +6,22 @@ use std::fmt::Write as _;
 ///
 /// Source: Prometheus' `jsonutil.MarshalValue`: an exponent below 1e-6 and from 1e21 on.
 pub(super) fn put_value(out: &mut String, value: f64) {
-    if value.is_nan() {
-        return out.push_str("NaN");
-    }
-    if value.is_infinite() {
-        return out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-    }
     let size = value.abs();
-    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+    if size.is_finite() && size != 0.0 && !(1e-6..1e21).contains(&size) {
         return put_exponent(out, value);
     }
-    put(out, format_args!("{value}"));
+    put_plain(out, value);
+}
+
+/// Appends a scalar's value without quotes: never with an exponent.
+pub(super) fn put_plain(out: &mut String, value: f64) {
+    if value.is_nan() {
+        out.push_str("NaN");
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        put(out, format_args!("{value}"));
+    }
 }
 
 fn put_exponent(out: &mut String, value: f64) {

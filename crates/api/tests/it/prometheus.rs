@@ -39,7 +39,7 @@ async fn ours(state: &Arc<ApiState>, path: &str, form: &str) -> Value {
 
 /// Series in one order, and of an error only what clients act on.
 fn comparable(mut answer: Value) -> Value {
-    if let Some(result) = answer["data"]["result"].as_array_mut() {
+    if let Some(result) = answer.pointer_mut("/data/result").and_then(Value::as_array_mut) {
         result.sort_by_key(|series| series["metric"].to_string());
     }
     if answer["status"] == "error" {
@@ -60,6 +60,8 @@ fn requests() -> Vec<(String, String)> {
         "NaN",
         "1e30",
         "1e-9",
+        "vector(1e30)",
+        "vector(1e-9)",
         "nothing",
         "1/0",
         "sum(g",

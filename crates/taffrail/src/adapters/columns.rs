@@ -114,14 +114,14 @@ impl Columns for StoredColumns {
     }
 }
 
-/// Names and values of an entity's labels, sorted.
-type LabelPairs = Vec<(Arc<str>, Arc<str>)>;
+/// Labels of an entity, sorted by name.
+type Pairs = Vec<(Arc<str>, Arc<str>)>;
 
 /// Rows that grow by the values of newer batches.
 struct Tail<'a> {
     asked: &'a ColumnsAsked<'a>,
     rows: Vec<EntityRow>,
-    places: HashMap<LabelPairs, usize>,
+    places: HashMap<Pairs, usize>,
     /// Number of stored times.
     known: usize,
     /// Number of newer times.

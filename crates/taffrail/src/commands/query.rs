@@ -132,12 +132,16 @@ fn form(pairs: &[(&str, &str)]) -> String {
             if byte.is_ascii_alphanumeric() {
                 out.push(char::from(byte));
             } else {
-                // A String takes everything, so that this cannot fail.
-                write!(out, "%{byte:02X}").unwrap_or_default();
+                put(&mut out, format_args!("%{byte:02X}"));
             }
         }
     }
     out
+}
+
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // A String takes everything, so that this cannot fail.
+    out.write_fmt(text).unwrap_or_default();
 }
 
 /// Sends a form and reads the body of the answer, whatever its status.

@@ -114,11 +114,9 @@ fn run(kubeconfig: &str, port: u16, token: &str) {
     };
     until("all three show one batch", || {
         let seen: Vec<_> = replicas.iter().map(cluster).collect();
-        seen.windows(2).all(|pair| pair[0].0 == pair[1].0) && {
-            assert_eq!(seen[0], seen[1]);
-            assert_eq!(seen[1], seen[2]);
-            true
-        }
+        // A watch may bring a change to one of them before a tick and to another after it, so
+        // that single batches may differ; not all of them do.
+        seen.windows(2).all(|pair| pair[0] == pair[1])
     });
     let before = replicas[0].newest();
     let shares = replicas.iter().map(own_nodes).collect::<Vec<_>>();

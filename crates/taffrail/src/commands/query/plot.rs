@@ -1,8 +1,7 @@
 //! Answers as a plot in the terminal: braille dots, a colour per series.
 
-use std::fmt::Write as _;
-
 use super::Line;
+use super::put;
 use super::table::time;
 
 /// Cells of the plot; a cell holds 2 × 4 dots.
@@ -64,15 +63,9 @@ pub(super) fn plot(lines: &[Line], colour: bool) -> String {
         put(&mut out, format_args!("{mark} {}\n", line.title()));
     }
     if lines.len() > drawn.len() {
-        let more = lines.len() - drawn.len();
-        put(&mut out, format_args!("and {more} series more, not drawn\n"));
+        put(&mut out, format_args!("and {} series more, not drawn\n", lines.len() - drawn.len()));
     }
     out
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // A String takes everything, so that this cannot fail.
-    out.write_fmt(text).unwrap_or_default();
 }
 
 /// The place of `value` among `count`.

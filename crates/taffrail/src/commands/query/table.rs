@@ -41,18 +41,18 @@ pub(super) fn csv(lines: &[Line]) -> String {
 }
 
 fn rows(lines: &[Line]) -> Vec<Vec<String>> {
-    let labels: BTreeSet<&str> =
+    let names: BTreeSet<&str> =
         lines.iter().flat_map(|line| line.labels.iter().map(|(name, _)| name.as_str())).collect();
-    let named = lines.iter().any(|line| !line.name.is_empty());
+    let has_name = lines.iter().any(|line| !line.name.is_empty());
     let mut head: Vec<String> = Vec::new();
-    head.extend(named.then(|| "name".to_owned()));
-    head.extend(labels.iter().map(|name| (*name).to_owned()));
+    head.extend(has_name.then(|| "name".to_owned()));
+    head.extend(names.iter().map(|name| (*name).to_owned()));
     head.extend(["time", "value"].map(str::to_owned));
     let mut rows = vec![head];
     for line in lines {
         let mut own: Vec<String> = Vec::new();
-        own.extend(named.then(|| line.name.clone()));
-        own.extend(labels.iter().map(|name| {
+        own.extend(has_name.then(|| line.name.clone()));
+        own.extend(names.iter().map(|name| {
             let found = line.labels.iter().find(|(known, _)| known == name);
             found.map_or_else(String::new, |(_, value)| value.clone())
         }));
