@@ -9,7 +9,6 @@ use kube::api::ObjectMeta;
 use model::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::object::Metadata;
@@ -29,14 +28,15 @@ pub enum EventApi {
 pub struct Event {
     /// What is read of it.
     pub fields: Fields,
-    /// The whole object.
-    json: Box<RawValue>,
+    /// The whole object. Not raw text: a watch may send the object before its type, and serde then
+    /// hands it over from a buffer, which holds none.
+    json: Map<String, Value>,
 }
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        let fields = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let json = Map::<String, Value>::deserialize(deserializer)?;
+        let fields = Fields::deserialize(&json).map_err(D::Error::custom)?;
         Ok(Self { fields, json })
     }
 }
@@ -136,12 +136,11 @@ impl Event {
 
     /// As the product keeps it; with the whole object, in core's names, where `whole` asks so.
     pub fn into_model(self, whole: bool) -> model::Event {
-        let object = if whole { self.core() } else { None };
+        let object = if whole { Self::core(self.json) } else { None };
         model::Event { object, ..self.fields.into_model() }
     }
 
-    fn core(&self) -> Option<Arc<str>> {
-        let mut object: Map<String, Value> = serde_json::from_str(self.json.get()).ok()?;
+    fn core(mut object: Map<String, Value>) -> Option<Arc<str>> {
         for (new, core) in RENAMED {
             if let Some(value) = object.remove(new) {
                 object.insert(core.to_owned(), value);
@@ -236,6 +235,10 @@ mod tests {
 
     fn check(json: &str, expected: &str) {
         let event: Event = serde_json::from_str(json).unwrap();
+        // A watch may send the object before its type.
+        let line = format!(r#"{{"object":{json},"type":"ADDED"}}"#);
+        let change: kube::core::WatchEvent<Event> = serde_json::from_str(&line).unwrap();
+        assert!(matches!(change, kube::core::WatchEvent::Added(_)));
         let event = event.into_model(true);
         let core: Event = serde_json::from_str(event.object.as_deref().unwrap()).unwrap();
         assert_eq!(model::Event { object: event.object.clone(), ..core.into_model(false) }, event);
