@@ -16,7 +16,7 @@ use crate::labels::Labels;
 use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::{Secret, Settings};
-use crate::text::{push_json, push_value};
+use crate::text::{push_json, push_object, push_value};
 use crate::transport::{Body, HttpPlan, Judge, Preparation, Sign, Signer};
 use crate::{Error, Events, Kind};
 
@@ -308,16 +308,7 @@ fn push_tags(out: &mut Vec<u8>, labels: &Labels, cluster: &str) {
     let mut pairs: Vec<_> = labels.iter().filter(|(key, _)| *key != CLUSTER).collect();
     pairs.push((CLUSTER, cluster));
     pairs.sort_unstable();
-    out.push(b'{');
-    for (at, (key, value)) in pairs.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        push_json(out, key);
-        out.push(b':');
-        push_json(out, value);
-    }
-    out.push(b'}');
+    push_object(out, pairs);
 }
 
 struct ElasticsearchEvents {

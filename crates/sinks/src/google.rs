@@ -9,7 +9,7 @@ use model::{EntityKind, Timestamp, Value};
 use crate::Error;
 use crate::address::Address;
 use crate::settings::Settings;
-use crate::text::{push_float, push_int, push_json};
+use crate::text::{push_float, push_int, push_object};
 use crate::transport::{Body, GoogleAccount, HttpPlan, ServiceKey, Sign};
 
 /// Settings of all of them, as (name, one sentence).
@@ -124,17 +124,7 @@ pub(crate) fn push_point(out: &mut Vec<u8>, point: &Point) {
 
 /// Texts by name as an object; empty ones are left out where `sparse`.
 pub(crate) fn push_labels(out: &mut Vec<u8>, labels: &[(&str, &str)], sparse: bool) {
-    out.push(b'{');
-    let kept = labels.iter().filter(|(_, value)| !sparse || !value.is_empty());
-    for (at, (key, value)) in kept.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        push_json(out, key);
-        out.push(b':');
-        push_json(out, value);
-    }
-    out.push(b'}');
+    push_object(out, labels.iter().copied().filter(|(_, value)| !sparse || !value.is_empty()));
 }
 
 /// Whether Heapster's metric sets are of that kind.

@@ -16,7 +16,7 @@ use crate::labels::Labels;
 use crate::plan::{Encode, Plan, Transport};
 use crate::select::{Row, Selection, value};
 use crate::settings::{Secret, Settings};
-use crate::text::{push_int, push_json, push_value};
+use crate::text::{push_int, push_json, push_object, push_value};
 use crate::transport::{Body, HttpPlan, Target};
 use crate::{Error, Kind};
 
@@ -259,13 +259,7 @@ impl Hawkular {
         }
         tags.sort_unstable();
         let mut json = Vec::new();
-        for (at, (key, value)) in tags.iter().enumerate() {
-            json.push(if at == 0 { b'{' } else { b',' });
-            push_json(&mut json, key);
-            json.push(b':');
-            push_json(&mut json, value);
-        }
-        json.push(b'}');
+        push_object(&mut json, tags);
         json
     }
 

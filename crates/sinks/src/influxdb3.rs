@@ -3,9 +3,9 @@
 use form_urlencoded::byte_serialize;
 
 use crate::address::Address;
+use crate::credentials::bearer;
 use crate::influxdb::{LINE_SETTINGS, line_event_plan, line_plan};
 use crate::plan::{EventPlan, Plan, Transport};
-use crate::remotewrite::bearer;
 use crate::select::Selection;
 use crate::settings::Settings;
 use crate::transport::{Finish, HttpPlan};

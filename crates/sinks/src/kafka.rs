@@ -8,7 +8,7 @@ use crate::labels::Labels;
 use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::Settings;
-use crate::text::{push_json, push_value};
+use crate::text::{push_json, push_object, push_value};
 use crate::transport::{Compression, KafkaPlan};
 use crate::{Error, Events, Kind};
 
@@ -142,23 +142,9 @@ impl EncodeEvents for KafkaEvents {
                 out.extend_from_slice(b",\"EventTimestamp\":");
                 push_json(out, &event.last_seen.to_rfc3339_seconds());
                 out.extend_from_slice(b",\"EventTags\":");
-                push_object(out, tags.into_iter());
+                push_object(out, tags);
                 out.push(b'}');
             });
         });
     }
-}
-
-/// Texts by name.
-fn push_object<'a>(out: &mut Vec<u8>, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
-    out.push(b'{');
-    for (at, (key, value)) in pairs.enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        push_json(out, key);
-        out.push(b':');
-        push_json(out, value);
-    }
-    out.push(b'}');
 }

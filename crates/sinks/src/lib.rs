@@ -7,6 +7,7 @@
 mod address;
 pub mod bench;
 mod chunks;
+mod credentials;
 mod deliver;
 mod error;
 mod event_object;

@@ -8,7 +8,7 @@ use crate::labels::Labels;
 use crate::plan::{Encode, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::Settings;
-use crate::text::{push_int, push_json, push_value};
+use crate::text::{push_int, push_json, push_object, push_value};
 use crate::transport::{Body, HttpPlan};
 use crate::{Error, Kind};
 
@@ -129,16 +129,8 @@ impl Encode for Librato {
 }
 
 fn push_tags(out: &mut Vec<u8>, labels: &Labels) {
-    out.push(b'{');
-    for (at, (key, value)) in labels.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        push_json(out, &clean(key, TAG_NAME));
-        out.push(b':');
-        push_json(out, &clean(value, TAG_VALUE));
-    }
-    out.push(b'}');
+    let cleaned = |(key, value): (&str, &str)| (clean(key, TAG_NAME), clean(value, TAG_VALUE));
+    push_object(out, labels.iter().map(cleaned));
 }
 
 /// At most `longest` characters, those that Librato does not take replaced by underscores.

@@ -5,8 +5,8 @@ use model::{Event, Timestamp};
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
+use crate::credentials::{basic, bearer};
 use crate::plan::{EncodeEvents, EventPlan, Transport};
-use crate::remotewrite::bearer;
 use crate::settings::{Secret, Settings};
 use crate::text::{push_int, push_json};
 use crate::transport::{Body, Finish, HttpPlan};
@@ -48,14 +48,11 @@ fn plan(settings: &Settings) -> Result<EventPlan, Error> {
     if let Some(tenant) = settings.text("tenant") {
         headers.push((HeaderName::from_static("x-scope-orgid"), Secret::from(tenant)));
     }
-    let password = settings.secret("pw", "pw_file")?;
     let transport = Transport::Http(Box::new(HttpPlan {
         destination: path.to_owned(),
         body: Body::Json("application/json"),
         finish: Finish::Gzip,
-        basic: settings
-            .text("user")
-            .map(|user| (user.to_owned(), password.unwrap_or_else(|| Secret::from("")))),
+        basic: basic(settings)?,
         headers,
         ..HttpPlan::post(format!("{scheme}://{}", address.authority), path.to_owned())
     }));

@@ -6,10 +6,10 @@ use model::{
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
+use crate::credentials::bearer;
 use crate::exposed::{ExposedColumn, Exposer};
 use crate::plan::{Encode, Plan, Transport};
 use crate::protobuf::{push_bytes, push_double, push_fixed64, push_message, push_uint};
-use crate::remotewrite::bearer;
 use crate::select::Selection;
 use crate::settings::Settings;
 use crate::transport::{Body, Finish, HttpPlan, Judge};

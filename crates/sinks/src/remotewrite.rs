@@ -9,6 +9,7 @@ use model::{Batch, CATALOG, Context, Entity, EntityKind, Exposed, Kind as Counts
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
+use crate::credentials::{basic, bearer};
 use crate::exposed::{CLUSTER, Exposer, for_each_label, position};
 use crate::plan::{Encode, Plan, Transport};
 use crate::protobuf::{push_bytes, push_double, push_message, push_uint, push_varint};
@@ -64,7 +65,6 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     if let Some(tenant) = settings.text("tenant") {
         headers.push((HeaderName::from_static("x-scope-orgid"), Secret::from(tenant)));
     }
-    let password = settings.secret("pw", "pw_file")?;
     let transport = Transport::Http(Box::new(HttpPlan {
         destination: path.to_owned(),
         body: Body::Typed(if version_2 {
@@ -73,9 +73,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
             "application/x-protobuf"
         }),
         finish: Finish::Snappy,
-        basic: settings
-            .text("user")
-            .map(|user| (user.to_owned(), password.unwrap_or_else(|| Secret::from("")))),
+        basic: basic(settings)?,
         headers,
         judge: Judge::RemoteWrite,
         ..HttpPlan::post(format!("{scheme}://{}", address.authority), path.to_owned())
@@ -85,16 +83,6 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         if version_2 { Box::new(Version2 { series }) } else { Box::new(Version1 { series }) };
     let framing = Framing { joins: !version_2, ..Framing::lines(SAMPLES, BYTES) };
     Ok(Plan { encode, framing, transport, concurrency: 1 })
-}
-
-/// The header of the settings `token` and `token_file`.
-pub(crate) fn bearer(settings: &Settings) -> Result<Vec<(HeaderName, Secret)>, Error> {
-    let token = settings.secret("token", "token_file")?;
-    let header = |token: Secret| {
-        let value = Secret::from(&*format!("Bearer {}", token.reveal()));
-        (http::header::AUTHORIZATION, value)
-    };
-    Ok(token.map(header).into_iter().collect())
 }
 
 /// The series of each batch, and those that ended with it.

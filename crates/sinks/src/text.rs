@@ -61,6 +61,23 @@ pub(crate) fn push_json(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).ok();
 }
 
+/// Texts by name as a JSON object, in the order given.
+pub(crate) fn push_object(
+    out: &mut Vec<u8>,
+    pairs: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+) {
+    out.push(b'{');
+    for (at, (key, value)) in pairs.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_json(out, key.as_ref());
+        out.push(b':');
+        push_json(out, value.as_ref());
+    }
+    out.push(b'}');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

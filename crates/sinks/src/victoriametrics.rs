@@ -4,11 +4,11 @@ use model::Batch;
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
+use crate::credentials::{basic, bearer};
 use crate::exposed::{CLUSTER, Exposer, for_each_label};
 use crate::plan::{Encode, Plan, Transport};
-use crate::remotewrite::bearer;
 use crate::select::Selection;
-use crate::settings::{Secret, Settings};
+use crate::settings::Settings;
 use crate::text::{push_float, push_int, push_json};
 use crate::transport::{Body, Finish, HttpPlan};
 use crate::{Error, Kind};
@@ -42,14 +42,11 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         "" | "/" => "/api/v1/import",
         path => path,
     };
-    let password = settings.secret("pw", "pw_file")?;
     let transport = Transport::Http(Box::new(HttpPlan {
         destination: path.to_owned(),
         body: Body::Json("application/json"),
         finish: Finish::Gzip,
-        basic: settings
-            .text("user")
-            .map(|user| (user.to_owned(), password.unwrap_or_else(|| Secret::from("")))),
+        basic: basic(settings)?,
         headers: bearer(settings)?,
         ..HttpPlan::post(format!("{scheme}://{}", address.authority), path.to_owned())
     }));

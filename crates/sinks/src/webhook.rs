@@ -5,8 +5,8 @@ use model::{Event, Timestamp};
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
+use crate::credentials::bearer;
 use crate::plan::{EncodeEvents, EventPlan, Transport};
-use crate::remotewrite::bearer;
 use crate::settings::Settings;
 use crate::text::{push_int, push_json};
 use crate::transport::{Body, HttpPlan, Sign};
