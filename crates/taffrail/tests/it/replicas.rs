@@ -107,16 +107,21 @@ fn run(kubeconfig: &str, port: u16, token: &str) {
         names.iter().map(|name| Replica::start(name, kubeconfig, port, token)).collect();
     until("every replica covers all nodes", || replicas.iter().all(Replica::all_up));
     replicas.iter().for_each(check_sums);
-    // The same batch is the same everywhere.
+    // A replica joins at the end of its first tick, and until all know of it some nodes are
+    // measured twice. From then on the same batch is the same everywhere.
+    until("each node is one replica's", || replicas.iter().map(own_nodes).sum::<usize>() == NODES);
+    let joined = replicas.iter().map(Replica::newest).max().unwrap() + TICK * 1000;
     let cluster = |replica: &Replica| {
         let overview = replica.get("overview");
         (overview["timestamp"].as_i64().unwrap(), overview["memory"]["workingSet"].clone())
     };
     until("all three show one batch", || {
         let seen: Vec<_> = replicas.iter().map(cluster).collect();
-        // A watch may bring a change to one of them before a tick and to another after it, so
-        // that single batches may differ; not all of them do.
-        seen.windows(2).all(|pair| pair[0] == pair[1])
+        seen.iter().all(|(timestamp, _)| *timestamp == seen[0].0 && *timestamp > joined) && {
+            assert_eq!(seen[0], seen[1]);
+            assert_eq!(seen[1], seen[2]);
+            true
+        }
     });
     let before = replicas[0].newest();
     let shares = replicas.iter().map(own_nodes).collect::<Vec<_>>();
