@@ -8,4 +8,5 @@ pub(crate) mod query;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod store;
+pub(crate) mod text;
 pub(crate) mod top;

@@ -77,9 +77,6 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     if let Command::Config(args) = cli.command {
         return Ok(say(commands::config::run(&args)?.trim_end())?);
     }
-    if let Command::Query(args) = &cli.command {
-        return Ok(commands::query::run(args, pipeline::Clock::system().now())?);
-    }
     let log = match &cli.command {
         Command::Top(args) => commands::top::log(args, cli.log),
         _ => cli.log,
@@ -94,13 +91,11 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         }
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
         Command::Top(args) => runtime.block_on(commands::top::run(args, self_metrics)),
+        Command::Query(args) => runtime.block_on(commands::query::run(&args)),
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
-        Command::Config(_)
-        | Command::Manifests(_)
-        | Command::Query(_)
-        | Command::Completions { .. } => Ok(()),
+        Command::Config(_) | Command::Manifests(_) | Command::Completions { .. } => Ok(()),
     };
     Ok(outcome?)
 }

@@ -20,12 +20,22 @@ use crate::exit::Failure;
 
 /// The server that is meant when none is named.
 pub(crate) const LOCAL: &str = "http://127.0.0.1:8082";
-/// How long an answer may take.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// Most bytes of an answer.
+/// Most bytes of an answer to a list or a query of graphs.
 pub(crate) const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Most bytes of a token file.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
+
+/// What an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Until its last byte.
+    pub(crate) deadline: Duration,
+    /// Most bytes.
+    pub(crate) bytes: usize,
+}
+
+/// What an answer may take where a command does not say otherwise.
+const BOUNDS: Bounds = Bounds { deadline: Duration::from_secs(30), bytes: MAX_ANSWER_BYTES };
 
 /// A client of one server.
 #[derive(Debug, Clone)]
@@ -33,6 +43,7 @@ pub(crate) struct Remote {
     /// Without a slash at its end.
     base: String,
     authorization: Option<HeaderValue>,
+    bounds: Bounds,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
@@ -50,12 +61,14 @@ pub(crate) enum Unanswered {
         reason: String,
     },
     /// The answer is too long.
-    #[error("{server} answers {path} with more than {MAX_ANSWER_BYTES} bytes; ask for less")]
+    #[error("{server} answers {path} with more than {bytes} bytes; ask for less")]
     TooLong {
         /// Where.
         server: String,
         /// What was asked.
         path: String,
+        /// What it may have.
+        bytes: usize,
     },
 }
 
@@ -86,7 +99,12 @@ impl Remote {
             .enable_http1()
             .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { base, authorization, client })
+        Ok(Self { base, authorization, bounds: BOUNDS, client })
+    }
+
+    /// The same with other bounds of an answer.
+    pub(crate) fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// The server's URL.
@@ -102,6 +120,7 @@ impl Remote {
         content_type: &'static str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), Unanswered> {
+        let Bounds { deadline, bytes } = self.bounds;
         let unreachable =
             |reason: String| Unanswered::Unreachable { server: self.base.clone(), reason };
         let mut request = Request::builder()
@@ -123,14 +142,14 @@ impl Remote {
                 .await
                 .map_err(|error| unreachable(root_cause(&error)))?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+            let body = Limited::new(answer.into_body(), bytes).collect().await;
             let too_long =
-                |_| Unanswered::TooLong { server: self.base.clone(), path: path.to_owned() };
+                |_| Unanswered::TooLong { server: self.base.clone(), path: path.to_owned(), bytes };
             Ok((status, body.map_err(too_long)?.to_bytes()))
         };
-        timeout(DEADLINE, exchange)
+        timeout(deadline, exchange)
             .await
-            .unwrap_or_else(|_| Err(unreachable(format!("no answer within {DEADLINE:?}"))))
+            .unwrap_or_else(|_| Err(unreachable(format!("no answer within {deadline:?}"))))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading lists: a page in the server's order, or everything page by page.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use crate::wire::List;
@@ -9,6 +10,9 @@ use crate::{Api, Error, Row, Subject};
 const PAGE: usize = 1000;
 /// Most items of a whole list: beyond that the caller is told that the list is cut.
 const MOST: usize = 500_000;
+
+/// What is encoded in a value of a query: all but RFC 3986's unreserved characters.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a list can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,29 +141,15 @@ fn path(subject: Subject, order: Order, filters: &Filters, offset: usize, limit:
     }
     if !filters.search.is_empty() {
         path.push_str("&search=");
-        encode(&filters.search, &mut path);
+        path.extend(utf8_percent_encode(&filters.search, VALUE));
     }
     for (name, value) in &filters.exact {
         path.push('&');
         path.push_str(name);
         path.push('=');
-        encode(value, &mut path);
+        path.extend(utf8_percent_encode(value, VALUE));
     }
     path
-}
-
-/// RFC 3986: everything but unreserved characters as `%XX`.
-fn encode(text: &str, path: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push('%');
-            path.push(char::from(HEX[usize::from(byte >> 4)]));
-            path.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `taffrail doctor`: tries every hop to what is measured and says what to change first.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 
 use api::{Check, Diagnosis};
@@ -8,6 +7,7 @@ use cluster::diagnose::{Nodes, without_connection};
 use pipeline::Clock;
 use tokio::time::Instant;
 
+use super::text::put;
 use crate::cli::{DoctorArgs, DoctorOutput};
 use crate::config::Dialect;
 use crate::exit::{FAILURE, Failure};
@@ -108,11 +108,6 @@ fn counts(checks: &[Check]) -> String {
         count("pass"),
         count("skip")
     )
-}
-
-fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A String takes everything, so that this cannot fail.
-    text.write_fmt(line).unwrap_or_default();
 }
 
 #[cfg(test)]

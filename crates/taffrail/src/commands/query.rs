@@ -1,24 +1,25 @@
 //! `taffrail query`: asks a running server a PromQL question and prints the answer.
 
-use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use http::Method;
+use pipeline::Clock;
 use query::promql::{Limits, QueryError, duration_ms, parse};
 use serde_json::Value;
 
 use crate::cli::{QueryArgs, QueryOutput};
 use crate::exit::Failure;
+use crate::remote::{Bounds, Remote};
 use crate::say;
 
 mod plot;
 mod table;
 
-/// How long the server may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(130);
-/// Most bytes of an answer.
-const MAX_ANSWER_BYTES: u64 = 512 << 20;
+/// What an answer may take: a long range of many series is long.
+const BOUNDS: Bounds = Bounds { deadline: Duration::from_secs(130), bytes: 512 << 20 };
+/// What the API takes questions as.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Points of a plot, and of a range whose step is not given.
 const POINTS: i64 = 120;
 
@@ -31,11 +32,13 @@ struct Line {
 }
 
 /// Asks once.
-pub(crate) fn run(args: &QueryArgs, now: model::Timestamp) -> Result<(), Failure> {
+pub(crate) async fn run(args: &QueryArgs) -> Result<(), Failure> {
     check(&args.expression)?;
-    let (path, form) = request(args, now)?;
-    let answer = post(&args.server, path, &form)?;
-    let answer: Value = serde_json::from_str(&answer).map_err(|error| {
+    let (path, form) = request(args, Clock::system().now())?;
+    let server = Remote::new(&args.server, None, None)?.within(BOUNDS);
+    let answer = server.ask(Method::POST, path, FORM, form.into_bytes()).await;
+    let (_, answer) = answer.map_err(Failure::unavailable)?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|error| {
         Failure::unavailable(format!("{} answered no JSON: {error}; is it Taffrail?", args.server))
     })?;
     if answer["status"] != "success" {
@@ -121,63 +124,7 @@ fn seconds(millis: i64) -> String {
 }
 
 fn form(pairs: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    for (name, value) in pairs {
-        if !out.is_empty() {
-            out.push('&');
-        }
-        out.push_str(name);
-        out.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() {
-                out.push(char::from(byte));
-            } else {
-                put(&mut out, format_args!("%{byte:02X}"));
-            }
-        }
-    }
-    out
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // A String takes everything, so that this cannot fail.
-    out.write_fmt(text).unwrap_or_default();
-}
-
-/// Sends a form and reads the body of the answer, whatever its status.
-fn post(server: &str, path: &str, form: &str) -> Result<String, Failure> {
-    let unreachable = |reason: String| {
-        Failure::unavailable(format!(
-            "cannot ask {server}: {reason}; start `taffrail serve`, or name it with --server"
-        ))
-    };
-    let Some(address) = server.strip_prefix("http://") else {
-        return Err(Failure::usage(format!(
-            "--server {server}: give a URL that begins with http://"
-        )));
-    };
-    let (host, prefix) = address.split_once('/').unwrap_or((address, ""));
-    let prefix = prefix.trim_end_matches('/');
-    let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-    let target = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    let mut stream = TcpStream::connect(&target).map_err(|error| unreachable(error.to_string()))?;
-    let io = |error: std::io::Error| unreachable(error.to_string());
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(io)?;
-    let head = format!(
-        "POST {prefix}{path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: taffrail/{}\r\nContent-Type: \
-         application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
-        env!("CARGO_PKG_VERSION"),
-        form.len()
-    );
-    stream.write_all(head.as_bytes()).map_err(io)?;
-    stream.write_all(form.as_bytes()).map_err(io)?;
-    let mut answer = Vec::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).map_err(io)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (_, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or_else(|| unreachable("the answer ended early".to_owned()))?;
-    Ok(body.to_owned())
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// The series of an answer's data.

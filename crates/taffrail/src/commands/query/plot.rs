@@ -1,8 +1,8 @@
 //! Answers as a plot in the terminal: braille dots, a colour per series.
 
 use super::Line;
-use super::put;
 use super::table::time;
+use crate::commands::text::put;
 
 /// Cells of the plot; a cell holds 2 × 4 dots.
 const WIDTH: usize = 72;

@@ -1,9 +1,10 @@
 //! Results of `taffrail store` for people.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use store::{Damage, Summary};
+
+use crate::commands::text::put;
 
 /// What a folder holds.
 pub(super) fn info(dir: &Path, summary: &Summary) -> String {
@@ -58,9 +59,4 @@ fn size(bytes: u64) -> String {
         unit += 1;
     }
     format!("{rest} {}", ["B", "KiB", "MiB", "GiB", "TiB"].get(unit).unwrap_or(&"TiB"))
-}
-
-fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // A String takes everything, so that this cannot fail.
-    text.write_fmt(line).unwrap_or_default();
 }
