@@ -1,7 +1,7 @@
 //! The secure port: an aggregated API server for `metrics.k8s.io`, in place of metrics-server.
 //!
 //! Shapes and messages: metrics-server's and Kubernetes' own API servers'. Differences:
-//! `docs/COMPAT.md`, `docs/decisions/0140` and `0141`.
+//! `docs/decisions/0140`.
 
 mod accept;
 mod discovery;

@@ -3,7 +3,7 @@
 //! The language follows Prometheus' promqltest: `clear`, `load <step>`, `eval instant at <time>`,
 //! `eval_ordered`, `eval range from <time> to <time> step <step>`, `eval_fail`. `UPDATE=1` writes
 //! the answers into the scripts; those that stand there were compared with Prometheus 2.42 by
-//! `examples/differential.rs`.
+//! `tests/it/differential.rs`.
 
 use std::fmt::Write as _;
 use std::fs;
