@@ -55,7 +55,9 @@ const KEYS: &[(&str, &str, Shape)] = &[
 /// The words that the file at `path` stands for, or every mistake in it.
 pub(crate) fn words(path: &Path) -> Result<Vec<String>, ConfigError> {
     let shown = path.display();
-    let wrong = |error: &dyn std::fmt::Display| ConfigError(vec![format!("{shown}: {error}")]);
+    let wrong = |error: &dyn std::fmt::Display| {
+        ConfigError(vec![format!("the configuration file {shown}: {error}")])
+    };
     let length = std::fs::metadata(path).map_err(|error| wrong(&error))?.len();
     if length > MAX_BYTES {
         return Err(wrong(&format_args!("larger than {MAX_BYTES} bytes")));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -143,9 +143,14 @@ impl Remote {
                 .map_err(|error| unreachable(root_cause(&error)))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), bytes).collect().await;
-            let too_long =
-                |_| Unanswered::TooLong { server: self.base.clone(), path: path.to_owned(), bytes };
-            Ok((status, body.map_err(too_long)?.to_bytes()))
+            let cut = |error: Box<dyn std::error::Error + Send + Sync>| {
+                if error.is::<LengthLimitError>() {
+                    let (server, path) = (self.base.clone(), path.to_owned());
+                    return Unanswered::TooLong { server, path, bytes };
+                }
+                unreachable(format!("the answer ended early: {}", root_cause(&*error)))
+            };
+            Ok((status, body.map_err(cut)?.to_bytes()))
         };
         timeout(deadline, exchange)
             .await

@@ -1,5 +1,7 @@
 //! `taffrail top` against a real server and straight against a cluster: the same numbers.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -81,4 +83,21 @@ fn what_cannot_be_shown_says_what_to_change() {
     check(&["nodes", "-n", "web", "--server=http://127.0.0.1:1"], 64, "--namespace narrows");
     let token = ["nodes", "--server=http://127.0.0.1:1", "--token-file=/dev/null"];
     check(&token, 78, "--token-file=/dev/null: the file is empty");
+}
+
+#[test]
+fn an_answer_that_ends_early_is_told_as_that() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = [0; 4096];
+        assert!(stream.read(&mut asked).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    });
+    let output = top(&["nodes", &format!("--server=http://{address}")], "/nonexistent");
+    server.join().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{text}");
+    assert!(text.contains("the answer ended early"), "{text}");
 }
