@@ -33,10 +33,10 @@ const ROUTES: Route[] = [
   at('volumes', t.volumes.title, () => import('./pages/Volumes.svelte')),
   at('volumes/:namespace/:pod/:name', t.volumes.name, () => import('./pages/Volume.svelte')),
 
-
   at('map', t.nav.map, () => import('./pages/NodeMap.svelte')),
   at('sizing', t.nav.sizing, () => import('./pages/Sizing.svelte')),
   at('events', t.nav.events, () => import('./pages/Events.svelte')),
+  at('explore', t.nav.explore, () => import('./pages/Explore.svelte')),
 
   at('status', t.nav.status, () => import('./pages/Status.svelte')),
 ];
@@ -53,6 +53,7 @@ export const GOTO: Record<string, string> = {
   m: 'map',
   r: 'sizing',
   e: 'events',
+  x: 'explore',
   t: 'status',
 };
 

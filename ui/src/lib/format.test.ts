@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, axisScale, axisSteps, axisTime, axisValue, bytes, clock, cores, count, moment, percent, percentOf, quantity, rate, span } from './format';
+import { age, axisScale, axisSteps, axisTime, axisValue, bytes, clock, cores, count, moment, percent, percentOf, plainNumber, quantity, rate, span } from './format';
 
 const GIB = 2 ** 30;
 
@@ -81,4 +81,10 @@ test('one axis has one unit', () => {
   expect(axisValue(1024, axisScale(4096, 'bytesPerSecond'))).toBe('1 KiB/s');
   expect(axisSteps('bytes')).toContain(2 ** 20);
   expect(axisSteps('millicores')).toContain(250);
+});
+
+test('numbers of any size', () => {
+  expect([0, 1, 0.00123456, -12.34567, 999, 1234567, 3e-9, null].map(plainNumber)).toEqual(['0', '1', '0.001235', '-12.35', '999', '1.235 M', '3.00e-9', '–']);
+  expect(axisScale(2_500_000, 'number')).toEqual({ divisor: 1_000_000, suffix: ' M' });
+  expect(axisScale(0.3, 'number')).toEqual({ divisor: 1, suffix: '' });
 });

@@ -2,7 +2,7 @@
 // It does not know where the numbers come from.
 import { t } from './text/text';
 
-export type Unit = 'millicores' | 'bytes' | 'bytesPerSecond' | 'count' | 'percent';
+export type Unit = 'millicores' | 'bytes' | 'bytesPerSecond' | 'count' | 'percent' | 'number';
 
 /** A value that may be absent. */
 export type Maybe = number | null | undefined;
@@ -62,6 +62,18 @@ export function percent(value: Maybe): string {
   return `${Math.abs(value) < 9.95 ? Number(value.toFixed(1)) : Math.round(value)}%`;
 }
 
+const SI = ['', ' k', ' M', ' G', ' T', ' P', ' E'] as const;
+
+/** A number of any size and sign: `0.00123`, `12.3`, `4.56 M`. */
+export function plainNumber(value: Maybe): string {
+  if (absent(value)) return t.none;
+  const size = Math.abs(value);
+  if (size < 1_000) return Number.isInteger(value) ? String(value) : size < 1e-6 && size > 0 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  const power = Math.min(SI.length - 1, Math.floor(Math.log10(size) / 3));
+  const scaled = Number((value / 1000 ** power).toPrecision(4));
+  return `${scaled}${SI[power]}`;
+}
+
 export function quantity(value: Maybe, unit: Unit): string {
   switch (unit) {
     case 'millicores':
@@ -72,6 +84,8 @@ export function quantity(value: Maybe, unit: Unit): string {
       return rate(value);
     case 'percent':
       return percent(value);
+    case 'number':
+      return plainNumber(value);
     default:
       return count(value);
   }
@@ -142,6 +156,10 @@ export function axisScale(largest: number, unit: Unit): Scale {
   if (unit === 'millicores') return largest >= 1000 ? { divisor: 1000, suffix: '' } : { divisor: 1, suffix: 'm' };
   if (unit === 'percent') return { divisor: 1, suffix: '%' };
   if (unit === 'count') return { divisor: 1, suffix: '' };
+  if (unit === 'number') {
+    const power = largest >= 1_000 ? Math.min(SI.length - 1, Math.floor(Math.log10(largest) / 3)) : 0;
+    return { divisor: 1000 ** power, suffix: SI[power] ?? '' };
+  }
   let divisor = 1;
   let power = 0;
   while (largest / divisor >= 1000 && power < IEC.length - 1) {
@@ -163,7 +181,7 @@ export function axisSteps(unit: Unit): number[] {
   if (unit === 'bytes' || unit === 'bytesPerSecond') {
     for (let power = 0; power < 60; power += 1) steps.push(2 ** power);
   } else {
-    for (let power = -1; power < 12; power += 1) for (const digit of [1, 2, 2.5, 5]) steps.push(digit * 10 ** power);
+    for (let power = unit === 'number' ? -12 : -1; power < 18; power += 1) for (const digit of [1, 2, 2.5, 5]) steps.push(digit * 10 ** power);
   }
   return steps;
 }

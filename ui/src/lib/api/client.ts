@@ -39,17 +39,17 @@ const TIMEOUT_MS = 20_000;
 
 export const streamUrl = (): URL => new URL(`${PREFIX}stream`, base);
 
-async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
-  const deadline = AbortSignal.timeout(TIMEOUT_MS);
-  const init: RequestInit = { signal: signal ? AbortSignal.any([signal, deadline]) : deadline, headers: { accept: 'application/json' } };
-  if (body !== undefined) {
-    init.method = 'POST';
-    init.body = JSON.stringify(body);
-    init.headers = { accept: 'application/json', 'content-type': 'application/json' };
-  }
+function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
+  const init: RequestInit = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+  return received(new URL(PREFIX + path, base), init, signal, TIMEOUT_MS, refusal);
+}
+
+/** The JSON that `url` answers; `refused` reads why where it does not. */
+export async function received<T>(url: URL, init: RequestInit, signal: AbortSignal | undefined, timeout: number, refused: (status: number, answer: unknown) => ApiError): Promise<T> {
+  const deadline = AbortSignal.timeout(timeout);
   let response: Response;
   try {
-    response = await fetch(new URL(PREFIX + path, base), init);
+    response = await fetch(url, { ...init, signal: signal ? AbortSignal.any([signal, deadline]) : deadline, headers: { accept: 'application/json', ...init.headers } });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(t.errors.network, t.errors.networkAdvice);
@@ -58,7 +58,7 @@ async function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promi
     if (signal?.aborted) throw signal.reason;
     return null;
   });
-  if (!response.ok) throw refusal(response.status, answer);
+  if (!response.ok) throw refused(response.status, answer);
   if (answer === null || typeof answer !== 'object') throw new ApiError(t.errors.notJson, t.errors.notJsonAdvice, response.status);
   return answer as T;
 }

@@ -8,7 +8,7 @@ import type { Line } from './lines';
 import { gathered, type Mark } from './marks';
 
 /** The top of an axis over nothing but zeros, so that noise does not look like a mountain. */
-const LEAST_TOP: Record<Unit, number> = { millicores: 10, bytes: 1 << 20, bytesPerSecond: 1024, count: 1, percent: 1 };
+const LEAST_TOP: Record<Unit, number> = { millicores: 10, bytes: 1 << 20, bytesPerSecond: 1024, count: 1, percent: 1, number: 0 };
 
 /** Room at the right for the names of lines, where the graph is wide enough. */
 const GUTTER = 78;
@@ -117,6 +117,12 @@ function seriesOptions(lines: Line[], shown: ReadonlySet<string>): { series: uPl
   return { series, bands };
 }
 
+/** From zero, or from the least value below it; never empty. */
+export function extent(min: number, max: number, least: number): [number, number] {
+  const [low, high] = [Math.min(0, min * 1.06), Math.max(0, max * 1.06, least)];
+  return high > low ? [low, high] : [0, 1];
+}
+
 export interface PlotEvents {
   /** The crosshair moved to a row of the frame, or left. */
   onCursor(index: number | null, left: number): void;
@@ -149,7 +155,7 @@ export function plotOptions(input: () => PlotInput, size: { width: number; heigh
     },
     scales: {
       x: { time: true, range: () => [input().view.from, input().view.to] },
-      y: { range: (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.06, LEAST_TOP[unit])] },
+      y: { range: (_plot, min, max) => extent(min ?? 0, max ?? 0, LEAST_TOP[unit]) },
     },
     axes: [
       {
@@ -172,7 +178,7 @@ export function plotOptions(input: () => PlotInput, size: { width: number; heigh
         space: size.height < 180 ? 22 : 32,
         incrs: axisSteps(unit),
         values: (plot, splits) => {
-          const scale = axisScale(plot.scales['y']?.max ?? 0, unit);
+          const scale = axisScale(Math.max(plot.scales['y']?.max ?? 0, -(plot.scales['y']?.min ?? 0)), unit);
           return splits.map((split) => axisValue(split, scale));
         },
       },

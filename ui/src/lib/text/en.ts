@@ -1,4 +1,6 @@
 // Every sentence the dashboard shows, in English. Functions where a value goes inside.
+import { explore } from './en.explore';
+
 export const en = {
   language: 'en',
   product: 'Taffrail',
@@ -51,6 +53,7 @@ export const en = {
       ['g m', 'node map'],
       ['g r', 'right-sizing'],
       ['g e', 'events'],
+      ['g x', 'explore'],
       ['g t', 'status'],
       ['t', 'time range'],
       ['[ ]', 'earlier, later by half the range'],
@@ -434,21 +437,7 @@ export const en = {
     sorts: { waste: 'waste', risk: 'risk', name: 'name' },
   },
 
-  explore: {
-    expression: 'PromQL expression',
-    run: 'Run',
-    graph: 'Graph',
-    table: 'Table',
-    result: 'Result',
-    empty: 'The expression has no result in this range.',
-    hint: 'sum by (namespace) (rate(container_cpu_usage_seconds_total[5m]))',
-    examples: 'Examples',
-    suggestions: 'Suggestions',
-    series: (count: string) => `${count} series`,
-    most: (shown: string, total: string) => `The first ${shown} of ${total} series are drawn.`,
-    value: 'Value',
-    labels: 'Labels',
-  },
+  explore,
 
   table: {
     search: (what: string) => `Search ${what.toLowerCase()}`,

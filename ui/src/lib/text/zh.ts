@@ -1,5 +1,6 @@
 // Every sentence the dashboard shows, in Simplified Chinese.
 import type { Catalogue } from './en';
+import { explore } from './zh.explore';
 
 export const zh: Catalogue = {
   language: 'zh',
@@ -53,6 +54,7 @@ export const zh: Catalogue = {
       ['g m', '节点图'],
       ['g r', '资源配额建议'],
       ['g e', '事件'],
+      ['g x', '探索'],
       ['g t', '状态'],
       ['t', '时间范围'],
       ['[ ]', '前移或后移半个范围'],
@@ -436,21 +438,7 @@ export const zh: Catalogue = {
     sorts: { waste: '浪费', risk: '风险', name: '名称' },
   },
 
-  explore: {
-    expression: 'PromQL 表达式',
-    run: '运行',
-    graph: '图',
-    table: '表格',
-    result: '结果',
-    empty: '此范围内表达式没有结果。',
-    hint: 'sum by (namespace) (rate(container_cpu_usage_seconds_total[5m]))',
-    examples: '示例',
-    suggestions: '建议',
-    series: (count) => `${count} 条曲线`,
-    most: (shown, total) => `绘制了 ${total} 条曲线中的前 ${shown} 条。`,
-    value: '值',
-    labels: '标签',
-  },
+  explore,
 
   table: {
     search: (what) => `搜索${what}`,
