@@ -28,6 +28,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 /// Most points and bytes of one connection.

@@ -1,5 +1,5 @@
-//! What the tests need besides Rust and Node: programs from Debian's packages, and Python packages
-//! in `target/tools/python`.
+//! What the tests need besides Rust and Node: programs from Debian's packages, Python packages in
+//! `target/tools/python`, and npm's in `target/tools/node`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +13,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("/usr/bin/influxd", "influxdb"),
     ("/usr/bin/prometheus", "prometheus"),
     ("/usr/bin/victoria-metrics", "victoria-metrics"),
+    ("/usr/bin/carbon-cache", "graphite-carbon"),
     ("/usr/bin/python3", "python3"),
     ("/usr/share/doc/python3-venv", "python3-venv"),
 ];
@@ -27,12 +28,24 @@ const PYTHON: &[(&str, &str)] = &[
     ("duckdb", "duckdb==2.0.1"),
     ("pandas", "pandas==3.1.1"),
     ("pyarrow", "pyarrow==26.0.1"),
+    // S3 as AWS answers it, with its checks of signatures.
+    ("moto", "moto[server]==5.2.5"),
+    // OpenTelemetry's own messages and services, to read what is sent.
+    ("opentelemetry/proto", "opentelemetry-proto==1.45.2"),
+    ("grpc", "grpcio==1.85.1"),
+    ("aiosmtpd", "aiosmtpd==1.4.6"),
+    // Snappy, as remote write has it.
+    ("cramjam", "cramjam==2.14.0"),
 ];
+
+/// (what is looked for in npm's folder, the package that brings it)
+const NODE: &[(&str, &str)] = &[("statsd", "statsd@0.9.0")];
 
 /// Installs what is missing; does nothing where all is there.
 pub(crate) fn install() -> Outcome {
     debian()?;
-    python()
+    python()?;
+    node()
 }
 
 fn debian() -> Outcome {
@@ -65,6 +78,25 @@ fn python() -> Outcome {
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     run(Command::new(folder.join("bin/pip")).args(["install", "--quiet"]).args(&missing))
         .map_err(|error| format!("{error}; see that pip reaches PyPI and run again"))
+}
+
+fn node() -> Outcome {
+    let folder = root().join("target/tools/node");
+    let missing: Vec<&str> = NODE
+        .iter()
+        .filter(|(name, _)| !folder.join("node_modules").join(name).exists())
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("missing: {}", missing.join(", "));
+    run(Command::new("npm")
+        .args(["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--omit=optional"])
+        .arg("--prefix")
+        .arg(&folder)
+        .args(&missing))
+    .map_err(|error| format!("{error}; see that npm reaches its registry and run again"))
 }
 
 /// Where a virtual environment keeps its packages: below a folder named after Python's version.

@@ -4,6 +4,7 @@
 //! import this one; it imports none of them.
 #![forbid(unsafe_code)]
 
+mod alert;
 mod batch;
 mod catalog;
 mod column;
@@ -19,6 +20,7 @@ mod table;
 mod target;
 mod time;
 
+pub use alert::{Alert, AlertBatch};
 pub use batch::Batch;
 pub use catalog::{
     CATALOG, Descriptor, Kind, MetricId, Unit, ValueType, descriptor, lookup, metric,

@@ -1,9 +1,9 @@
 //! What the crate's benchmarks and golden tests measure: encoding alone, without delivery.
 
-use model::{Batch, EventBatch, LabelOptions};
+use model::{AlertBatch, Batch, EventBatch, LabelOptions};
 
 use crate::chunks::{Chunk, Chunks, Framing, datagrams};
-use crate::plan::{Encode, EncodeEvents};
+use crate::plan::{Encode, EncodeAlerts, EncodeEvents};
 use crate::{Error, Kind};
 
 /// An encoder with its way to cut chunks.
@@ -45,6 +45,30 @@ impl EventEncoder {
             self.encode.begin(batch.timestamp, chunks);
             for event in &batch.events {
                 self.encode.event(batch.timestamp, event, chunks);
+            }
+        };
+        cut(&self.framing, encode, each)
+    }
+}
+
+/// The same for alerts.
+pub struct AlertEncoder {
+    encode: Box<dyn EncodeAlerts>,
+    framing: Framing,
+}
+
+impl AlertEncoder {
+    /// The encoder that `kind` makes of `settings`.
+    pub fn new(kind: &Kind, settings: &[(&str, &str)]) -> Result<Self, Error> {
+        let (plan, _) = kind.alert_plan(owned(settings))?;
+        Ok(Self { encode: plan.encode, framing: plan.framing })
+    }
+
+    /// As [`Encoder::encode`], for every alert of `batch`.
+    pub fn encode(&mut self, batch: &AlertBatch, each: impl FnMut(&[u8])) -> u64 {
+        let encode = |chunks: &mut Chunks<'_>| {
+            for alert in &batch.alerts {
+                self.encode.alert(batch.timestamp, alert, chunks);
             }
         };
         cut(&self.framing, encode, each)

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use model::{Batch, EventBatch, Timestamp};
+use model::{AlertBatch, Batch, EventBatch, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::chunks::{Chunk, Chunks, Framing};
-use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
+use crate::plan::{AlertPlan, Encode, EncodeAlerts, EncodeEvents, EventPlan, Plan, Transport};
 use crate::queue::{Caps, DiskQueue, MemoryQueue, Queue};
 use crate::select::Selection;
 use crate::settings::Settings;
@@ -87,11 +87,6 @@ impl Sink {
         Ok(Self { encode, thin, delivery: Delivery::new(kind.name, way, settings, output)? })
     }
 
-    /// Heapster's name of it: the value of `exporter` in self-metrics.
-    pub fn name(&self) -> &'static str {
-        self.delivery.name
-    }
-
     /// Encodes one batch and puts it into the queue, or writes it to the output. May block for
     /// as long as the disk or the output takes; for a destination only while that is taking what
     /// fills the queue, and then at most ten seconds.
@@ -101,21 +96,6 @@ impl Sink {
             return Ok(());
         }
         delivery.deliver(batch.timestamp(), |chunks| encode.encode(batch, chunks))
-    }
-
-    /// Who answers for how it stands; `None` for a sink that prints.
-    pub fn status(&self) -> Option<StatusHandle> {
-        self.delivery.status()
-    }
-
-    /// Waits until everything that was exported has been sent, or an attempt to send failed.
-    pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.delivery.settled()
-    }
-
-    /// Stops sending and lets go of the queue's folder.
-    pub async fn stop(self) {
-        self.delivery.stop().await;
     }
 }
 
@@ -141,11 +121,6 @@ impl EventSink {
         Ok(Self { encode, selection, delivery })
     }
 
-    /// Heapster's name of it: the value of `exporter` in self-metrics.
-    pub fn name(&self) -> &'static str {
-        self.delivery.name
-    }
-
     /// Encodes the events that the settings let through; otherwise as [`Sink::export`].
     pub fn export(&mut self, batch: &EventBatch) -> Result<(), Error> {
         let Self { encode, selection, delivery } = self;
@@ -158,22 +133,72 @@ impl EventSink {
             }
         })
     }
+}
 
-    /// Who answers for how it stands; `None` for a sink that prints.
-    pub fn status(&self) -> Option<StatusHandle> {
-        self.delivery.status()
+/// A configured sink of alerts, with a queue of its own.
+pub struct AlertSink {
+    encode: Box<dyn EncodeAlerts>,
+    selection: Selection,
+    delivery: Delivery,
+}
+
+impl AlertSink {
+    pub(crate) fn new(
+        kind: &Kind,
+        plan: AlertPlan,
+        selection: Selection,
+        settings: &Settings,
+        output: Box<dyn Write + Send>,
+    ) -> Result<Self, Error> {
+        let Plan { encode, framing, transport, concurrency } = plan;
+        let folder = format!("{}-alerts", kind.key);
+        let way = Way { folder, framing, transport, concurrency };
+        let delivery = Delivery::new(kind.name, way, settings, output)?;
+        Ok(Self { encode, selection, delivery })
     }
 
-    /// Waits until everything that was exported has been sent, or an attempt to send failed.
-    pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.delivery.settled()
-    }
-
-    /// Stops sending and lets go of the queue's folder.
-    pub async fn stop(self) {
-        self.delivery.stop().await;
+    /// Encodes the alerts that the settings let through; otherwise as [`Sink::export`].
+    pub fn export(&mut self, batch: &AlertBatch) -> Result<(), Error> {
+        let Self { encode, selection, delivery } = self;
+        let mut alerts = batch.alerts.iter().filter(|alert| selection.keeps_alert(alert));
+        let Some(first) = alerts.next() else { return Ok(()) };
+        delivery.deliver(batch.timestamp, |chunks| {
+            for alert in std::iter::once(first).chain(alerts) {
+                encode.alert(batch.timestamp, alert, chunks);
+            }
+        })
     }
 }
+
+/// What all sinks have from their delivery.
+macro_rules! delivered {
+    ($($sink:ty),*) => {$(
+        impl $sink {
+            /// Heapster's name of it: the value of `exporter` in self-metrics.
+            pub fn name(&self) -> &'static str {
+                self.delivery.name
+            }
+
+            /// Who answers for how it stands; `None` for a sink that prints.
+            pub fn status(&self) -> Option<StatusHandle> {
+                self.delivery.status()
+            }
+
+            /// Waits until everything that was exported has been sent, or an attempt to send
+            /// failed.
+            pub fn settled(&self) -> impl Future<Output = ()> + Send + 'static {
+                self.delivery.settled()
+            }
+
+            /// Stops sending and lets go of the queue's folder.
+            pub async fn stop(self) {
+                self.delivery.stop().await;
+            }
+        }
+    )*};
+}
+
+delivered!(Sink, EventSink, AlertSink);
 
 /// Where what was encoded goes.
 struct Way {

@@ -49,6 +49,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "ElasticSearch Sink", plan: event_plan }),
+    alerts: None,
 };
 
 /// Most documents and bytes of one request.

@@ -18,7 +18,7 @@ pub enum Error {
     NotTaken {
         /// The sink's key.
         sink: &'static str,
-        /// What it was to take: `metrics` or `events`.
+        /// What it was to take: `metrics`, `events` or `alerts`.
         what: &'static str,
         /// What it takes.
         takes: &'static str,

@@ -23,6 +23,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 /// Most samples and bytes of one chunk.

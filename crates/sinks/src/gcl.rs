@@ -18,6 +18,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: None,
     events: Some(Events { name: "GCL Sink", plan: event_plan }),
+    alerts: None,
 };
 
 /// Most entries of one request.

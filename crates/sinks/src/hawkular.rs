@@ -44,6 +44,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: Some("Hawkular has been retired; only servers that are still there take this"),
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 const TENANT: &str = "hawkular-tenant";

@@ -39,6 +39,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "InfluxDB Sink", plan: event_plan }),
+    alerts: None,
 };
 
 /// Most points and bytes of one write.

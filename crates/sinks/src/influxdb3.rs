@@ -29,6 +29,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "InfluxDB v3 Sink", plan: event_plan }),
+    alerts: None,
 };
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {

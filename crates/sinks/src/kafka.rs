@@ -30,6 +30,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "Apache Kafka Sink", plan: event_plan }),
+    alerts: None,
 };
 
 /// Most messages and bytes of one request: brokers take a megabyte where nobody says otherwise.

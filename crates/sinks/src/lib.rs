@@ -21,10 +21,12 @@ mod queue;
 mod select;
 mod settings;
 pub mod telemetry;
+mod template;
 mod text;
 mod transport;
 
 mod elasticsearch;
+mod email;
 mod files;
 mod gcl;
 mod gcm;
@@ -54,12 +56,12 @@ use std::io::Write;
 
 use model::LabelOptions;
 
-pub use deliver::{EventSink, Sink, SinkStatus, StatusHandle};
+pub use deliver::{AlertSink, EventSink, Sink, SinkStatus, StatusHandle};
 pub use error::Error;
 pub use influxdb::InfluxReader;
 pub use settings::{COMMON, Clock, redact};
 
-use plan::{EventPlan, Plan};
+use plan::{AlertPlan, EventPlan, Plan};
 use select::Selection;
 use settings::Settings;
 
@@ -89,6 +91,7 @@ pub const ALL: &[Kind] = &[
     gcm::KIND,
     stackdriver::KIND,
     gcl::KIND,
+    email::KIND,
 ];
 
 /// One row of [`ALL`].
@@ -108,6 +111,8 @@ pub struct Kind {
     metrics: Option<Metrics>,
     /// Whether it takes events, and how.
     events: Option<Events>,
+    /// Whether it takes alerts, and how.
+    alerts: Option<Alerts>,
 }
 
 /// How a kind of sink takes metrics.
@@ -119,6 +124,12 @@ struct Events {
     /// Heapster's name of it, which differs from that of the sink of metrics here and there.
     name: &'static str,
     plan: fn(&Settings) -> Result<EventPlan, Error>,
+}
+
+/// How a kind of sink takes alerts.
+#[derive(Debug, Clone, Copy)]
+struct Alerts {
+    plan: fn(&Settings) -> Result<AlertPlan, Error>,
 }
 
 /// What a sink is made from.
@@ -142,6 +153,22 @@ impl Kind {
     /// Whether it takes events.
     pub fn takes_events(&self) -> bool {
         self.events.is_some()
+    }
+
+    /// Whether it takes alerts.
+    pub fn takes_alerts(&self) -> bool {
+        self.alerts.is_some()
+    }
+
+    /// What it takes, in words.
+    pub fn takes(&self) -> &'static str {
+        match (self.takes_metrics(), self.takes_events(), self.takes_alerts()) {
+            (true, false, _) => "metrics",
+            (true, true, _) => "metrics and events",
+            (false, true, false) => "events",
+            (false, true, true) => "events and alerts",
+            (false, false, _) => "alerts",
+        }
     }
 
     /// What is wrong with `settings`, each with the setting where it is known. Reads the files that
@@ -188,6 +215,15 @@ impl Kind {
         EventSink::new(self.key, name, plan, selection, &settings, setup.output)
     }
 
+    /// A sink of alerts of this kind; otherwise as [`Kind::build`].
+    pub fn build_alerts(&self, setup: Setup) -> Result<AlertSink, Error> {
+        let (plan, mut settings) = self.alert_plan(setup.settings)?;
+        settings.clock = setup.clock;
+        let selection = Selection::new(&settings, setup.labels)?;
+        self.warn();
+        AlertSink::new(self, plan, selection, &settings, setup.output)
+    }
+
     fn warn(&self) {
         if let Some(notice) = self.notice {
             tracing::warn!(sink = self.key, notice, "mind");
@@ -200,7 +236,7 @@ impl Kind {
         labels: LabelOptions,
     ) -> Result<(Plan, Settings), Error> {
         let Some(plan) = self.metrics else {
-            return Err(Error::NotTaken { sink: self.key, what: "metrics", takes: "events" });
+            return Err(self.not_taken("metrics"));
         };
         let settings = self.settings(pairs)?;
         let selection = Selection::new(&settings, labels)?;
@@ -212,10 +248,23 @@ impl Kind {
         pairs: Vec<(String, String)>,
     ) -> Result<(EventPlan, &'static str, Settings), Error> {
         let Some(Events { name, plan }) = self.events else {
-            return Err(Error::NotTaken { sink: self.key, what: "events", takes: "metrics" });
+            return Err(self.not_taken("events"));
         };
         let settings = self.settings(pairs)?;
         Ok((plan(&settings)?, name, settings))
+    }
+
+    pub(crate) fn alert_plan(
+        &self,
+        pairs: Vec<(String, String)>,
+    ) -> Result<(AlertPlan, Settings), Error> {
+        let Some(Alerts { plan }) = self.alerts else { return Err(self.not_taken("alerts")) };
+        let settings = self.settings(pairs)?;
+        Ok((plan(&settings)?, settings))
+    }
+
+    fn not_taken(&self, what: &'static str) -> Error {
+        Error::NotTaken { sink: self.key, what, takes: self.takes() }
     }
 
     /// `pairs`, once every name is known.
@@ -330,6 +379,7 @@ mod tests {
             let address: &[_] = match kind.key {
                 "files" => &[("address", "/tmp")],
                 "s3" => &[("address", "http://localhost/bucket")],
+                "email" => &[("address", "smtp://localhost")],
                 _ => &[],
             };
             let required: &Vec<_> = &address.iter().copied().chain(pairs).collect();
@@ -338,7 +388,7 @@ mod tests {
             match kind.build(setup(required)) {
                 Ok(sink) => assert_eq!(sink.name(), kind.name),
                 Err(error) => {
-                    let expected = format!("sink {} takes events, no metrics", kind.key);
+                    let expected = format!("sink {} takes {}, no metrics", kind.key, kind.takes());
                     assert_eq!(error.to_string(), expected);
                 }
             }
@@ -346,6 +396,13 @@ mod tests {
                 Ok(sink) => assert!(sink.name().to_lowercase().contains("sink"), "{}", kind.key),
                 Err(error) => {
                     let expected = format!("sink {} takes metrics, no events", kind.key);
+                    assert_eq!(error.to_string(), expected);
+                }
+            }
+            match kind.build_alerts(setup(required)) {
+                Ok(sink) => assert_eq!(sink.name(), kind.name),
+                Err(error) => {
+                    let expected = format!("sink {} takes {}, no alerts", kind.key, kind.takes());
                     assert_eq!(error.to_string(), expected);
                 }
             }

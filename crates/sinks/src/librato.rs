@@ -28,6 +28,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: Some("Librato has been shut down; only servers that speak its protocol take this"),
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 /// Most measurements and bytes of one request.

@@ -24,6 +24,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "LogSink", plan: event_plan }),
+    alerts: None,
 };
 
 /// What Go's `UnixNano` gives for the zero time.

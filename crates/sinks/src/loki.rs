@@ -31,6 +31,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: None,
     events: Some(Events { name: "Loki Sink", plan }),
+    alerts: None,
 };
 
 /// Most events and bytes of one push, before compression.

@@ -29,6 +29,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 /// Most data points and bytes of one request, before compression: collectors take 4 MiB.

@@ -1,9 +1,9 @@
 //! What a kind of sink makes of its settings: how to encode, how to cut, how to send.
 
-use model::{Batch, Event, Timestamp};
+use model::{Alert, Batch, Event, Timestamp};
 
 use crate::chunks::{Chunks, Framing};
-use crate::transport::{FilesPlan, HttpPlan, KafkaPlan};
+use crate::transport::{FilesPlan, HttpPlan, KafkaPlan, SmtpPlan};
 
 /// Turns a batch into points of somebody else's format. Pure: no I/O, no clock.
 pub(crate) trait Encode: Send {
@@ -20,6 +20,12 @@ pub(crate) trait EncodeEvents: Send {
 
     /// Writes one event of the batch of `timestamp`.
     fn event(&mut self, timestamp: Timestamp, event: &Event, out: &mut Chunks<'_>);
+}
+
+/// Turns alerts into somebody else's format. Pure: no I/O, no clock.
+pub(crate) trait EncodeAlerts: Send {
+    /// Writes one alert of the batch of `timestamp`.
+    fn alert(&mut self, timestamp: Timestamp, alert: &Alert, out: &mut Chunks<'_>);
 }
 
 /// How chunks reach their destination.
@@ -39,6 +45,8 @@ pub(crate) enum Transport {
     Files(FilesPlan),
     /// A record batch for each chunk.
     Kafka(Box<KafkaPlan>),
+    /// A message for each parcel.
+    Smtp(Box<SmtpPlan>),
 }
 
 impl Transport {
@@ -51,6 +59,7 @@ impl Transport {
             Self::Files(files) => format!("file://{}", files.folder.display()),
             Self::Riemann(address) => format!("riemann://{address}"),
             Self::Kafka(kafka) => format!("kafka://{}/{}", kafka.brokers.join(","), kafka.topic),
+            Self::Smtp(smtp) => format!("smtp://{}/{}", smtp.server, smtp.to.join(",")),
             Self::Http(http) => format!("{}{}", http.base, http.destination),
         }
     }
@@ -67,3 +76,6 @@ pub(crate) struct Plan<E: ?Sized = dyn Encode> {
 
 /// The plan of a sink of events.
 pub(crate) type EventPlan = Plan<dyn EncodeEvents>;
+
+/// The plan of a sink of alerts.
+pub(crate) type AlertPlan = Plan<dyn EncodeAlerts>;

@@ -36,6 +36,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 /// Most samples and bytes of one request, before compression.

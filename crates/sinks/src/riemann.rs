@@ -26,6 +26,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: Some(Events { name: "Riemann Sink", plan: event_plan }),
+    alerts: None,
 };
 
 /// Most bytes of one message.

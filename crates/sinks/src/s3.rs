@@ -33,6 +33,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {

@@ -1,7 +1,7 @@
 //! What a sink is told of a batch: which rows and metrics, and with which labels. Knows no format.
 
 use model::{
-    Batch, Column, Context, Entity, EntityKind, Event, LabelOptions, Metric, Table, Value,
+    Alert, Batch, Column, Context, Entity, EntityKind, Event, LabelOptions, Metric, Table, Value,
     descriptor, for_each_label,
 };
 
@@ -170,6 +170,16 @@ impl Selection {
 
     pub(crate) fn keeps_event(&self, event: &Event) -> bool {
         event.namespace.is_empty() || self.namespaces.keep(&event.namespace)
+    }
+
+    /// By its name, and by its labels where they name a namespace or are asked for.
+    pub(crate) fn keeps_alert(&self, alert: &Alert) -> bool {
+        let namespace = alert.label("namespace");
+        let has = |wanted: &LabelGlob| matches(&wanted.glob, alert.label(&wanted.key));
+        self.metrics.keep(&alert.name)
+            && (namespace.is_empty() || self.namespaces.keep(namespace))
+            && (self.include_labels.is_empty() || self.include_labels.iter().any(has))
+            && !self.exclude_labels.iter().any(has)
     }
 
     pub(crate) fn keeps(&self, table: &Table, column: &Column) -> bool {

@@ -14,8 +14,8 @@ use crate::Error;
 pub const COMMON: &[(&str, &str)] = &[
     ("address", "where it sends to; on the command line this is the URI itself"),
     ("metrics", "heapster (default): what Heapster had; all: ours too"),
-    ("include", "glob of metric names to send, repeatable; none means all"),
-    ("exclude", "glob of metric names not to send, repeatable"),
+    ("include", "glob of names of metrics, or of alerts, to send, repeatable; none means all"),
+    ("exclude", "glob of names of metrics, or of alerts, not to send, repeatable"),
     (
         "include_namespace",
         "glob of namespaces to send, repeatable; cluster and nodes are sent anyway",
@@ -25,7 +25,8 @@ pub const COMMON: &[(&str, &str)] = &[
     ("exclude_kind", "kind of entity not to send, repeatable"),
     (
         "include_label",
-        "KEY=GLOB of a Kubernetes label of pods to send, repeatable; what is in no pod is sent anyway",
+        "KEY=GLOB of a Kubernetes label of pods to send, repeatable; what is in no pod is sent \
+         anyway; of alerts their own labels",
     ),
     ("exclude_label", "KEY=GLOB of a Kubernetes label of pods not to send, repeatable"),
     (

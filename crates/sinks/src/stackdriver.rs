@@ -40,6 +40,7 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: Some(plan),
     events: None,
+    alerts: None,
 };
 
 /// How many requests may be under way, as Heapster's workers.

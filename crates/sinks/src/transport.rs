@@ -9,6 +9,7 @@ mod http;
 mod kafka;
 mod riemann;
 mod sigv4;
+mod smtp;
 mod tcp;
 mod tls;
 mod udp;
@@ -30,6 +31,7 @@ pub(crate) use google::{GoogleAccount, ServiceKey};
 pub(crate) use http::{Body, HttpPlan, Preparation, Sign, Target};
 pub(crate) use kafka::{Compression, KafkaPlan};
 pub(crate) use sigv4::{SETTINGS as SIGNER_SETTINGS, Signer, push_encoded};
+pub(crate) use smtp::{Encryption, SmtpPlan};
 
 /// One or more chunks that go together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,7 @@ enum Way {
     Riemann(String),
     Files(FilesPlan),
     Kafka(Box<kafka::KafkaSender>),
+    Smtp(Box<smtp::SmtpSender>),
 }
 
 impl Sender {
@@ -113,6 +116,11 @@ impl Sender {
                 let tls = tls::config(settings, plan.tls)?;
                 Way::Kafka(Box::new(kafka::KafkaSender::new(*plan, tls)))
             }
+            Transport::Smtp(plan) => {
+                let tls = tls::config(settings, plan.encryption != Encryption::None)?;
+                let clock = settings.clock.clone();
+                Way::Smtp(Box::new(smtp::SmtpSender::new(*plan, tls, clock)))
+            }
         };
         Ok(Some(Self { way, limit }))
     }
@@ -121,9 +129,7 @@ impl Sender {
     pub(crate) async fn prepare(&self) -> Outcome {
         match &self.way {
             Way::Http(sender) => self.within(sender.prepare()).await,
-            Way::Tcp(_) | Way::Udp(_) | Way::Files(_) | Way::Riemann(_) | Way::Kafka(_) => {
-                Outcome::Delivered
-            }
+            _ => Outcome::Delivered,
         }
     }
 
@@ -136,6 +142,7 @@ impl Sender {
             Way::Files(plan) => self.within(files::send(plan, parcel)).await,
             Way::Riemann(address) => self.within(riemann::send(address, &parcel.bytes)).await,
             Way::Kafka(sender) => self.within(sender.send(&parcel.bytes)).await,
+            Way::Smtp(sender) => self.within(sender.send(parcel)).await,
         }
     }
 

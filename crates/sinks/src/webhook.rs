@@ -1,16 +1,17 @@
-//! Webhook: a POST of JSON for each event, as a template has it, signed.
+//! Webhook: a POST of JSON for each event or alert, as a template has it, signed.
 
 use http::HeaderName;
-use model::{Event, Timestamp};
+use model::{Alert, Event, Timestamp};
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
 use crate::credentials::bearer;
-use crate::plan::{EncodeEvents, EventPlan, Transport};
+use crate::plan::{AlertPlan, EncodeAlerts, EncodeEvents, EventPlan, Transport};
 use crate::settings::Settings;
-use crate::text::{push_int, push_json};
+use crate::template::Template;
+use crate::text::{push_float, push_int, push_json, push_object};
 use crate::transport::{Body, HttpPlan, Sign};
-use crate::{Error, Events, Kind};
+use crate::{Alerts, Error, Events, Kind};
 
 pub(crate) const KIND: Kind = Kind {
     key: "webhook",
@@ -18,8 +19,10 @@ pub(crate) const KIND: Kind = Kind {
     settings: &[
         (
             "template",
-            "JSON in which {{field}} is replaced: uid, namespace, kind, name, reason, type, \
-             message, source, count, first_seen, last_seen (default: all of them as one object)",
+            "JSON in which {{field}} is replaced (default: all fields as one object); of an event: \
+             uid, namespace, kind, name, reason, type, message, source, count, first_seen, \
+             last_seen; of an alert: name, state (firing or resolved), labels, annotations, \
+             labels.NAME, annotations.NAME, value, started, ended, link",
         ),
         ("template_file", "file that holds the template"),
         ("secret", "key of the HMAC-SHA256 over the body, in the header X-Taffrail-Signature"),
@@ -32,39 +35,60 @@ pub(crate) const KIND: Kind = Kind {
     notice: None,
     metrics: None,
     events: Some(Events { name: "Webhook Sink", plan }),
+    alerts: Some(Alerts { plan: alert_plan }),
 };
 
 /// Most bytes of one body.
 const BYTES: usize = 1 << 20;
 
 fn plan(settings: &Settings) -> Result<EventPlan, Error> {
-    let address = Address::parse(settings.text_or("address", ""), "localhost:80");
-    let (scheme, authority) = if address.scheme == "https" {
-        let https = Address::parse(settings.text_or("address", ""), "localhost:443");
-        ("https", https.authority)
-    } else {
-        ("http", address.authority)
+    let template = Template::read(settings, |out, field| {
+        FIELDS.contains(&field) && {
+            push_field(out, field, &Event::default());
+            true
+        }
+    })?;
+    let encode = Box::new(Webhook { template });
+    Ok(EventPlan { encode, framing: framing(), transport: transport(settings)?, concurrency: 1 })
+}
+
+fn alert_plan(settings: &Settings) -> Result<AlertPlan, Error> {
+    let example = Alert {
+        name: "".into(),
+        labels: Vec::new(),
+        annotations: Vec::new(),
+        value: 0.0,
+        started: Timestamp::NEVER,
+        ended: Timestamp::NEVER,
+        link: "".into(),
     };
-    let path = if address.path.is_empty() { "/" } else { &*address.path };
+    let template = Template::read(settings, |out, field| push_alert_field(out, field, &example))?;
+    let encode = Box::new(Webhook { template });
+    Ok(AlertPlan { encode, framing: framing(), transport: transport(settings)?, concurrency: 1 })
+}
+
+fn framing() -> Framing {
+    Framing { joins: false, ..Framing::lines(1, BYTES) }
+}
+
+fn transport(settings: &Settings) -> Result<Transport, Error> {
+    let text = settings.text_or("address", "");
+    let scheme = if text.starts_with("https:") { "https" } else { "http" };
+    let default = if scheme == "https" { "localhost:443" } else { "localhost:80" };
+    let Address { authority, path, .. } = Address::parse(text, default);
+    let path = if path.is_empty() { "/" } else { &*path };
     let sign = settings.secret("secret", "secret_file")?.map(|secret| {
         let header = HeaderName::from_static("x-taffrail-signature");
         Sign::Hmac { header, secret }
     });
-    let transport = Transport::Http(Box::new(HttpPlan {
+    Ok(Transport::Http(Box::new(HttpPlan {
         destination: path.to_owned(),
         body: Body::Json("application/json"),
         headers: bearer(settings)?,
         id_header: Some(HeaderName::from_static("idempotency-key")),
         sign,
         ..HttpPlan::post(format!("{scheme}://{authority}"), path.to_owned())
-    }));
-    let template = match settings.path("template_file") {
-        Some(path) => Some(settings.read("template_file", &path)?),
-        None => settings.text("template").map(str::to_owned),
-    };
-    let template = template.map(|text| Template::parse(settings, &text)).transpose()?;
-    let framing = Framing { joins: false, ..Framing::lines(1, BYTES) };
-    Ok(EventPlan { encode: Box::new(Webhook { template }), framing, transport, concurrency: 1 })
+    })))
 }
 
 struct Webhook {
@@ -75,7 +99,21 @@ impl EncodeEvents for Webhook {
     fn event(&mut self, _: Timestamp, event: &Event, out: &mut Chunks<'_>) {
         out.point(|body| match &self.template {
             None => push_event(body, event),
-            Some(template) => template.write(body, event),
+            Some(template) => template.write(body, |out, field| {
+                push_field(out, field, event);
+                true
+            }),
+        });
+    }
+}
+
+impl EncodeAlerts for Webhook {
+    fn alert(&mut self, _: Timestamp, alert: &Alert, out: &mut Chunks<'_>) {
+        out.point(|body| match &self.template {
+            None => push_alert(body, alert),
+            Some(template) => {
+                template.write(body, |out, field| push_alert_field(out, field, alert));
+            }
         });
     }
 }
@@ -123,87 +161,42 @@ pub(crate) fn push_event(out: &mut Vec<u8>, event: &Event) {
     out.push(b'}');
 }
 
-/// JSON with fields to be filled in.
-struct Template {
-    /// Text, and the field after it.
-    parts: Vec<(String, &'static str)>,
-    rest: String,
+/// Fields of an alert by name.
+const ALERT_FIELDS: &[&str] =
+    &["name", "state", "labels", "annotations", "value", "started", "ended", "link"];
+
+/// Writes a field as JSON, or says that there is none of that name.
+fn push_alert_field(out: &mut Vec<u8>, field: &str, alert: &Alert) -> bool {
+    match field {
+        "name" => push_json(out, &alert.name),
+        "state" => push_json(out, if alert.fires() { "firing" } else { "resolved" }),
+        "labels" => push_object(out, alert.labels.iter().map(|(name, value)| (name, value))),
+        "annotations" => {
+            push_object(out, alert.annotations.iter().map(|(name, value)| (name, value)));
+        }
+        // JSON has neither infinities nor what is no number.
+        "value" if !alert.value.is_finite() => out.extend_from_slice(b"null"),
+        "value" => push_float(out, alert.value),
+        "started" => push_json(out, &alert.started.to_rfc3339_seconds()),
+        "ended" if alert.fires() => out.extend_from_slice(b"null"),
+        "ended" => push_json(out, &alert.ended.to_rfc3339_seconds()),
+        "link" => push_json(out, &alert.link),
+        _ => match field.split_once('.') {
+            Some(("labels", name)) => push_json(out, alert.label(name)),
+            Some(("annotations", name)) => push_json(out, alert.annotation(name)),
+            _ => return false,
+        },
+    }
+    true
 }
 
-impl Template {
-    fn parse(settings: &Settings, text: &str) -> Result<Self, Error> {
-        let wrong = |value: &str| {
-            settings.bad("template", value, "templates of JSON with {{fields}} of an event")
-        };
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let (name, after) = after.split_once("}}").ok_or_else(|| wrong(text))?;
-            let known = FIELDS.iter().find(|field| **field == name.trim());
-            parts.push((before.to_owned(), *known.ok_or_else(|| wrong(name))?));
-            rest = after;
-        }
-        let template = Self { parts, rest: rest.to_owned() };
-        let mut tried = Vec::new();
-        template.write(&mut tried, &Event::default());
-        let json: Result<serde_json::Value, _> = serde_json::from_slice(&tried);
-        if json.is_err() { Err(wrong(text)) } else { Ok(template) }
+/// An alert as one JSON object.
+fn push_alert(out: &mut Vec<u8>, alert: &Alert) {
+    for (at, field) in ALERT_FIELDS.iter().enumerate() {
+        out.push(if at == 0 { b'{' } else { b',' });
+        push_json(out, field);
+        out.push(b':');
+        push_alert_field(out, field, alert);
     }
-
-    /// Inside quotes a field stands without its own.
-    fn write(&self, out: &mut Vec<u8>, event: &Event) {
-        let mut quoted = false;
-        let mut follow = |text: &str| {
-            let mut escaped = false;
-            for byte in text.bytes() {
-                match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' => escaped = true,
-                    b'"' => quoted = !quoted,
-                    _ => {}
-                }
-            }
-            quoted
-        };
-        for (text, field) in &self.parts {
-            out.extend_from_slice(text.as_bytes());
-            let inside = follow(text);
-            let start = out.len();
-            push_field(out, field, event);
-            if inside && out.get(start) == Some(&b'"') {
-                out.remove(start);
-                out.pop();
-            }
-        }
-        out.extend_from_slice(self.rest.as_bytes());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::Clock;
-
-    fn settings(template: &str) -> Settings {
-        let pairs = vec![("template".to_owned(), template.to_owned())];
-        Settings { sink: "webhook", pairs, clock: Clock::default() }
-    }
-
-    #[test]
-    fn templates_are_filled_in_as_json() {
-        let event = Event {
-            reason: "Back\"Off".into(),
-            object_name: "web-0".into(),
-            count: 3,
-            ..Event::default()
-        };
-        let text = r#"{"text": "{{name}}: {{reason}}", "count": {{count}}, "raw": {{reason}}}"#;
-        let mut out = Vec::new();
-        Template::parse(&settings(text), text).unwrap().write(&mut out, &event);
-        let expected = r#"{"text": "web-0: Back\"Off", "count": 3, "raw": "Back\"Off"}"#;
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
-        for bad in ["{{nonsense}}", "{\"a\": {{name}", "{\"a\": {{name}}"] {
-            assert!(Template::parse(&settings(bad), bad).is_err(), "{bad}");
-        }
-    }
+    out.push(b'}');
 }

@@ -6,6 +6,8 @@
     reason = "a test stops at what it did not expect"
 )]
 
+#[path = "it/alerts.rs"]
+mod alerts;
 #[path = "it/batches.rs"]
 mod batches;
 #[path = "it/clouds.rs"]
@@ -28,6 +30,10 @@ mod kafka;
 mod log;
 #[path = "it/outage.rs"]
 mod outage;
+#[path = "it/pki.rs"]
+mod pki;
+#[path = "it/python.rs"]
+mod python;
 #[path = "it/riemann.rs"]
 mod riemann;
 #[path = "it/servers.rs"]

@@ -13,12 +13,9 @@ fn settings(out: &mut String, settings: &[(&str, &str)]) {
     out.push('\n');
 }
 
-fn takes(kind: &Kind) -> &'static str {
-    match (kind.takes_metrics(), kind.takes_events()) {
-        (true, true) => "Metrics and events.",
-        (true, false) => "Metrics.",
-        (false, _) => "Events.",
-    }
+fn takes(kind: &Kind) -> String {
+    let (first, rest) = kind.takes().split_at(1);
+    format!("{}{rest}.", first.to_uppercase())
 }
 
 fn rendered() -> String {

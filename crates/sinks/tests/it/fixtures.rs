@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use model::{Batch, Draft, EntityKind, Event, EventBatch, Registry, Timestamp, metric};
 use sinks::Kind;
-use sinks::bench::{Encoder, EventEncoder};
+use sinks::bench::{AlertEncoder, Encoder, EventEncoder};
 
+use crate::alerts::alerts;
 use crate::batches::read;
 use crate::events::{recorded, timeless};
 use crate::golden::golden;
@@ -116,6 +117,12 @@ fn every_kind_writes_every_fixture_as_it_always_did() {
             let mut sent = Vec::new();
             encoder.encode(&events(), |bytes| sent.push(bytes.to_vec()));
             check(kind, "events", &sent, &mut wrong);
+        }
+        if kind.takes_alerts() {
+            let mut encoder = AlertEncoder::new(kind, &borrowed(&settings)).unwrap();
+            let mut sent = Vec::new();
+            encoder.encode(&alerts(), |bytes| sent.push(bytes.to_vec()));
+            check(kind, "alerts", &sent, &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "{}; look at it, then cargo xtask golden", wrong.join("; "));

@@ -1,41 +1,23 @@
 //! Kafka against librdkafka's own mock cluster of three brokers, read back by its consumer.
 
-use std::io::{BufRead as _, BufReader, Lines};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-
 use model::{Event, LabelOptions, Timestamp};
 use serde_json::Value;
 use sinks::Setup;
 
 use crate::events::recorded;
+use crate::python::Python;
 use crate::servers::{batch, pods_batch};
 
 /// The mock cluster; its process ends with it.
-struct Cluster {
-    process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    address: String,
-}
+struct Cluster(Python);
 
 impl Cluster {
     fn start(topics: &[&str]) -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python: PathBuf = here.join("../../target/tools/python/bin/python");
-        let mut process = Command::new(&python)
-            .arg(here.join("tests/kafka_mock.py"))
-            .args(topics)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}: run cargo xtask tools", python.display()));
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = lines.next().expect("the address").unwrap();
-        Self { process, lines, address }
+        Self(Python::start("kafka_mock.py", topics))
     }
 
     fn settings(&self, more: &[(&str, &str)]) -> Setup {
-        let brokers = self.address.split(',').map(|broker| ("brokers", broker));
+        let brokers = self.0.address.split(',').map(|broker| ("brokers", broker));
         let settings = brokers.chain(more.iter().copied());
         Setup {
             settings: settings.map(|(name, value)| (name.into(), value.into())).collect(),
@@ -46,15 +28,7 @@ impl Cluster {
     }
 
     fn take(&mut self, messages: usize) -> Vec<Value> {
-        let lines = self.lines.by_ref().take(messages);
-        lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
+        self.0.take(messages)
     }
 }
 
