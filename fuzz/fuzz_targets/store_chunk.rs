@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run store_chunk`: see `store::fuzz::chunk`.
+//! `cargo xtask fuzz store_chunk`: see `store::fuzz::chunk`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| store::fuzz::chunk(bytes));

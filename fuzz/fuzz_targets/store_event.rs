@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run store_event`: see `store::fuzz::event`.
+//! `cargo xtask fuzz store_event`: see `store::fuzz::event`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| store::fuzz::event(bytes));

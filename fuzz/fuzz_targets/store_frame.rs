@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run store_frame`: see `store::fuzz::frame`.
+//! `cargo xtask fuzz store_frame`: see `store::fuzz::frame`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| store::fuzz::frame(bytes));

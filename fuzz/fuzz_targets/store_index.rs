@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run store_index`: see `store::fuzz::index`.
+//! `cargo xtask fuzz store_index`: see `store::fuzz::index`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| store::fuzz::index(bytes));

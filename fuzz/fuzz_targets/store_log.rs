@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run store_log`: see `store::fuzz::log`.
+//! `cargo xtask fuzz store_log`: see `store::fuzz::log`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| store::fuzz::log(bytes));

@@ -5,6 +5,7 @@
 mod bench;
 mod child;
 mod ci;
+mod fuzz;
 mod new;
 mod process;
 mod soak;
@@ -25,6 +26,7 @@ cargo xtask <verb>
   ui            check, test and build the dashboard
   e2e           the dashboard in headless Chromium against the demo
   demo          cargo run --release -- demo
+  fuzz          the fuzz targets under libFuzzer, each for a time [TARGET…] [--seconds N]
   soak kill     kill -9 under ingest, and all that was acknowledged is there [--rounds N]
   bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
         ["bench", "store"] => bench::store(),
         ["bench", "tick", options @ ..] => bench::tick(options),
+        ["fuzz", options @ ..] => fuzz::run_targets(options),
         ["soak", "kill", options @ ..] => soak::kill(options),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");

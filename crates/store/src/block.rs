@@ -405,3 +405,21 @@ pub(crate) fn fuzz_index(bytes: &[u8]) {
         drop(Index::read(&mut reader, HEADER as u64, &mut Catalog::default()));
     }
 }
+
+/// A block's index and its chunks without their checksums, as inputs to begin with.
+pub(crate) fn fuzz_parts(file: &[u8]) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let (_, footer) = file.split_last_chunk::<FOOTER>()?;
+    let (at, len, _) = read_footer(footer).ok()?;
+    let (at, len) = (usize::try_from(at).ok()?, usize::try_from(len).ok()?);
+    let bytes = file.get(at..at.checked_add(len)?)?;
+    let mut reader = Reader::new(bytes);
+    Meta::read(&mut reader).ok()?;
+    let index = Index::read(&mut reader, at as u64, &mut Catalog::default()).ok()?;
+    let ends = index.kinds.iter().flat_map(|kind| kind.offsets.windows(2));
+    let chunk = |ends: &[u64]| {
+        let [start, end] = *ends else { return None };
+        let bytes = file.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
+        bytes.split_last_chunk::<4>().map(|(body, _)| body.to_vec())
+    };
+    Some((bytes.to_vec(), ends.filter_map(chunk).collect()))
+}

@@ -21,7 +21,7 @@ pub use search::EventQuery;
 
 const MAGIC: &[u8; 8] = b"TAFFEVT\0";
 /// Magic, version, number, checksum.
-const HEADER: usize = 8 + 4 + 8 + 4;
+pub(crate) const HEADER: usize = 8 + 4 + 8 + 4;
 /// A segment of this size is full.
 const SEGMENT_BYTES: u64 = 4 << 20;
 /// So is one whose first event was stored so long before.

@@ -20,13 +20,13 @@ use crate::{FORMAT, Labels};
 
 const MAGIC: &[u8; 8] = b"TAFFWAL\0";
 /// Magic, version, window, start, end, checksum.
-const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
+pub(crate) const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
 /// Entities of one record; damage to it loses no more than these.
 const ENTITIES_PER_RECORD: usize = 256;
 
 const METRICS: u8 = 1;
 const ENTITIES: u8 = 2;
-const FRAME: u8 = 3;
+pub(crate) const FRAME: u8 = 3;
 
 /// Name of the log of window `id`.
 pub(crate) fn file_name(id: u64) -> String {
@@ -54,13 +54,7 @@ impl Log {
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path, window: &Window) -> Result<Self, Error> {
         let path = dir.join(file_name(window.id));
         let wrap = |error| Error::io("create", &path, error);
-        let mut header = Vec::with_capacity(HEADER);
-        header.extend_from_slice(MAGIC);
-        header.extend_from_slice(&FORMAT.to_le_bytes());
-        header.extend_from_slice(&window.id.to_le_bytes());
-        header.extend_from_slice(&window.start.to_le_bytes());
-        header.extend_from_slice(&window.end.to_le_bytes());
-        header.extend_from_slice(&wire::checksum(&header).to_le_bytes());
+        let header = header(window.id, window.start, window.end);
         let file = vfs.create(&path).map_err(wrap)?;
         file.append(&header).map_err(wrap)?;
         file.sync().map_err(wrap)?;
@@ -152,6 +146,18 @@ pub(crate) struct Replay {
     /// Frames that could not be used because of damage before them.
     pub(crate) lost_frames: u64,
     pub(crate) len: u64,
+}
+
+/// The header of the log of the window `id`.
+pub(crate) fn header(id: u64, start: i64, end: i64) -> Vec<u8> {
+    let mut header = Vec::with_capacity(HEADER);
+    header.extend_from_slice(MAGIC);
+    header.extend_from_slice(&FORMAT.to_le_bytes());
+    header.extend_from_slice(&id.to_le_bytes());
+    header.extend_from_slice(&start.to_le_bytes());
+    header.extend_from_slice(&end.to_le_bytes());
+    header.extend_from_slice(&wire::checksum(&header).to_le_bytes());
+    header
 }
 
 /// Reads the log at `path` into a window. Fails when its header is damaged or too new, or it

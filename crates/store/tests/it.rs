@@ -8,6 +8,8 @@ mod damage;
 mod events;
 #[path = "it/format.rs"]
 mod format;
+#[path = "it/fuzzed.rs"]
+mod fuzzed;
 #[path = "it/history.rs"]
 mod history;
 #[path = "it/killed.rs"]

@@ -151,10 +151,8 @@ fn readers_take_any_bytes() {
                 *byte = u8::try_from(random.below(256)).unwrap();
             }
         }
-        store::fuzz::frame(&bytes);
-        store::fuzz::log(&bytes);
-        store::fuzz::chunk(&bytes);
-        store::fuzz::index(&bytes);
-        store::fuzz::event(&bytes);
+        for (_, run) in store::fuzz::TARGETS {
+            run(&bytes);
+        }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum StoreVerb {
     Info(FolderArgs),
     /// Read and check every byte.
     Verify(FolderArgs),
-    /// Write values to a file.
+    /// Write values or events to a file.
     Export(ExportArgs),
     /// Copy the folder as it is at this moment; blocks are linked, not copied, on one disk.
     Snapshot(SnapshotArgs),
@@ -55,9 +55,13 @@ pub(crate) struct ExportArgs {
     /// What is written.
     #[arg(long, value_enum)]
     pub(crate) format: ExportFormat,
+    /// Write events instead of values; as parquet, csv or ndjson.
+    #[arg(long)]
+    pub(crate) events: bool,
     /// Only series with this label: `label=value`, `label!=value`, `label=~regex`,
     /// `label!~regex`. Beside namespace, pod, container, node, workload, … there are `kind` and
-    /// `metric`. May be given several times; all must pass.
+    /// `metric`. May be given several times; all must pass. Of events: namespace, kind, object,
+    /// type, reason, message, source, uid, `object_uid`.
     #[arg(long = "match", value_name = "LABEL=VALUE")]
     pub(crate) matches: Vec<String>,
     /// From this time on: RFC 3339 (`2026-11-23T09:00:00Z`) or an age (`2d`). [default: all]

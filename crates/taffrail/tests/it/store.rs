@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use ::store::{Disk, Options, Store};
-use model::{Draft, EntityKind, Registry, Timestamp, metric};
+use model::{Draft, EntityKind, Event, Registry, Timestamp, metric};
 use serde_json::Value;
 
 /// 2026-11-23T00:00:00Z
@@ -156,11 +156,15 @@ assert (frame['value'].to_numpy() == plain['value'].to_numpy()).all()
 print(len(frame), len(plain))
 ";
 
-#[test]
-fn parquet_opens_in_duckdb_and_pandas() {
+fn python() -> PathBuf {
     let python =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/python/bin/python");
     assert!(python.exists(), "Python's packages are missing: run `cargo xtask tools`");
+    python
+}
+
+#[test]
+fn parquet_opens_in_duckdb_and_pandas() {
     let folder = tempfile::tempdir().unwrap();
     drop(filled(folder.path()));
     let out = tempfile::tempdir().unwrap();
@@ -170,11 +174,102 @@ fn parquet_opens_in_duckdb_and_pandas() {
         assert!(told.starts_with("120 samples of 6 series"), "{told}");
     }
     let output =
-        Command::new(python).args(["-c", READ, text(&parquet), text(&csv)]).output().unwrap();
+        Command::new(python()).args(["-c", READ, text(&parquet), text(&csv)]).output().unwrap();
     let read = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         read,
         format!("60 {} {}\n120 120\n", 3 * 190 * 1000, DAY * 1000),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Three events, one of them seen again.
+fn with_events(dir: &Path) {
+    let event = |uid: &str, object: &str, reason: &str, secs: i64| Event {
+        uid: uid.into(),
+        namespace: "shop".into(),
+        object_kind: "Pod".into(),
+        object_name: object.into(),
+        reason: reason.into(),
+        event_type: if reason == "BackOff" { "Warning" } else { "Normal" }.into(),
+        message: "back-off, \"again\"".into(),
+        source: "kubelet, n1".into(),
+        count: 1,
+        first_seen: at(secs),
+        last_seen: at(secs),
+        ..Event::default()
+    };
+    let store = filled(dir);
+    let first = [
+        event("a", "web-1", "BackOff", 60),
+        event("b", "web-2", "Pulled", 120),
+        event("c", "db-0", "BackOff", 4000),
+    ];
+    store.append_events(&first, at(4000)).unwrap();
+    let again = Event { count: 7, last_seen: at(300), ..first[0].clone() };
+    store.append_events(&[again], at(4000)).unwrap();
+    store.sync(at(4000)).unwrap();
+}
+
+#[test]
+fn events_are_exported_by_time_and_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    with_events(folder.path());
+    let export =
+        |more: &[&str]| said(&[&["export", text(folder.path()), "--events"], more].concat());
+    let csv = export(&["--format=csv", "--match=reason=BackOff"]);
+    let rows: Vec<&str> = csv.lines().collect();
+    let head = "first_seen,last_seen,count,namespace,kind,object,object_uid,type,reason,message,source,uid";
+    let a = format!(
+        "{},{},7,shop,Pod,web-1,,Warning,BackOff,\"back-off, \"\"again\"\"\",\"kubelet, n1\",a",
+        at(60).millis(),
+        at(300).millis()
+    );
+    assert_eq!((rows[0], rows[1], rows.len()), (head, &*a, 3), "{csv}");
+    let uids = |more: &[&str]| -> Vec<String> {
+        let lines = export(&[&["--format=ndjson"], more].concat());
+        let uid = |line: &str| serde_json::from_str::<Value>(line).unwrap()["uid"].clone();
+        lines.lines().map(|line| uid(line).as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(uids(&[]), ["b", "a", "c"], "by the time last seen");
+    assert_eq!(uids(&["--match=object=~web-.*", "--match=type!=Normal"]), ["a"]);
+    assert_eq!(uids(&["--match=namespace=shop", "--match=kind=Pod"]).len(), 3);
+    assert_eq!(uids(&["--match=namespace=other"]).len(), 0);
+    assert_eq!(uids(&["--from=2026-11-23T00:04:00Z", "--to=2026-11-23T00:30:00Z"]), ["a"]);
+    let refused = |more: &[&str], sentence: &str| {
+        let output = run(&[&["export", text(folder.path()), "--events"], more].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), said.contains(sentence)), (Some(64), true), "{said}");
+    };
+    refused(&["--format=openmetrics"], "OpenMetrics has no events");
+    refused(&["--format=csv", "--match=pod=web-1"], "of events there are namespace, kind, object");
+}
+
+/// Reads the events' file in two ways and prints what they agree on.
+const READ_EVENTS: &str = "
+import sys, duckdb, pandas
+rows = duckdb.connect().execute(
+    f\"select count(*), sum(count), epoch_ms(max(last_seen)) from '{sys.argv[1]}' where type = 'Warning'\"
+).fetchone()
+print(*map(int, rows))
+print(*pandas.read_parquet(sys.argv[1])['object'])
+";
+
+#[test]
+fn events_open_in_duckdb_and_pandas() {
+    let folder = tempfile::tempdir().unwrap();
+    with_events(folder.path());
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("events.parquet");
+    let words = ["export", text(folder.path()), "--events", "--format=parquet", "--out"];
+    let told = said(&[&words[..], &[text(&file)]].concat());
+    assert_eq!(told, format!("3 events written to {}\n", file.display()));
+    let output = Command::new(python()).args(["-c", READ_EVENTS, text(&file)]).output().unwrap();
+    let read = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        read,
+        format!("2 8 {}\nweb-2 web-1 db-0\n", at(4000).millis()),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );

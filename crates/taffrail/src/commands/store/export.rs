@@ -1,4 +1,4 @@
-//! `taffrail store export`: values of selected series in a format of others.
+//! `taffrail store export`: values of selected series, or events, in a format of others.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::{EntityKind, Kind, Timestamp};
 use pipeline::Clock;
 use query::LabelMatch;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{Labels, Matcher, Query, Store, Values};
 
 use super::{Opened, Progress, unusable};
@@ -17,9 +17,12 @@ use crate::cli::{ExportArgs, ExportFormat, StoreOutput, age};
 use crate::exit::Failure;
 
 mod csv;
+mod events;
 mod ndjson;
 mod openmetrics;
 mod parquet;
+
+use events::{Stopped, WantedEvents};
 
 /// Labels that an entity may have, in the order of columns.
 const LABELS: [&str; 11] = [
@@ -63,12 +66,8 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(args: &ExportArgs, now: Timestamp) -> Result<Self, Failure> {
-        let never = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX / 2_000_000));
-        let from = args.from.as_deref().map_or(Ok(never.0), |text| time("--from", text, now))?;
-        let to = args.to.as_deref().map_or(Ok(never.1), |text| time("--to", text, now))?;
-        let mut wanted =
-            Self { labels: Vec::new(), kinds: Vec::new(), metrics: Vec::new(), range: (from, to) };
+    fn read(args: &ExportArgs, range: (Timestamp, Timestamp)) -> Result<Self, Failure> {
+        let mut wanted = Self { labels: Vec::new(), kinds: Vec::new(), metrics: Vec::new(), range };
         for text in &args.matches {
             let wrong = |error: String| Failure::usage(format!("--match: {error}"));
             let one = LabelMatch::parse(text).map_err(wrong)?;
@@ -99,21 +98,26 @@ impl Wanted {
     }
 }
 
+/// The range that `--from` and `--to` name.
+fn range(args: &ExportArgs, now: Timestamp) -> Result<(Timestamp, Timestamp), Failure> {
+    let all = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX / 2_000_000));
+    let from = args.from.as_deref().map_or(Ok(all.0), |text| time("--from", text, now))?;
+    let to = args.to.as_deref().map_or(Ok(all.1), |text| time("--to", text, now))?;
+    Ok((from, to))
+}
+
 /// Writes what was asked for.
 pub(super) fn run(args: &ExportArgs, clock: Clock) -> Result<(), Failure> {
-    let wanted = Wanted::read(args, clock.now())?;
+    let range = range(args, clock.now())?;
+    if args.events {
+        return run_events(args, &WantedEvents::read(&args.matches, range)?, clock);
+    }
+    let wanted = Wanted::read(args, range)?;
     let opened = Opened::folder(&args.folder.dir, clock)?;
     let columns = wanted.columns(&opened.store);
     let columns = columns.map_err(|error| unusable(&args.folder.dir, &error))?;
-    let unwritten =
-        |error: io::Error| Failure::unavailable(format!("write {}: {error}", args.out.display()));
-    let to_stdout = args.out == Path::new("-");
-    let output: Output = if to_stdout {
-        Box::new(BufWriter::new(io::stdout()))
-    } else {
-        Box::new(BufWriter::new(File::create(&args.out).map_err(unwritten)?))
-    };
-    let mut encoder = encoder(args.format, output).map_err(unwritten)?;
+    let unwritten = |error| unwritten(args, &error);
+    let mut encoder = encoder(args.format, output(args)?).map_err(unwritten)?;
     let mut progress = Progress::new("exporting");
     let (mut series, mut samples) = (0_u64, 0_u64);
     for (at, (metric, kind)) in columns.iter().enumerate() {
@@ -138,16 +142,58 @@ pub(super) fn run(args: &ExportArgs, clock: Clock) -> Result<(), Failure> {
     }
     progress.end();
     encoder.finish().map_err(unwritten)?;
-    if to_stdout {
+    let file = args.out.display();
+    let text = format!("{samples} samples of {series} series written to {file}");
+    written(args, &json!({ "series": series, "samples": samples }), &text)
+}
+
+fn run_events(args: &ExportArgs, wanted: &WantedEvents, clock: Clock) -> Result<(), Failure> {
+    if args.format == ExportFormat::Openmetrics {
+        return Err(Failure::usage(
+            "--events: OpenMetrics has no events; give --format=parquet, csv or ndjson".to_owned(),
+        ));
+    }
+    let opened = Opened::folder(&args.folder.dir, clock)?;
+    let count = events::write(wanted, &opened.store, args.format, output(args)?);
+    let count = count.map_err(|stopped| match stopped {
+        Stopped::Unread(error) => unusable(&args.folder.dir, &error),
+        Stopped::Unwritten(error) => unwritten(args, &error),
+    })?;
+    let text = format!("{count} events written to {}", args.out.display());
+    written(args, &json!({ "events": count }), &text)
+}
+
+fn to_stdout(args: &ExportArgs) -> bool {
+    args.out == Path::new("-")
+}
+
+fn output(args: &ExportArgs) -> Result<Output, Failure> {
+    if to_stdout(args) {
+        return Ok(Box::new(BufWriter::new(io::stdout())));
+    }
+    let file = File::create(&args.out).map_err(|error| unwritten(args, &error))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+fn unwritten(args: &ExportArgs, error: &io::Error) -> Failure {
+    Failure::unavailable(format!("write {}: {error}", args.out.display()))
+}
+
+/// Says what was written, unless standard output is what was written to.
+fn written(args: &ExportArgs, counts: &Value, text: &str) -> Result<(), Failure> {
+    if to_stdout(args) {
         return Ok(());
     }
-    let out = args.out.display().to_string();
-    crate::say(&match args.folder.output {
+    match args.folder.output {
         StoreOutput::Json => {
-            json!({ "file": out, "series": series, "samples": samples }).to_string()
+            let mut told = json!({ "file": args.out.display().to_string() });
+            if let (Some(told), Some(counts)) = (told.as_object_mut(), counts.as_object()) {
+                told.extend(counts.clone());
+            }
+            crate::say(&told.to_string())
         }
-        StoreOutput::Text => format!("{samples} samples of {series} series written to {out}"),
-    })
+        StoreOutput::Text => crate::say(text),
+    }
 }
 
 fn encoder(format: ExportFormat, output: Output) -> io::Result<Box<dyn Encoder>> {

@@ -32,7 +32,8 @@ impl Encoder for Csv {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// `text` as RFC 4180 writes a field.
+pub(super) fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
