@@ -44,6 +44,7 @@ const NODE: &[(&str, &str)] = &[("statsd", "statsd@0.9.0")];
 /// Installs what is missing; does nothing where all is there.
 pub(crate) fn install() -> Outcome {
     debian()?;
+    unpacked()?;
     python()?;
     node()
 }
@@ -61,6 +62,26 @@ fn debian() -> Outcome {
         .args(&missing)
         .env("DEBIAN_FRONTEND", "noninteractive"))
     .map_err(|error| format!("{error}; install {} by hand and run again", missing.join(", ")))
+}
+
+/// Debian's kubectl, whichever other one is installed: an old client that real clusters still meet.
+fn unpacked() -> Outcome {
+    let folder = root().join("target/tools/kubernetes-client");
+    if folder.join("usr/bin/kubectl").exists() {
+        return Ok(());
+    }
+    println!("missing: kubernetes-client, unpacked");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    run(Command::new("apt-get").args(["update", "-qq"]))?;
+    run(Command::new("apt-get")
+        .args(["download", "-qq", "kubernetes-client"])
+        .current_dir(&folder))?;
+    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let archive = files
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .ok_or("apt-get download left no package of kubernetes-client")?;
+    run(Command::new("dpkg").arg("-x").arg(archive).arg(&folder))
 }
 
 fn python() -> Outcome {

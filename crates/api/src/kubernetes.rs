@@ -36,6 +36,9 @@ pub(crate) use quantity::{cpu, memory};
 pub(crate) use selector::Selection;
 pub(crate) use status::Status;
 
+/// What the secure port answers, each `group/version`: the names of `APIService`s, turned around.
+pub const API_SERVICES: [&str; 1] = ["metrics.k8s.io/v1beta1"];
+
 /// The routes of the secure port, behind its gate.
 pub fn router(state: &Arc<ApiState>) -> Router {
     Router::new()

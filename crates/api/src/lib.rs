@@ -32,7 +32,7 @@ use axum::routing::{MethodRouter, get, post};
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
 pub use kubernetes::router as kubernetes_router;
-pub use kubernetes::{Answered, Attributes, Decision, Delegate, Gate, Trust, User};
+pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gate, Trust, User};
 pub use local::ask;
 pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
 pub use server::{Listener, ServingKey, Tls, TlsError, fuzz_request_head, serve};

@@ -51,7 +51,7 @@ pub use failure::Failure;
 pub use fuzz::{fuzz_container_stats, fuzz_exposition, fuzz_resource, fuzz_summary};
 pub use kubelet::MAX_BODY_BYTES;
 pub use options::{Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
-pub use review::{Access, FrontProxy, Subject};
+pub use review::{Access, FrontProxy, Injected, Subject};
 pub use source::{KubernetesSource, ResourceTaker, phase, scrape_address};
 pub use tls::Verified;
 pub use uri::parse_key;

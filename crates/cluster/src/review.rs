@@ -65,6 +65,17 @@ pub struct FrontProxy {
     pub extra_prefixes: Vec<String>,
 }
 
+/// What became of telling the API server our certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Injected {
+    /// It knows it from now on.
+    Now,
+    /// It knew it already.
+    Before,
+    /// No `APIService` of that name is registered.
+    Unregistered,
+}
+
 impl Connection {
     /// Whose `token` it is; `None` when the API server does not know it.
     pub async fn review_token(&self, token: &str) -> Result<Option<Subject>, ConnectError> {
@@ -137,20 +148,34 @@ impl Connection {
     }
 
     /// Makes the API server trust `certificate` (PEM) where the `APIService` of that name leads.
-    /// Certificates of other replicas stay. Whether anything had to be changed.
-    pub async fn inject_ca(&self, service: &str, certificate: &str) -> Result<bool, ConnectError> {
+    /// Certificates of other replicas stay.
+    pub async fn inject_ca(
+        &self,
+        service: &str,
+        certificate: &str,
+    ) -> Result<Injected, ConnectError> {
         let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{service}");
-        let found = self.send(Method::GET, &path, &Value::Null, "apiservices").await?;
+        let request = Request::get(&path).body(Vec::new()).unwrap_or_default();
+        let asked = async {
+            match self.client().request::<Value>(request).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+                found => found.map(Some),
+            }
+        };
+        let found = self.within(asked, Some("apiservices")).await?;
+        let Some(found) = found else { return Ok(Injected::Unregistered) };
         let held = found["spec"]["caBundle"].as_str().unwrap_or("");
         let held = STANDARD.decode(held).unwrap_or_default();
         let held = String::from_utf8_lossy(&held);
-        let Some(bundle) = with_certificate(&held, certificate) else { return Ok(false) };
+        let Some(bundle) = with_certificate(&held, certificate) else {
+            return Ok(Injected::Before);
+        };
         let change = json!({
             // Another replica may do the same at this very moment.
             "metadata": { "resourceVersion": found["metadata"]["resourceVersion"] },
             "spec": { "caBundle": STANDARD.encode(bundle), "insecureSkipTLSVerify": false },
         });
-        self.send(Method::PATCH, &path, &change, "apiservices").await.map(|_| true)
+        self.send(Method::PATCH, &path, &change, "apiservices").await.map(|_| Injected::Now)
     }
 
     async fn send(

@@ -12,16 +12,21 @@
 //! - `DELETE` mends everything; `DELETE ?node=node-3` mends one node.
 
 mod admin;
+mod aggregated;
+mod attributes;
+mod caller;
 mod discovery;
 mod list;
 mod openapi;
 mod parameters;
+mod rbac;
 mod resource;
 mod review;
 mod schema;
 mod selector;
 mod status;
 mod table;
+mod token;
 mod watch;
 mod write;
 
@@ -36,12 +41,16 @@ use tokio_util::sync::CancellationToken;
 use self::parameters::Parameters;
 use self::resource::Resource;
 use self::status::Status;
+use crate::aggregator::Aggregator;
 use crate::config::Now;
 use crate::faults::Table as FaultTable;
-use crate::http::{Body, Cut, JSON, TEXT, answer, bearer};
+use crate::http::{Body, Cut, JSON, TEXT, answer};
 use crate::kubelet::server::{Kubelets, Request as KubeletRequest};
 use crate::plan::Sec;
 use crate::store::Store;
+
+pub(crate) use self::caller::Caller;
+pub(crate) use self::token::Tokens;
 
 /// Largest request body read; reviews and faults are small.
 pub(crate) const LARGEST_REQUEST: usize = 1 << 20;
@@ -53,6 +62,8 @@ pub(crate) struct Api {
     pub faults: Arc<FaultTable>,
     pub now: Now,
     pub token: String,
+    pub tokens: Tokens,
+    pub aggregator: Arc<Aggregator>,
     pub bookmark_every: Duration,
     pub shutdown: CancellationToken,
 }
@@ -79,18 +90,27 @@ struct Place {
 }
 
 impl Api {
-    /// Answers a request; `secure` ones need the token.
+    /// Answers a request; `secure` ones need a token.
     pub(crate) async fn answer(
         self: &Arc<Self>,
         secure: bool,
         request: Request,
     ) -> Result<Response<Body>, Cut> {
-        if secure && bearer(&request.headers) != Some(self.token.as_str()) {
-            return Ok(Status::unauthorized().response());
-        }
+        let caller = match self.caller(secure, &request.headers) {
+            Ok(caller) => caller,
+            Err(status) => return Ok(status.response()),
+        };
         self.catch_up();
         let path = request.path.trim_end_matches('/').to_owned();
-        if let Some(page) = discovery::page(&path, &self.store) {
+        let wanted = attributes::wanted(&path, &request);
+        if let Err(status) = rbac::demand(&self.store, &caller, &wanted) {
+            return Ok(status.response());
+        }
+        if let Some(answer) = aggregated::proxied(self, &caller, &path, &request).await {
+            return Ok(answer);
+        }
+        let page = discovery::page(&path, &self.store);
+        if let Some(page) = aggregated::merged(&self.aggregator, &path, page) {
             return Ok(only_get(&request, page));
         }
         if path == "/sim/faults" {
@@ -98,7 +118,7 @@ impl Api {
         }
         let Some(place) = place(&path) else { return Ok(Status::no_such_path().response()) };
         if place.resource.is_review() {
-            let answered = review::answer(self, place.resource, &request);
+            let answered = review::answer(self, &caller, place.resource, &request);
             return Ok(answered.unwrap_or_else(|status| status.response()));
         }
         if place.subresource.as_deref() == Some("proxy") && place.resource.plural == "nodes" {
@@ -120,6 +140,9 @@ impl Api {
         request: &Request,
     ) -> Result<Response<Body>, Status> {
         let subresource = place.subresource.as_deref();
+        if subresource == Some("token") && place.resource.plural == "serviceaccounts" {
+            return token::answer(self, place, request);
+        }
         if !matches!(subresource, None | Some("status")) {
             return Err(Status::no_such_path());
         }

@@ -13,7 +13,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod aggregator;
 mod apiserver;
+mod bootstrap;
 mod config;
 mod error;
 mod faults;

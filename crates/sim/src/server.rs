@@ -18,7 +18,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::apiserver::{Api, LARGEST_REQUEST, Request};
+use crate::aggregator::Aggregator;
+use crate::apiserver::{Api, LARGEST_REQUEST, Request, Tokens};
 use crate::config::{Config, LEAST_HISTORY};
 use crate::error::Error;
 use crate::faults::{FaultError, Faults, Table};
@@ -80,6 +81,13 @@ impl Control {
         Ok(())
     }
 
+    /// Lets API groups (each `group/version`) lead to the server at `address`, as if its manifests
+    /// had been applied: service, endpoints and `APIService`s without a caBundle. False when some of
+    /// it was there already.
+    pub fn lead(&self, address: SocketAddr, services: &[&str]) -> bool {
+        crate::bootstrap::lead(&self.api.store, address, services, self.api.catch_up())
+    }
+
     /// Applies everything due up to the present instead of waiting for the next second.
     pub fn step(&self) {
         self.api.catch_up();
@@ -109,17 +117,21 @@ impl Sim {
             now: Arc::clone(&config.now),
             token: config.token.clone(),
         });
+        let authority = Authority::new("taffrail-sim-ca")?;
+        let ca_pem = authority.pem().to_owned();
+        let aggregator = Arc::new(Aggregator::new()?);
+        crate::bootstrap::fill(&store, &ca_pem, aggregator.ca_pem(), (config.now)().secs());
         let api = Arc::new(Api {
             store,
             kubelets: Arc::clone(&kubelets),
             faults,
             now: config.now,
             token: config.token,
+            tokens: Tokens::default(),
+            aggregator,
             bookmark_every: config.bookmark_every,
             shutdown: shutdown.clone(),
         });
-        let authority = Authority::new()?;
-        let ca_pem = authority.pem().to_owned();
         let api_tls = authority.api_server(listeners.addresses.api.ip())?;
         let nodes = cluster.plan.nodes.len();
         let kubelet_tls = Arc::new(KubeletTls::new(authority, config.certificates, nodes));
@@ -179,6 +191,8 @@ impl Sim {
         tasks.spawn(named("insecure api", serve(insecure, Arc::new(plain_api), stop.clone())));
         tasks.spawn(named("kubelets https", serve(kubelet_https, Arc::new(https), stop.clone())));
         tasks.spawn(named("kubelets http", serve(kubelet_http, Arc::new(http), stop.clone())));
+        let followed = Aggregator::follow(Arc::clone(&self.api), stop.clone());
+        tasks.spawn(named("aggregator", followed));
         tasks.spawn(named("step", follow(self.api, stop.clone())));
         tokio::select! {
             () = shutdown => {}

@@ -40,9 +40,17 @@ pub(crate) enum Kind {
     Services,
     Claims,
     Leases,
+    ConfigMaps,
+    ServiceAccounts,
+    Endpoints,
+    ApiServices,
+    Roles,
+    RoleBindings,
+    ClusterRoles,
+    ClusterRoleBindings,
 }
 
-const KINDS: usize = Kind::Leases as usize + 1;
+const KINDS: usize = Kind::ClusterRoleBindings as usize + 1;
 
 /// Namespace index (0 for cluster-wide kinds) and name.
 pub(crate) type Key = (u32, Arc<str>);

@@ -16,6 +16,12 @@ use crate::config::Certificates;
 use crate::error::Error;
 use crate::plan::Plan;
 
+/// A certificate and its key.
+pub(crate) struct Identity {
+    pub certificate: CertificateDer<'static>,
+    pub key: PrivatePkcs8KeyDer<'static>,
+}
+
 /// Signs certificates for the API server and the kubelets.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -25,8 +31,8 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    pub(crate) fn new() -> Result<Self, Error> {
-        let mut params = params("taffrail-sim-ca", Vec::new());
+    pub(crate) fn new(name: &str) -> Result<Self, Error> {
+        let mut params = params(name, Vec::new());
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate()?;
@@ -38,6 +44,15 @@ impl Authority {
     /// The authority's certificate.
     pub(crate) fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// A certificate that shows a client to be `name`.
+    pub(crate) fn client(&self, name: &str) -> Result<Identity, Error> {
+        let mut params = leaf(name, Vec::new());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
+        Ok(Identity { certificate, key: PrivatePkcs8KeyDer::from(key.serialize_der()) })
     }
 
     /// TLS for the API server on `address`.

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on panics, in its helpers too"
 )]
 
+#[path = "it/aggregator.rs"]
+mod aggregator;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/kubectl.rs"]
@@ -14,6 +16,8 @@ mod kubectl;
 mod kubelet;
 #[path = "it/lists.rs"]
 mod lists;
+#[path = "it/rights.rs"]
+mod rights;
 #[path = "it/shapes.rs"]
 mod shapes;
 #[path = "it/support.rs"]

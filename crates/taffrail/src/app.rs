@@ -147,6 +147,11 @@ impl App {
         self.address
     }
 
+    /// Where the secure port listens, if there is one.
+    pub(crate) fn secure_address(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|(address, _)| *address)
+    }
+
     /// One line for people: where, what, how often, kept where.
     pub(crate) fn greeting(&self, scheme: &str) -> String {
         let (source, every) = (self.source.name(), self.resolution.as_secs_f64());

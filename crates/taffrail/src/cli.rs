@@ -282,6 +282,10 @@ pub(crate) struct DemoArgs {
     /// How often to measure: at least 5s.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5s")]
     pub(crate) metric_resolution: Duration,
+    /// Serve metrics.k8s.io on this port of 127.0.0.1, and let the simulated cluster lead there, so
+    /// that `kubectl top` works; 0 takes a free one. [default: off]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) secure_port: Option<u16>,
     /// Also write a kubeconfig for the simulated cluster.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig_out: Option<PathBuf>,
@@ -334,6 +338,10 @@ pub(crate) struct SimulateArgs {
     /// The port of every kubelet over plain HTTP; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub(crate) kubelet_http_port: u16,
+    /// Let metrics.k8s.io lead to the secure port of a `taffrail serve` here, as its manifests
+    /// would: a service, its endpoints and the `APIService`s are there from the start.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) aggregate: Option<SocketAddr>,
     /// Write a kubeconfig for the cluster here.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig_out: Option<PathBuf>,

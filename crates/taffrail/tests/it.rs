@@ -1,6 +1,8 @@
 //! The whole path: recorded programs' bytes in, their answers out; the binary as a process.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+#[path = "it/aggregator.rs"]
+mod aggregator;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/doctor.rs"]
@@ -17,6 +19,8 @@ mod manifests;
 mod promql;
 #[path = "it/replicas.rs"]
 mod replicas;
+#[path = "it/secure.rs"]
+mod secure;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/store.rs"]

@@ -48,7 +48,7 @@ impl Resource {
         match self {
             _ if self.is_review() => &["create"],
             _ if super::write::keeps(self) => {
-                &["create", "delete", "get", "list", "update", "watch"]
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
             }
             // Dry runs only.
             _ if super::schema::is_writable(self) => &["create", "get", "list", "watch"],
@@ -115,9 +115,13 @@ pub(crate) const ALL: &[Resource] = &[
         Kind::Claims,
         &["pvc"],
     ),
-    resource("", "v1", "configmaps", "configmap", "ConfigMap"),
-    resource("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount"),
-    resource("", "v1", "endpoints", "endpoints", "Endpoints"),
+    stored(resource("", "v1", "configmaps", "configmap", "ConfigMap"), Kind::ConfigMaps, &["cm"]),
+    stored(
+        resource("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount"),
+        Kind::ServiceAccounts,
+        &["sa"],
+    ),
+    stored(resource("", "v1", "endpoints", "endpoints", "Endpoints"), Kind::Endpoints, &["ep"]),
     resource("", "v1", "limitranges", "limitrange", "LimitRange"),
     resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota"),
     resource("", "v1", "replicationcontrollers", "replicationcontroller", "ReplicationController"),
@@ -160,28 +164,32 @@ pub(crate) const ALL: &[Resource] = &[
     resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
     resource("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy"),
     resource("policy", "v1", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget"),
-    resource("rbac.authorization.k8s.io", "v1", "roles", "role", "Role"),
-    resource("rbac.authorization.k8s.io", "v1", "rolebindings", "rolebinding", "RoleBinding"),
-    cluster_wide(resource(
-        "rbac.authorization.k8s.io",
-        "v1",
-        "clusterroles",
-        "clusterrole",
-        "ClusterRole",
+    stored(resource("rbac.authorization.k8s.io", "v1", "roles", "role", "Role"), Kind::Roles, &[]),
+    stored(
+        resource("rbac.authorization.k8s.io", "v1", "rolebindings", "rolebinding", "RoleBinding"),
+        Kind::RoleBindings,
+        &[],
+    ),
+    cluster_wide(stored(
+        resource("rbac.authorization.k8s.io", "v1", "clusterroles", "clusterrole", "ClusterRole"),
+        Kind::ClusterRoles,
+        &[],
     )),
-    cluster_wide(resource(
-        "rbac.authorization.k8s.io",
-        "v1",
-        "clusterrolebindings",
-        "clusterrolebinding",
-        "ClusterRoleBinding",
+    cluster_wide(stored(
+        resource(
+            "rbac.authorization.k8s.io",
+            "v1",
+            "clusterrolebindings",
+            "clusterrolebinding",
+            "ClusterRoleBinding",
+        ),
+        Kind::ClusterRoleBindings,
+        &[],
     )),
-    cluster_wide(resource(
-        "apiregistration.k8s.io",
-        "v1",
-        "apiservices",
-        "apiservice",
-        "APIService",
+    cluster_wide(stored(
+        resource("apiregistration.k8s.io", "v1", "apiservices", "apiservice", "APIService"),
+        Kind::ApiServices,
+        &[],
     )),
     cluster_wide(resource(
         "authorization.k8s.io",

@@ -22,6 +22,7 @@ fn round_trip_of(resource: &Resource) -> Option<RoundTrip> {
         ("", "namespaces") => round_trip::<core::v1::Namespace>,
         ("", "serviceaccounts") => round_trip::<core::v1::ServiceAccount>,
         ("", "services") => round_trip::<core::v1::Service>,
+        ("", "endpoints") => round_trip::<core::v1::Endpoints>,
         ("", "configmaps") => round_trip::<core::v1::ConfigMap>,
         ("", "persistentvolumeclaims") => round_trip::<core::v1::PersistentVolumeClaim>,
         ("apps", "deployments") => round_trip::<apps::v1::Deployment>,

@@ -60,6 +60,18 @@ impl Status {
         Self::about(StatusCode::FORBIDDEN, "Forbidden", resource, name, &why)
     }
 
+    /// Somebody may not do something; `message` says who and what.
+    pub(crate) fn denied(message: &str) -> Self {
+        let mut status = Self::new(StatusCode::FORBIDDEN, "Forbidden", message);
+        status.details = Some(json!({}));
+        status
+    }
+
+    /// An aggregated server is not there.
+    pub(crate) fn unavailable_service(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    }
+
     /// A write that only a cluster with machines could carry out.
     pub(crate) fn dry_runs_only(resource: &Resource, name: &str) -> Self {
         let why = "a simulated cluster runs nothing of it and takes dry runs only (dryRun=All)";
@@ -94,6 +106,14 @@ impl Status {
 
     pub(crate) fn not_json() -> Self {
         let message = "the body of the request was in an unknown format - accepted media types include: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
+    pub(crate) fn unsupported_patch(kind: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format ({kind}) - accepted media types \
+             include: application/merge-patch+json"
+        );
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 

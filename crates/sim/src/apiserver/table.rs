@@ -1,6 +1,8 @@
 //! Tables: the columns of `kubectl get`, after kube-apiserver's printers
 //! (pkg/printers/internalversion).
 
+mod written;
+
 use serde_json::{Value, json};
 
 use super::list::Renderer;
@@ -152,7 +154,13 @@ fn columns(resource: &Resource) -> &'static [Column] {
         Some(Kind::Services) => SERVICES,
         Some(Kind::Claims) => CLAIMS,
         Some(Kind::Leases) => LEASES,
-        None => &[NAME, AGE],
+        Some(Kind::ConfigMaps) => &[NAME, ("Data", "string", 0), AGE],
+        Some(Kind::Endpoints) => &[NAME, ("Endpoints", "string", 0), AGE],
+        Some(Kind::ApiServices) => {
+            &[NAME, ("Service", "string", 0), ("Available", "string", 0), AGE]
+        }
+        Some(Kind::RoleBindings | Kind::ClusterRoleBindings) => &[NAME, ("Role", "string", 0), AGE],
+        Some(Kind::ServiceAccounts | Kind::Roles | Kind::ClusterRoles) | None => &[NAME, AGE],
     }
 }
 
@@ -198,9 +206,7 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
         Object::Pod { slot, generation } => pod_cells(plan, *slot, *generation, &age, at, now),
         Object::Event(event) => event_cells(event, now),
         Object::Lease(_) => json!([name, name, age]),
-        Object::Written(written) => {
-            json!([name, written.body["spec"]["holderIdentity"], age])
-        }
+        Object::Written(written) => written::cells(renderer.resource, &written.body, &name, &age),
         Object::Claim(slot) => {
             let size = format!("{}Gi", plan.workload_of(*slot).template.volume);
             let volume = format!("pvc-{}", metadata.uid);

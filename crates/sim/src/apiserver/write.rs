@@ -1,5 +1,7 @@
-//! Writes: objects that clients create, replace and delete. Leases are kept; of every other kind
-//! only dry runs are taken, because nothing here would run what they ask for.
+//! Writes: objects that clients create, replace, change and delete. What stands for itself is kept
+//! (leases, services, rights, …); of kinds that something would have to run only dry runs are taken.
+
+mod patch;
 
 use http::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -42,7 +44,23 @@ impl Options {
 
 /// Whether objects of this kind are kept when they are written.
 pub(super) fn keeps(resource: &Resource) -> bool {
-    resource.stored == Some(Kind::Leases)
+    use Kind::{
+        ApiServices, ClusterRoleBindings, ClusterRoles, ConfigMaps, Endpoints, Leases,
+        RoleBindings, Roles, ServiceAccounts, Services,
+    };
+    let kept = [
+        Leases,
+        Services,
+        Endpoints,
+        ConfigMaps,
+        ServiceAccounts,
+        ApiServices,
+        Roles,
+        RoleBindings,
+        ClusterRoles,
+        ClusterRoleBindings,
+    ];
+    resource.stored.is_some_and(|kind| kept.contains(&kind))
 }
 
 pub(super) fn answer(
@@ -59,6 +77,9 @@ pub(super) fn answer(
         (&Method::POST, None) => write.create(read(&request.body)?, &options),
         (&Method::PUT, Some(name)) if keeps(place.resource) => {
             write.replace(name, read(&request.body)?, &options)
+        }
+        (&Method::PATCH, Some(name)) if keeps(place.resource) => {
+            write.change(name, request, &options)
         }
         (&Method::DELETE, Some(name)) if keeps(place.resource) => {
             write.delete(name, &request.body, &options)
@@ -108,7 +129,8 @@ impl Write<'_> {
         }
         let kind = self.resource.stored.filter(|_| keeps(self.resource));
         let kind = kind.ok_or_else(|| Status::dry_runs_only(self.resource, &name))?;
-        let created = self.api.store.create(kind, &key, object, self.now());
+        let namespaced = self.resource.namespaced;
+        let created = self.api.store.create(kind, &key, namespaced, object, self.now());
         let version = created.map_err(|why| self.refused(why, &name))?;
         Ok(respond(StatusCode::CREATED, &self.whole(&version)))
     }
@@ -135,6 +157,23 @@ impl Write<'_> {
         let replaced = self.api.store.replace(kind, &key, &unless, object, self.now());
         let version = replaced.map_err(|why| self.refused(why, name))?;
         Ok(respond(StatusCode::OK, &self.whole(&version)))
+    }
+
+    fn change(
+        &self,
+        name: &str,
+        request: &Request,
+        options: &Options,
+    ) -> Result<Response<Body>, Status> {
+        let change = patch::read(&request.headers, &request.body)?;
+        let key: Key = (self.namespace, name.into());
+        let kind = self.resource.stored.ok_or_else(Status::method_not_allowed)?;
+        let found = self.api.store.get(kind, &key);
+        let found = found.ok_or_else(|| Status::not_found(self.resource, name))?;
+        let mut object = self.whole(&found);
+        patch::merge(&mut object, &change);
+        // Without a version of its own, a patch is of what it was read from.
+        self.replace(name, object, options)
     }
 
     fn delete(&self, name: &str, body: &[u8], options: &Options) -> Result<Response<Body>, Status> {

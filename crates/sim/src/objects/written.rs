@@ -10,7 +10,8 @@ use crate::plan::{Plan, Sec};
 /// A client's object.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
-    pub namespace: u32,
+    /// `None` of a cluster-wide kind.
+    pub namespace: Option<u32>,
     pub uid: String,
     pub created: Sec,
     /// Rises with each change of `spec`.
@@ -25,7 +26,7 @@ impl Written {
         Metadata {
             name: text("name").unwrap_or_default(),
             generate_name: text("generateName"),
-            namespace: Some(Arc::clone(plan.namespace(self.namespace))),
+            namespace: self.namespace.map(|index| Arc::clone(plan.namespace(index))),
             uid: self.uid.clone(),
             created: self.created,
             ..Metadata::default()
@@ -40,7 +41,9 @@ impl Written {
     /// `metadata` as the client sent it, with the server's fields.
     pub(crate) fn metadata_json(&self, plan: &Plan, resource_version: u64) -> Value {
         let mut metadata = self.body["metadata"].clone();
-        metadata["namespace"] = (**plan.namespace(self.namespace)).into();
+        if let Some(index) = self.namespace {
+            metadata["namespace"] = (**plan.namespace(index)).into();
+        }
         metadata["uid"] = self.uid.clone().into();
         metadata["resourceVersion"] = resource_version.to_string().into();
         metadata["creationTimestamp"] = time(self.created).into();

@@ -38,6 +38,7 @@ impl Store {
         &self,
         kind: Kind,
         key: &Key,
+        namespaced: bool,
         body: Value,
         at: Sec,
     ) -> Result<Version, Refused> {
@@ -52,27 +53,45 @@ impl Store {
             state.written += 1;
             let name = format!("{}/{}#{}", key.0, key.1, state.version);
             let uid = state.cluster.plan.uid(&format!("{kind:?}"), &name);
-            let written = Written { namespace: key.0, uid, created: at, generation: 1, body };
+            let namespace = namespaced.then_some(key.0);
+            let written = Written { namespace, uid, created: at, generation: 1, body };
             state.write(kind, key, written, at)
         })
     }
 
-    /// Replaces an object's body.
+    /// Replaces an object's body, but for its `status`.
     pub(crate) fn replace(
         &self,
         kind: Kind,
         key: &Key,
         unless: &Precondition,
-        body: Value,
+        mut body: Value,
         at: Sec,
     ) -> Result<Version, Refused> {
         self.change(|state| {
             let (_, written) = state.own(kind, key, unless)?;
+            if let Some(status) = written.body.get("status") {
+                body["status"] = status.clone();
+            }
             let changed = written.body.get("spec") != body.get("spec");
             let written =
                 Written { body, generation: written.generation + u32::from(changed), ..written };
             state.write(kind, key, written, at)
         })
+    }
+
+    /// Says how a client's object stands; nothing where it is gone or stands so already.
+    pub(crate) fn set_status(&self, kind: Kind, key: &Key, status: Value, at: Sec) {
+        self.change(|state| {
+            let found = state.own(kind, key, &Precondition::default());
+            let Ok((_, mut written)) = found else { return };
+            if written.body.get("status") == Some(&status) {
+                return;
+            }
+            written.body["status"] = status;
+            // It was there a moment ago, under the same lock.
+            drop(state.write(kind, key, written, at));
+        });
     }
 
     /// Deletes an object; what it was last.

@@ -69,11 +69,35 @@ async fn what_cannot_be_written_is_refused_with_its_reason() {
     let strict = format!("{LEASES}?fieldValidation=Strict");
     refused(&strict, unknown, 400, "unknown field \\\"spec.holder\\\"").await;
     refused(LEASES, lease("A", "x"), 422, "metadata.name").await;
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let claim = json!({ "metadata": { "name": "m" }, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } },
+    } });
+    refused(claims, claim.clone(), 403, "dry runs only").await;
+    let dry = send(&cluster, "POST", &format!("{claims}?dryRun=All"), &claim).await;
+    assert_eq!((dry.status, &dry.json()["spec"]), (201, &claim["spec"]));
+    assert_eq!(cluster.get(&format!("{claims}/m")).await.status, 404);
+    assert_eq!(send(&cluster, "POST", "/api/v1/nodes", &claim).await.status, 405);
+}
+
+#[tokio::test]
+async fn patches_change_what_they_name() {
+    let cluster = Cluster::small().await;
     let maps = "/api/v1/namespaces/default/configmaps";
-    let map = json!({ "metadata": { "name": "m" }, "data": { "a": "b" } });
-    refused(maps, map.clone(), 403, "dry runs only").await;
-    let dry = send(&cluster, "POST", &format!("{maps}?dryRun=All"), &map).await;
-    assert_eq!((dry.status, &dry.json()["data"]), (201, &json!({ "a": "b" })));
-    assert_eq!(cluster.get(&format!("{maps}/m")).await.status, 404);
-    assert_eq!(send(&cluster, "POST", "/api/v1/nodes", &map).await.status, 405);
+    let map = json!({ "metadata": { "name": "m" }, "data": { "a": "1", "b": "2" } });
+    let created = send(&cluster, "POST", maps, &map).await.json();
+    let patch = async |kind: &str, change: Value| {
+        let body: &'static str = Box::leak(change.to_string().into_boxed_str());
+        let path = format!("{maps}/m");
+        cluster.send("PATCH", &path, body, &[("content-type", kind)]).await
+    };
+    let merge = "application/merge-patch+json";
+    let changed = patch(merge, json!({ "data": { "a": null, "c": "3" } })).await;
+    assert_eq!((changed.status, &changed.json()["data"]), (200, &json!({ "b": "2", "c": "3" })));
+    let stale = json!({ "metadata": { "resourceVersion": version(&created) }, "data": {} });
+    assert_eq!(patch(merge, stale).await.status, 409);
+    let strategic = "application/strategic-merge-patch+json";
+    assert_eq!(patch(strategic, json!({ "data": { "b": "4" } })).await.status, 200);
+    assert_eq!(patch(strategic, json!({ "data": { "$patch": "delete" } })).await.status, 415);
+    assert_eq!(patch("application/json-patch+json", json!([])).await.status, 415);
 }

@@ -1,11 +1,12 @@
 //! The secure port: its certificate, whom it trusts, and how both are kept up to date.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Gate, Listener, ServingKey, Trust};
-use cluster::{Connection, FrontProxy};
+use cluster::{Connection, FrontProxy, Injected};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
@@ -18,8 +19,6 @@ use crate::input::environment;
 const REFRESH: Duration = Duration::from_mins(1);
 /// How soon after a failure.
 const RETRY: Duration = Duration::from_secs(5);
-/// The API service that leads here.
-const API_SERVICE: &str = "v1beta1.metrics.k8s.io";
 /// Names of services that may lead here: ours, and those of what we stand in for.
 const SERVICES: [&str; 3] = ["taffrail", "heapster", "metrics-server"];
 
@@ -45,7 +44,7 @@ enum Certificate {
     },
     /// Ours, for the API server to trust.
     Made {
-        pem: String,
+        injection: Injection,
     },
 }
 
@@ -82,9 +81,9 @@ impl Keeper {
     /// Runs until it is dropped.
     pub(super) async fn run(mut self) -> &'static str {
         let mut before: Option<FrontProxy> = None;
-        let (mut trust_failed, mut inject_failed) = (false, false);
+        let mut trust_failed = false;
         loop {
-            let pause = match self.connection.front_proxy().await {
+            let mut pause = match self.connection.front_proxy().await {
                 Ok(found) => {
                     trust_failed = false;
                     if before.as_ref() != Some(&found) {
@@ -111,28 +110,9 @@ impl Keeper {
                 Certificate::Files { certificate, key, read } => {
                     reload(&self.key, certificate, key, read);
                 }
-                Certificate::Made { pem } => {
-                    match self.connection.inject_ca(API_SERVICE, pem).await {
-                        Ok(changed) => {
-                            inject_failed = false;
-                            if changed {
-                                tracing::info!(
-                                    API_SERVICE,
-                                    "the API server trusts our certificate now"
-                                );
-                            }
-                        }
-                        Err(error) => {
-                            if !inject_failed {
-                                let reason = &error.trouble().reason;
-                                tracing::warn!(
-                                    API_SERVICE,
-                                    reason,
-                                    "the API server cannot be told our certificate; let us get and patch the APIService, or give --tls-cert-file"
-                                );
-                            }
-                            inject_failed = true;
-                        }
+                Certificate::Made { injection } => {
+                    if !injection.run(&self.connection).await {
+                        pause = RETRY;
                     }
                 }
             }
@@ -156,13 +136,55 @@ impl Keeper {
     }
 }
 
+/// Telling the API server our certificate.
+struct Injection {
+    pem: String,
+    /// API services that could not be told, so that each is warned of once.
+    failed: HashSet<&'static str>,
+}
+
+impl Injection {
+    /// Tells every API service that leads here. Whether the first, which everybody has, knows now;
+    /// the others may not be registered at all.
+    async fn run(&mut self, connection: &Connection) -> bool {
+        for (at, service) in api::API_SERVICES.into_iter().enumerate() {
+            let (group, version) = service.split_once('/').unwrap_or((service, ""));
+            let name = format!("{version}.{group}");
+            match connection.inject_ca(&name, &self.pem).await {
+                Ok(Injected::Now) => {
+                    self.failed.remove(service);
+                    tracing::info!(name, "the API server trusts our certificate now");
+                }
+                Ok(Injected::Before) => {
+                    self.failed.remove(service);
+                }
+                Ok(Injected::Unregistered) if at > 0 => {}
+                Ok(Injected::Unregistered) => self.warn(service, "it is not registered"),
+                Err(error) => self.warn(service, &error.trouble().reason),
+            }
+        }
+        api::API_SERVICES.first().is_none_or(|first| !self.failed.contains(first))
+    }
+
+    fn warn(&mut self, service: &'static str, reason: &str) {
+        if self.failed.insert(service) {
+            tracing::warn!(
+                service,
+                reason,
+                "the API server cannot be told our certificate; register the APIService and let us get and patch it, or give --tls-cert-file"
+            );
+        }
+    }
+}
+
 type Pems = (Vec<u8>, Vec<u8>);
 
 fn certificate(config: &SecureConfig) -> Result<(Certificate, Pems), Failure> {
     let Some((certificate, key)) = config.files.clone() else {
         let (pem, key) = made().map_err(|error| anyhow::anyhow!("make a certificate: {error}"))?;
         let pems = (pem.clone().into_bytes(), key.into_bytes());
-        return Ok((Certificate::Made { pem }, pems));
+        let injection = Injection { pem, failed: HashSet::new() };
+        return Ok((Certificate::Made { injection }, pems));
     };
     let read = |path: &PathBuf| {
         std::fs::read(path)

@@ -10,7 +10,7 @@ use sim::Sim;
 
 use crate::app::App;
 use crate::cli::DemoArgs;
-use crate::config::{Config, Dialect, HistoryConfig};
+use crate::config::{ApisConfig, Config, Dialect, HistoryConfig};
 use crate::exit::Failure;
 use crate::input::Input;
 use crate::{say, shutdown, simulation};
@@ -24,6 +24,9 @@ pub(crate) async fn run(args: DemoArgs, self_metrics: PrometheusHandle) -> Resul
     let config = config(&args, &sim, &kubeconfig, &folder)?;
     let input = Input::resolve(&config).await?;
     let app = App::build(&config, input, self_metrics).await?;
+    if let Some(address) = app.secure_address() {
+        sim.control().lead(address, &api::API_SERVICES);
+    }
     say(&greeting(&args, &app, &kubeconfig))?;
     let served = app.run(stop.clone().cancelled_owned());
     let simulated = sim.run(stop.cancelled_owned());
@@ -122,7 +125,7 @@ fn config(
         tls: None,
         history: Some(history),
         replicas: None,
-        apis: crate::config::ApisConfig::default(),
+        apis: ApisConfig::on_loopback(args.secure_port),
     }
     .checked()
     .map_err(Failure::usage)
@@ -138,15 +141,18 @@ fn free(wanted: SocketAddr) -> SocketAddr {
 
 fn greeting(args: &DemoArgs, app: &App, kubeconfig: &Kubeconfig) -> String {
     let (address, kept) = (app.address(), app.kept());
-    let world = &args.world;
+    let (world, kubectl) = (&args.world, kubeconfig.path.display());
+    let also = match app.secure_address() {
+        Some(_) => format!("kubectl --kubeconfig {kubectl} top pods -A"),
+        None => format!("kubectl --kubeconfig {kubectl} get pods -A"),
+    };
     format!(
         "Taffrail demo: http://{address}/\n\
          {} simulated nodes with {} pods each, measured every {} s, {kept}. Ctrl-C ends it.\n\
-         Also try: kubectl --kubeconfig {} get pods -A\n\
+         Also try: {also}\n\
          On a real cluster: taffrail serve",
         world.nodes,
         world.pods_per_node,
         args.metric_resolution.as_secs(),
-        kubeconfig.path.display(),
     )
 }

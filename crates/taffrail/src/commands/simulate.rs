@@ -11,6 +11,9 @@ pub(crate) async fn run(args: SimulateArgs) -> Result<(), Failure> {
     let stop = shutdown::on_signal()?;
     let config = simulation::config(&args.world, Clock::system())?;
     let sim = simulation::start(simulation::with_addresses(config, &args)?).await?;
+    if let Some(address) = args.aggregate {
+        sim.control().lead(address, &api::API_SERVICES);
+    }
     let world = &args.world;
     if let Some(path) = &args.kubeconfig_out {
         simulation::write_kubeconfig(path, &sim.kubeconfig())?;

@@ -1,6 +1,6 @@
 //! The checked configuration of the Kubernetes APIs.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +48,13 @@ impl Default for ApisConfig {
 }
 
 impl ApisConfig {
+    /// The secure port on this machine alone, fed by the tick.
+    pub(crate) fn on_loopback(port: Option<u16>) -> Self {
+        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let secure = port.map(|port| SecureConfig { address: address(port), files: None });
+        Self { secure, ..Self::default() }
+    }
+
     /// From flags; `port` is the secure port where none is given, if there is to be one.
     pub(crate) fn from_args(args: ApisArgs, port: Option<u16>) -> Result<Self, String> {
         let port = args.secure_port.or(port);

@@ -9,8 +9,8 @@ use serde_json::Value;
 /// A process that ends with the test.
 pub(crate) struct Served {
     child: Child,
-    /// Kept open: the demo goes on to speak.
-    _stdout: BufReader<ChildStdout>,
+    /// Kept open: some go on to speak.
+    stdout: BufReader<ChildStdout>,
     /// What it said of itself.
     pub(crate) greeting: String,
     /// Where it listens.
@@ -48,7 +48,20 @@ impl Served {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut greeting).unwrap();
         let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
-        Self { child, _stdout: stdout, address: address.to_owned(), greeting }
+        Self { child, stdout, address: address.to_owned(), greeting }
+    }
+
+    /// The next line that it says.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub(crate) fn kill(&self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
 
     /// Process id.
