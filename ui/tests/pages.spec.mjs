@@ -183,6 +183,18 @@ test('the status page tries every hop and lists every target', async () => {
   });
 });
 
+test('the status page tells of history and sinks', async () => {
+  await go('status');
+  await eventually(async () => {
+    const [{ store }, { items }] = [await api('store'), await api('sinks')];
+    assert.ok(Math.abs(Number(await page.locator('[data-store]').getAttribute('data-store')) - store.bytes) < 0.2 * store.bytes);
+    assert.equal(await page.locator('[data-sinks]').getAttribute('data-sinks'), String(items.length));
+    assert.ok((await page.locator('main').innerText()).includes(store.dir));
+  });
+  const scraper = await api('status');
+  assert.equal(await page.locator('[data-caller="--sidecar-host"]').innerText().then((text) => /\b0\b/.test(text)), scraper.dashboards.sidecarHost === null);
+});
+
 test('what is not there says so', async () => {
   await go('pods/none/none');
   await page.getByText('Not there now').waitFor();

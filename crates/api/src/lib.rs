@@ -9,6 +9,7 @@ mod dashboard;
 mod error;
 mod health;
 mod heapster;
+mod holdings;
 mod kubernetes;
 mod limits;
 mod local;
@@ -31,6 +32,7 @@ use axum::routing::{MethodRouter, get, post};
 
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
+pub use holdings::{ReplicaFacts, StoreFacts, StoreLevel};
 pub use kubernetes::router as kubernetes_router;
 pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gate, Trust, User};
 pub use local::ask;
@@ -103,6 +105,8 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/sizing", v1("v1Sizing", get(v1::sizing)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
         .route("/sinks", v1("v1Sinks", get(v1::sinks)))
+        .route("/store", v1("v1Store", get(v1::store)))
+        .route("/replicas", v1("v1Replicas", get(v1::replicas)))
         .route("/events", v1("v1Events", get(v1::events)))
         .route("/query", v1("v1Query", post(v1::query)))
         .route("/diagnosis", v1("v1Diagnosis", get(v1::diagnosis)))

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::callers::Callers;
 use crate::dashboard::Dashboard;
+use crate::holdings::{ReplicaFacts, StoreFacts};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 
@@ -86,6 +87,16 @@ pub trait Status: Send + Sync {
 
     /// How every sink with a queue stands.
     fn sinks(&self) -> Vec<SinkFacts> {
+        Vec::new()
+    }
+
+    /// History on disk; `None` where none is kept.
+    fn store(&self) -> Option<StoreFacts> {
+        None
+    }
+
+    /// All replicas, this one among them; empty where there is one process only.
+    fn replicas(&self) -> Vec<ReplicaFacts> {
         Vec::new()
     }
 }

@@ -93,7 +93,11 @@ impl App {
             measured.subject(config, clock, self_metrics.clone()),
             troubles(history.as_ref(), measured.replicas.as_ref()),
             outputs.iter().filter_map(sinks::Sink::status).collect(),
-        );
+        )
+        .holding(facts::Holdings {
+            store: history.as_ref().map(History::holdings),
+            replicas: measured.replicas.as_ref().map(Replicas::holdings),
+        });
         let window = Arc::new(Window::new(WindowOptions::default()));
         let resources = resources::Resources::plan(config, resolution, &measured);
         let (listeners, secure) = listen::others(config, listener, &measured).await?;

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Check, ClusterFacts, Facts, Problem};
+use api::{Check, ClusterFacts, Facts, Problem, ReplicaFacts, StoreFacts};
 use cluster::Connection;
 use model::Timestamp;
 use pipeline::Clock;
@@ -15,6 +15,18 @@ use crate::diagnosis::Subject;
 
 /// What is wrong beside the way to the API server, as it is now.
 pub(crate) type Trouble = Arc<dyn Fn() -> Vec<Problem> + Send + Sync>;
+
+/// How history on disk stands.
+pub(crate) type StoreTold = Arc<dyn Fn() -> StoreFacts + Send + Sync>;
+/// How the replicas stand.
+pub(crate) type ReplicasTold = Arc<dyn Fn() -> Vec<ReplicaFacts> + Send + Sync>;
+
+/// What tells of history and of other replicas, where there are such.
+#[derive(Clone, Default)]
+pub(crate) struct Holdings {
+    pub(crate) store: Option<StoreTold>,
+    pub(crate) replicas: Option<ReplicasTold>,
+}
 
 /// How long to wait before an API server that could not be used is asked again.
 const RETRY: Duration = Duration::from_secs(15);
@@ -29,6 +41,7 @@ pub(crate) struct ProcessFacts {
     /// What else may be wrong.
     troubles: Vec<Trouble>,
     sinks: Arc<[StatusHandle]>,
+    holdings: Holdings,
 }
 
 impl ProcessFacts {
@@ -39,7 +52,13 @@ impl ProcessFacts {
         troubles: Vec<Trouble>,
         sinks: Arc<[StatusHandle]>,
     ) -> Self {
-        Self { facts: Arc::new(RwLock::new(facts)), subject, troubles, sinks }
+        let facts = Arc::new(RwLock::new(facts));
+        Self { facts, subject, troubles, sinks, holdings: Holdings::default() }
+    }
+
+    /// The same, told of history and replicas.
+    pub(crate) fn holding(self, holdings: Holdings) -> Self {
+        Self { holdings, ..self }
     }
 
     /// Asks the API server again and again; its version, or what is wrong, becomes a fact. A
@@ -129,6 +148,14 @@ impl api::Status for ProcessFacts {
 
     fn sinks(&self) -> Vec<api::SinkFacts> {
         self.sinks.iter().map(|sink| sink_facts(sink.status())).collect()
+    }
+
+    fn store(&self) -> Option<StoreFacts> {
+        self.holdings.store.as_ref().map(|told| told())
+    }
+
+    fn replicas(&self) -> Vec<ReplicaFacts> {
+        self.holdings.replicas.as_ref().map_or_else(Vec::new, |told| told())
     }
 
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {

@@ -21,11 +21,12 @@ use tokio::time::timeout;
 use crate::adapters::StoredArchive;
 use crate::config::{Config, HistoryConfig};
 use crate::exit::Failure;
-use crate::facts::Trouble;
+use crate::facts::{StoreTold, Trouble};
 use crate::input::{Input, environment};
 
 mod board;
 mod folder;
+mod holdings;
 
 use board::{Board, Place};
 
@@ -133,6 +134,12 @@ impl History {
             let damaged = board::damaged(&store.damage(), opened);
             board.problem().into_iter().chain(damaged).collect()
         })
+    }
+
+    /// How history stands.
+    pub(crate) fn holdings(&self) -> StoreTold {
+        let (store, temporary) = (self.store(), self.temporary);
+        Arc::new(move || holdings::facts(&store, temporary))
     }
 
     /// Stores what waits, makes everything safe and gives the folder back.

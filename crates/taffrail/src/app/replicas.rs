@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::Problem;
+use api::{Problem, ReplicaFacts};
 use cluster::replicas::{Membership, ReplicaOptions, lease_for};
 use cluster::{Connection, KubernetesSource};
 use model::{Batch, SharedInventory};
@@ -13,7 +13,7 @@ use replicas::{Peers, SharedSource, Token};
 use crate::adapters::QueuedSink;
 use crate::config::ReplicaConfig;
 use crate::exit::Failure;
-use crate::facts::Trouble;
+use crate::facts::{ReplicasTold, Trouble};
 
 /// The key by which one of the replicas is chosen to feed the sinks.
 const SINKS: &str = "sinks";
@@ -91,6 +91,27 @@ impl Replicas {
                 since: clock.now(),
             });
             missing.chain(leases).collect()
+        })
+    }
+
+    /// Who the replicas are, whose the sinks are, and whose share did not come.
+    pub(super) fn holdings(&self) -> ReplicasTold {
+        let (source, membership) = (Arc::clone(&self.source), self.membership.clone());
+        Arc::new(move || {
+            let members = membership.members();
+            let missing = source.missing();
+            let why = |name: &str| {
+                missing.iter().find(|(of, ..)| of == name).map(|(_, _, reason, _)| reason.clone())
+            };
+            let feeder = members.owner(SINKS);
+            let told = members.all.iter().map(|member| ReplicaFacts {
+                name: member.name.to_string(),
+                address: member.address.to_string(),
+                me: member.name == members.me,
+                feeds: &*member.name == feeder,
+                missing: why(&member.name),
+            });
+            told.collect()
         })
     }
 

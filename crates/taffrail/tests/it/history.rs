@@ -51,6 +51,11 @@ fn a_restart_shows_the_past_at_once() {
     drop(first); // kill -9
     let second = served(folder.path());
     assert_eq!(second.get("/api/taffrail/v1/status")["history"]["from"], before);
+    let store = &second.get("/api/taffrail/v1/store")["store"];
+    assert_eq!(store["dir"], folder.path().to_str().unwrap());
+    assert_eq!((&store["from"], &store["stopped"]), (&before, &serde_json::Value::Null));
+    assert_eq!(store["retentionMs"], 30 * 86_400_000_u64);
+    assert!(store["bytes"].as_u64().unwrap() >= log_bytes(folder.path()) / 2, "{store:#}");
     measured(&second);
     let now = second.get("/api/taffrail/v1/status")["now"].as_i64().unwrap();
     let asked = format!(

@@ -127,6 +127,13 @@ fn run(kubeconfig: &str, port: u16, token: &str) {
     let shares = replicas.iter().map(own_nodes).collect::<Vec<_>>();
     assert_eq!(shares.iter().sum::<usize>(), NODES, "{shares:?}");
     assert!(shares.iter().all(|share| *share > 60), "{shares:?}");
+    let told = replicas[0].get("replicas")["items"].clone();
+    let told = told.as_array().unwrap();
+    let of = |key: &str| told.iter().map(|one| one[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("name"), names);
+    assert_eq!(of("me"), [true, false, false]);
+    assert_eq!(of("feeds").iter().filter(|feeds| **feeds == true).count(), 1);
+    assert_eq!(of("missing"), [Value::Null, Value::Null, Value::Null]);
     // It dies without a word.
     drop(replicas.remove(1));
     let after = before + 4 * TICK * 1000;

@@ -39,7 +39,8 @@ const TIMEOUT_MS = 20_000;
 
 export const streamUrl = (): URL => new URL(`${PREFIX}stream`, base);
 
-function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
+/** Asks Taffrail's own API; a `body` is posted. */
+export function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
   const init: RequestInit = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
   return received(new URL(PREFIX + path, base), init, signal, TIMEOUT_MS, refusal);
 }
@@ -69,7 +70,7 @@ function refusal(status: number, answer: unknown): ApiError {
   return new ApiError(text(error?.reason) || t.errors.status(status), text(error?.advice), status);
 }
 
-function list(path: string, query: object): string {
+export function list(path: string, query: object): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== '') parameters.append(name, String(one));

@@ -30,6 +30,14 @@ export interface Status {
   targets: TargetCounts;
   history: { from: number; to: number } | null;
   problems: StatusProblem[];
+  /** Which Kubernetes Dashboards asked last. */
+  dashboards?: { heapsterHost: Caller | null; sidecarHost: Caller | null };
+}
+
+export interface Caller {
+  requests: number;
+  userAgent: string;
+  at: number | null;
 }
 
 export interface Cpu {

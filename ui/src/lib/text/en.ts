@@ -1,5 +1,6 @@
 // Every sentence the dashboard shows, in English. Functions where a value goes inside.
 import { explore } from './en.explore';
+import { holdings } from './en.holdings';
 
 export const en = {
   language: 'en',
@@ -438,6 +439,7 @@ export const en = {
   },
 
   explore,
+  holdings,
 
   table: {
     search: (what: string) => `Search ${what.toLowerCase()}`,

@@ -1,6 +1,7 @@
 // Every sentence the dashboard shows, in Simplified Chinese.
 import type { Catalogue } from './en';
 import { explore } from './zh.explore';
+import { holdings } from './zh.holdings';
 
 export const zh: Catalogue = {
   language: 'zh',
@@ -439,6 +440,7 @@ export const zh: Catalogue = {
   },
 
   explore,
+  holdings,
 
   table: {
     search: (what) => `搜索${what}`,

@@ -1,0 +1,31 @@
+//! `GET /store` and `GET /replicas`: what is kept on disk, and who shares the work.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::Uri;
+use serde::Serialize;
+
+use super::respond;
+use super::status::no_parameters;
+use crate::ApiState;
+use crate::holdings::{ReplicaFacts, StoreFacts};
+
+#[derive(Debug, Serialize)]
+struct Store {
+    store: Option<StoreFacts>,
+}
+
+#[derive(Debug, Serialize)]
+struct Replicas {
+    items: Vec<ReplicaFacts>,
+}
+
+pub(crate) async fn store(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+    respond(no_parameters(&uri).map(|()| Store { store: state.status.store() }))
+}
+
+pub(crate) async fn replicas(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+    respond(no_parameters(&uri).map(|()| Replicas { items: state.status.replicas() }))
+}
