@@ -21,7 +21,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("web", &[]),
     ("top", &[]),
     ("sim", &["model"]),
-    ("api", &["model", "query", "web"]),
+    ("yaml", &[]),
+    ("rules", &["query", "yaml"]),
+    ("api", &["model", "query", "rules", "web"]),
     (
         "taffrail",
         &[
@@ -38,6 +40,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "replicas",
             "manifests",
             "top",
+            "rules",
+            "yaml",
         ],
     ),
     ("xtask", &[]),

@@ -3,8 +3,6 @@
 //!
 //! It becomes words of the command line before those that were typed, so that a flag wins.
 
-mod tree;
-
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -14,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::cli::Cli;
 use crate::config::ConfigError;
 use crate::input::environment;
-use tree::{Node, Value};
+use yaml::{Node, Value};
 
 /// The default file, which is also the documentation.
 pub(crate) const DEFAULT: &str = include_str!("config.default.yaml");
@@ -72,7 +70,7 @@ pub(crate) fn words(path: &Path) -> Result<Vec<String>, ConfigError> {
 type Mistakes = Vec<(usize, String)>;
 
 fn read(text: &str) -> Result<Vec<String>, Mistakes> {
-    let root = tree::parse(text).map_err(|mistake| vec![mistake])?;
+    let root = yaml::parse(text).map_err(|mistake| vec![mistake])?;
     let mut file = File::default();
     match root.value {
         Value::Null => {}

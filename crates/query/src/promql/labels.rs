@@ -53,7 +53,7 @@ impl Labels {
     }
 
     /// These labels without the metric's name.
-    pub(super) fn without_name(&self) -> Self {
+    pub fn without_name(&self) -> Self {
         if self.find(METRIC_NAME).is_none() {
             return self.clone();
         }
@@ -76,7 +76,7 @@ impl Labels {
     }
 
     /// These labels with `name` set to `value`, or without it if `value` is empty.
-    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+    pub fn with(&self, name: &str, value: &str) -> Self {
         if self.get(name) == value {
             return self.clone();
         }

@@ -1,20 +1,27 @@
 //! YAML as a tree that knows its lines: reading it never stops at the first wrong value.
+//!
+//! Knows no keys: who reads a file says what may stand where.
+#![forbid(unsafe_code)]
 
 use granit_parser::{Event, Parser, ScalarStyle};
 
 /// A value, and the line that it begins on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub struct Node {
+    /// From 1; of a block text the line where its content begins.
+    pub line: usize,
+    /// What stands there.
+    pub value: Value,
 }
 
+/// What a node holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
     /// Nothing, `~` or `null`.
     Null,
     /// Any other scalar, as it was written.
     Text(String),
+    /// Items in the file's order.
     List(Vec<Node>),
     /// In the file's order; keys with the line they stand on.
     Map(Vec<(String, usize, Node)>),
@@ -24,10 +31,10 @@ pub(super) enum Value {
 const MAX_DEPTH: usize = 16;
 
 /// A line, and what is wrong there.
-pub(super) type Wrong = (usize, String);
+pub type Wrong = (usize, String);
 
 /// Reads one document.
-pub(super) fn parse(text: &str) -> Result<Node, Wrong> {
+pub fn parse(text: &str) -> Result<Node, Wrong> {
     let mut open: Vec<Open> = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| (error.marker().line(), error.info()))?;
