@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::limits::{
     MAX_LIST_ITEMS, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, MAX_SELECTED,
-    MAX_STREAMS,
+    MAX_SILENCE_BODY_BYTES, MAX_STREAMS,
 };
 
 /// Why a request was not answered.
@@ -61,6 +61,15 @@ pub enum Error {
     /// A body that is not what the path takes.
     #[error("the body cannot be read: {0}")]
     Body(String),
+    /// A body of another type than JSON.
+    #[error("the body must be application/json")]
+    ContentType,
+    /// A silence's body beyond the limit.
+    #[error("the body is larger than {MAX_SILENCE_BODY_BYTES} bytes")]
+    SilenceTooLarge,
+    /// A silence that cannot be made, changed or found.
+    #[error("{0}")]
+    Silence(rules::SilenceError),
     /// A body beyond the limit.
     #[error("the body is larger than {MAX_QUERY_BODY_BYTES} bytes")]
     BodyTooLarge,
@@ -137,7 +146,11 @@ impl Error {
             | Self::TooManySelected(_)
             | Self::Archive(query::ArchiveError::TooMuch { .. })
             | Self::Head => StatusCode::BAD_REQUEST,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Silence(rules::SilenceError::Wrong(_)) => StatusCode::BAD_REQUEST,
+            Self::Silence(rules::SilenceError::Unknown) => StatusCode::NOT_FOUND,
+            Self::Silence(rules::SilenceError::NotKept(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge | Self::SilenceTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
@@ -163,6 +176,7 @@ impl Error {
             }
             Self::Parameter { takes, .. } => format!("give {takes}"),
             Self::Body(_) => "send the JSON that docs/API.md shows".to_owned(),
+            Self::ContentType => "send content-type: application/json".to_owned(),
             Self::BodyTooLarge | Self::TooManySeries(_) => {
                 format!("split the query: at most {MAX_QUERY_SERIES} series each")
             }

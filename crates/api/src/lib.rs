@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
@@ -108,6 +108,12 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/store", v1("v1Store", get(v1::store)))
         .route("/replicas", v1("v1Replicas", get(v1::replicas)))
         .route("/events", v1("v1Events", get(v1::events)))
+        .route("/alerts", v1("v1Alerts", get(v1::alerts)))
+        .route("/alerts/rules", v1("v1AlertRules", get(v1::rules)))
+        .route("/alerts/history", v1("v1AlertHistory", get(v1::history)))
+        .route("/alerts/receivers", v1("v1AlertReceivers", get(v1::receivers)))
+        .route("/alerts/silences", v1("v1Silences", get(v1::silences).post(v1::make)))
+        .route("/alerts/silences/{id}", v1("v1Silence", delete(v1::expire)))
         .route("/query", v1("v1Query", post(v1::query)))
         .route("/diagnosis", v1("v1Diagnosis", get(v1::diagnosis)))
         .route("/why", v1("v1Why", get(v1::why)))

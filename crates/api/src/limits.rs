@@ -39,6 +39,8 @@ pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 /// Largest body of `POST /query`.
 pub(crate) const MAX_QUERY_BODY_BYTES: usize = 1 << 20;
+/// Largest body that asks for a silence.
+pub(crate) const MAX_SILENCE_BODY_BYTES: usize = 256 << 10;
 /// Most series of one query.
 pub(crate) const MAX_QUERY_SERIES: usize = 500;
 /// Most entities that one selector of a query may find before the greatest are taken.

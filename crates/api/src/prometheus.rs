@@ -8,6 +8,7 @@ mod matrix;
 mod number;
 mod parameters;
 mod read;
+mod rules;
 mod status;
 mod wire;
 
@@ -31,8 +32,8 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route("/api/v1/labels", both("promLabels", get(labels::names).post(labels::names)))
         .route("/api/v1/label/{name}/values", both("promValues", get(labels::values)))
         .route("/api/v1/metadata", both("promMetadata", get(labels::metadata)))
-        .route("/api/v1/rules", both("promRules", get(status::rules)))
-        .route("/api/v1/alerts", both("promAlerts", get(status::alerts)))
+        .route("/api/v1/rules", both("promRules", get(rules::rules)))
+        .route("/api/v1/alerts", both("promAlerts", get(rules::alerts)))
         .route("/api/v1/targets", both("promTargets", get(status::targets)))
         .route(
             "/api/v1/query_exemplars",

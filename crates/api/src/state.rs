@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
 use query::promql::Database;
 use query::{Archive, ResourceWindows, Window};
+use rules::AlertBoard;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -217,6 +218,8 @@ pub struct ApiParts {
     pub resources: Arc<ResourceWindows>,
     /// What PromQL is asked of.
     pub database: Arc<dyn Database>,
+    /// Rules, alerts and silences.
+    pub alerts: Arc<AlertBoard>,
 }
 
 /// What the handlers share.
@@ -231,6 +234,7 @@ pub struct ApiState {
     pub(crate) dashboard: Arc<dyn Dashboard>,
     pub(crate) archive: Option<Arc<dyn Archive>>,
     pub(crate) database: Arc<dyn Database>,
+    pub(crate) alerts: Arc<AlertBoard>,
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) past: Option<Arc<dyn Past>>,
@@ -293,6 +297,7 @@ impl ApiState {
             dashboard: parts.dashboard,
             archive: parts.archive,
             database: parts.database,
+            alerts: parts.alerts,
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             past: parts.past,
             resources: parts.resources,

@@ -1,5 +1,6 @@
 //! Taffrail's own API, version 1: what the dashboard asks. Contract: `docs/API.md`.
 
+mod alerts;
 mod ask;
 mod cell;
 mod containers;
@@ -31,6 +32,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::observe::Handler;
 
+pub(crate) use alerts::{alerts, expire, history, list as silences, make, receivers, rules};
 pub(crate) use containers::containers;
 pub(crate) use detail::{namespace, node, pod, workload};
 pub(crate) use diagnosis::diagnosis;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod it {
+    mod alerts;
     pub(crate) mod fixture;
     pub(crate) mod heapster;
     pub(crate) mod historical;

@@ -123,6 +123,7 @@ impl App {
             resources: Arc::clone(resources.windows()),
             past: past::past(config, history.as_ref().map(History::store).as_ref())?,
             database: views,
+            alerts: Arc::default(),
         });
         let taking = (&window, &stated, history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);

@@ -35,14 +35,6 @@ pub(super) async fn build_info(State(state): State<Arc<ApiState>>) -> Response {
     })))
 }
 
-pub(super) async fn rules() -> Response {
-    respond(Ok(json!({ "groups": [] })))
-}
-
-pub(super) async fn alerts() -> Response {
-    respond(Ok(json!({ "alerts": [] })))
-}
-
 pub(super) async fn nothing() -> Response {
     respond(Ok(json!([])))
 }

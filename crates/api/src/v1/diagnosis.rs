@@ -130,6 +130,7 @@ mod tests {
             past: None,
             resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
             database: Arc::new(query::promql::MemorySeries::default()),
+            alerts: Arc::default(),
         })
     }
 

@@ -91,6 +91,7 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         past: None,
         resources: Arc::new(ResourceWindows::new(ResourceOptions::default())),
         database: Arc::new(query::promql::MemorySeries::default()),
+        alerts: Arc::default(),
     }
 }
 

@@ -66,6 +66,7 @@ impl Measuring {
             past: None,
             resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
             database: Arc::new(query::promql::MemorySeries::default()),
+            alerts: Arc::default(),
         });
         let Measured { source, inventory, cluster, .. } = measured;
         let name = cluster
