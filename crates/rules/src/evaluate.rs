@@ -227,20 +227,18 @@ impl RuleRun {
         let mut seen = BTreeSet::new();
         for (labels, mut alert) in made {
             seen.insert(labels.clone());
-            match self.active.get_mut(&labels).filter(|old| old.state != AlertState::Resolved) {
-                Some(old) => {
-                    (old.value, old.annotations) = (alert.value, alert.annotations);
-                }
-                None => {
-                    if let Some(restored) = &self.restored {
-                        alert.active_at = restored.active_at(&labels, at);
-                    }
-                    if at - alert.active_at < hold_ms {
-                        changes.push(Change::of(&alert, ChangeKind::Pending, at));
-                    }
-                    self.active.insert(labels, alert);
-                }
+            let known = self.active.get_mut(&labels);
+            if let Some(old) = known.filter(|old| old.state != AlertState::Resolved) {
+                (old.value, old.annotations) = (alert.value, alert.annotations);
+                continue;
             }
+            if let Some(restored) = &self.restored {
+                alert.active_at = restored.active_at(&labels, at);
+            }
+            if at - alert.active_at < hold_ms {
+                changes.push(Change::of(&alert, ChangeKind::Pending, at));
+            }
+            self.active.insert(labels, alert);
         }
         self.restored = None;
         let mut active = 0;

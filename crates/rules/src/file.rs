@@ -54,6 +54,8 @@ struct Reader {
     rules: usize,
 }
 
+/// Names with their texts and lines.
+type Pairs = Vec<(Arc<str>, Template, usize)>;
 type Items = Vec<(String, usize, Node)>;
 
 impl Reader {
@@ -102,13 +104,11 @@ impl Reader {
     }
 
     fn map(&mut self, node: Node, what: &str) -> Option<Items> {
-        match node.value {
-            Value::Map(items) => Some(items),
-            _ => {
-                self.wrong(node.line, format!("{what} must hold keys"));
-                None
-            }
-        }
+        let Value::Map(items) = node.value else {
+            self.wrong(node.line, format!("{what} must hold keys"));
+            return None;
+        };
+        Some(items)
     }
 
     fn text(&mut self, key: &str, node: &Node) -> Option<String> {
@@ -208,7 +208,7 @@ impl Reader {
     }
 
     /// A map of names to texts with actions.
-    fn pairs(&mut self, what: &str, node: Node) -> Vec<(Arc<str>, Template, usize)> {
+    fn pairs(&mut self, what: &str, node: Node) -> Pairs {
         if node.value == Value::Null {
             return Vec::new();
         }
@@ -304,8 +304,8 @@ struct Parts {
     expression: Option<(String, usize)>,
     hold: Option<(i64, usize)>,
     keep: Option<(i64, usize)>,
-    labels: Vec<(Arc<str>, Template, usize)>,
-    annotations: Option<(Vec<(Arc<str>, Template, usize)>, usize)>,
+    labels: Pairs,
+    annotations: Option<(Pairs, usize)>,
 }
 
 /// Where in the file an expression that begins on `line` is wrong.

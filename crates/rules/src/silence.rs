@@ -293,7 +293,7 @@ mod tests {
         let mut silences = Silences::default();
         let id = silences.set(asked("node", "n-.*"), 5000).unwrap();
         let node = Labels::new([("node", "n-1")]);
-        assert_eq!(silences.holding(&node, 5999), [id.clone()]);
+        assert_eq!(silences.holding(&node, 5999), std::slice::from_ref(&id));
         assert!(silences.holding(&node, 6000).is_empty());
         assert!(silences.holding(&Labels::new([("node", "m-1")]), 5500).is_empty());
         let (back, damaged) = Silences::read(&silences.text());

@@ -53,6 +53,7 @@ impl Labels {
     }
 
     /// These labels without the metric's name.
+    #[must_use]
     pub fn without_name(&self) -> Self {
         if self.find(METRIC_NAME).is_none() {
             return self.clone();
@@ -76,6 +77,7 @@ impl Labels {
     }
 
     /// These labels with `name` set to `value`, or without it if `value` is empty.
+    #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         if self.get(name) == value {
             return self.clone();

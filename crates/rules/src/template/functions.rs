@@ -181,13 +181,15 @@ fn escaped(how: &str, text: &str) -> String {
             ("html", '"') => out.push_str("&#34;"),
             ("html", '\'') => out.push_str("&#39;"),
             ("js", '\\' | '\'' | '"') => out.extend(['\\', letter]),
-            ("js", '<' | '>' | '&' | '=') => out.push_str(&format!("\\u{:04X}", u32::from(letter))),
+            ("js", '<' | '>' | '&' | '=') => {
+                out.extend(["\\u00", &format!("{:02X}", u32::from(letter))]);
+            }
             ("js", '\n') => out.push_str("\\n"),
             ("urlquery", ' ') => out.push('+'),
             ("urlquery", c) if !(c.is_ascii_alphanumeric() || "-_.~".contains(c)) => {
                 let mut buffer = [0; 4];
                 for byte in c.encode_utf8(&mut buffer).bytes() {
-                    out.push_str(&format!("%{byte:02X}"));
+                    out.extend(["%", &format!("{byte:02X}")]);
                 }
             }
             _ => out.push(letter),
@@ -249,7 +251,7 @@ fn text(name: &str, arguments: &[Value]) -> Option<Called> {
         ("stripPort", [text]) => made(text.str().map(|text| without_port(text).to_owned())),
         ("stripDomain", [text]) => made(text.str().map(without_domain)),
         ("graphLink" | "tableLink", [text]) => made(text.str().map(|text| {
-            let tab = if name == "graphLink" { 0 } else { 1 };
+            let tab = u8::from(name == "tableLink");
             format!("/graph?g0.expr={}&g0.tab={tab}", escaped("urlquery", text))
         })),
         ("match", [pattern, text]) => Some(

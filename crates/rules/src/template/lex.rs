@@ -141,13 +141,13 @@ impl<'a> Cursor<'a> {
             '$' => {
                 self.take("$");
                 let name = self.while_some(is_word).to_owned();
-                Ok(Token::Variable(name, self.fields()?))
+                Ok(Token::Variable(name, self.fields()))
             }
             '.' if !second(self.rest).is_some_and(|c| c.is_ascii_digit()) => {
                 if before == Some(&Token::Close) && !spaced {
-                    return Ok(Token::Chain(self.fields()?));
+                    return Ok(Token::Chain(self.fields()));
                 }
-                let fields = self.fields()?;
+                let fields = self.fields();
                 if fields.is_empty() {
                     self.take(".");
                 }
@@ -160,13 +160,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// `.a.b` as `[a, b]`.
-    fn fields(&mut self) -> Lexed<Vec<String>> {
+    fn fields(&mut self) -> Vec<String> {
         let mut fields = Vec::new();
         while self.rest.starts_with('.') && second(self.rest).is_some_and(is_word) {
             self.take(".");
             fields.push(self.while_some(is_word).to_owned());
         }
-        Ok(fields)
+        fields
     }
 
     fn number(&mut self) -> Lexed<Token> {

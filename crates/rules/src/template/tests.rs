@@ -63,6 +63,14 @@ fn actions_are_gos() {
         ("{{ with query \"up\" }}{{ . | first | value | humanize }}{{ end }}", 0.0, "2"),
         ("{{ query \"up\" | first | label \"pod\" }}", 0.0, "b"),
         ("{{ $x := 1 }}{{ $x = 2 }}{{ $x }}", 0.0, "2"),
+    ] {
+        assert_eq!(expanded(text, value), expected, "{text}");
+    }
+}
+
+#[test]
+fn functions_are_prometheus() {
+    for (text, value, expected) in [
         ("{{ define \"t\" }}<{{ . }}>{{ end }}{{ template \"t\" $labels.pod }}", 0.0, "<web-1>"),
         ("{{ reReplaceAll \"(.*)-(.*)\" \"$2.$1\" $labels.pod }}", 0.0, "1.web"),
         ("{{ if match \"^we\" .Labels.pod }}{{ toUpper \"y\" }}{{ end }}", 0.0, "Y"),

@@ -3,6 +3,7 @@
 use super::super::value::Value;
 use super::float;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of a verb")]
 #[derive(Debug, Default, Clone, Copy)]
 struct Flags {
     minus: bool,
@@ -32,14 +33,14 @@ pub(super) fn printf(format: &str, arguments: &[Value]) -> String {
             Some('%') => out.push('%'),
             Some(verb) => match rest.next() {
                 Some(value) => out.push_str(&padded(&one(value, verb, flags), flags)),
-                None => out.push_str(&format!("%!{verb}(MISSING)")),
+                None => out.extend(["%!", verb.encode_utf8(&mut [0; 4]), "(MISSING)"]),
             },
         }
     }
     let left: Vec<String> =
         rest.map(|value| format!("{}={}", value.type_name(), value.print())).collect();
     if !left.is_empty() {
-        out.push_str(&format!("%!(EXTRA {})", left.join(", ")));
+        out.extend(["%!(EXTRA ", &left.join(", "), ")"]);
     }
     out
 }
@@ -95,7 +96,7 @@ fn one(value: &Value, verb: char, flags: Flags) -> String {
         ('c', Value::Int(number)) => {
             u32::try_from(*number).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string()
         }
-        ('x', Value::Text(text)) => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        ('x', Value::Text(text)) => hexadecimal(text),
         ('t' | 'v', Value::Bool(value)) => value.to_string(),
         ('v' | 's', Value::List(_) | Value::Labels(_) | Value::Map(_) | Value::Sample(_)) => {
             value.print()
@@ -103,6 +104,16 @@ fn one(value: &Value, verb: char, flags: Flags) -> String {
         ('v', _) => value.print(),
         _ => format!("%!{verb}({}={})", value.type_name(), value.print()),
     }
+}
+
+fn hexadecimal(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        out.extend(
+            [byte >> 4, byte & 15]
+                .map(|half| char::from_digit(u32::from(half), 16).unwrap_or_default()),
+        );
+        out
+    })
 }
 
 fn padded(text: &str, flags: Flags) -> String {
