@@ -35,6 +35,7 @@ const ROUTES: Route[] = [
 
   at('map', t.nav.map, () => import('./pages/NodeMap.svelte')),
   at('sizing', t.nav.sizing, () => import('./pages/Sizing.svelte')),
+  at('alerts', t.alerts.title, () => import('./pages/Alerts.svelte')),
   at('events', t.nav.events, () => import('./pages/Events.svelte')),
   at('explore', t.nav.explore, () => import('./pages/Explore.svelte')),
 
@@ -52,6 +53,7 @@ export const GOTO: Record<string, string> = {
   v: 'volumes',
   m: 'map',
   r: 'sizing',
+  a: 'alerts',
   e: 'events',
   x: 'explore',
   t: 'status',

@@ -137,8 +137,8 @@ pub struct EventsAsked {
     pub from: Timestamp,
     /// And at or before this.
     pub to: Timestamp,
-    /// Namespace of the object.
-    pub namespace: Option<String>,
+    /// Namespaces of the object, any of them; empty means all.
+    pub namespaces: Vec<String>,
     /// Kind of the object.
     pub object_kind: Option<String>,
     /// Name of the object.

@@ -1,6 +1,7 @@
 // Numbers for people: three significant digits, IEC bytes, cores, spans and clock times.
 // It does not know where the numbers come from.
 import { t } from './text/text';
+import { partsOf, utc } from './zone';
 
 export type Unit = 'millicores' | 'bytes' | 'bytesPerSecond' | 'count' | 'percent' | 'number';
 
@@ -121,29 +122,27 @@ export function age(milliseconds: Maybe): string {
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** Local wall-clock time with seconds. */
+/** Wall-clock time with seconds, in the chosen zone. */
 export function clock(timestamp: Maybe): string {
   if (absent(timestamp)) return t.none;
-  const date = new Date(timestamp);
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const [, , , hour, minute, second] = partsOf(timestamp);
+  return `${two(hour)}:${two(minute)}:${two(second)}`;
 }
 
-const shortDay = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'short' });
+const shortDay = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'short', ...(utc ? { timeZone: 'UTC' } : {}) });
 
-/** Local time, with the day where it is not that of `now`. */
+/** Time in the chosen zone, with the day where it is not that of `now`. */
 export function moment(timestamp: Maybe, now: number): string {
   if (absent(timestamp)) return t.none;
-  const date = new Date(timestamp);
-  const same = date.toDateString() === new Date(now).toDateString();
-  return same ? clock(timestamp) : `${shortDay.format(date)} ${clock(timestamp)}`;
+  const day = (time: number): string => partsOf(time).slice(0, 3).join();
+  return day(timestamp) === day(now) ? clock(timestamp) : `${shortDay.format(timestamp)} ${clock(timestamp)}`;
 }
 
 /** A tick of a time axis `step` milliseconds apart; the first of a day names the day. */
 export function axisTime(timestamp: number, step: number): string {
-  const date = new Date(timestamp);
-  const midnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
-  if (midnight && step >= 60_000) return shortDay.format(date);
-  return step < 60_000 ? clock(timestamp) : `${two(date.getHours())}:${two(date.getMinutes())}`;
+  const [, , , hour, minute, second] = partsOf(timestamp);
+  if (hour === 0 && minute === 0 && second === 0 && step >= 60_000) return shortDay.format(timestamp);
+  return step < 60_000 ? clock(timestamp) : `${two(hour)}:${two(minute)}`;
 }
 
 /** What every tick of one axis is divided by and named with, chosen by the axis' largest value. */

@@ -1,5 +1,6 @@
 // The time range as the URL holds it: `range=15m` follows the present, `from=…&to=…` stays.
 // It does not know what is drawn in it.
+import { partsOf, timeOf, utc } from './zone';
 
 export type Range = { kind: 'live'; length: number } | { kind: 'fixed'; from: number; to: number };
 
@@ -54,8 +55,8 @@ function fromTo(from: string, to: string, now: number): Range | null {
 }
 
 const day = (time: number, shift: number): number => {
-  const date = new Date(time);
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + shift).getTime();
+  const [year, month, date] = partsOf(time);
+  return timeOf([year, month, date + shift, 0, 0, 0]);
 };
 
 /** `now-6h`, `today`, `2026-11-20 14:00`, Unix seconds or milliseconds; `end` takes the end of a day. */
@@ -76,7 +77,7 @@ export function parseTime(text: string, now: number, end: boolean): number | nul
   const [year, month, number, hour, minute, second] = date.slice(1, 7).map((part) => Number(part ?? 0)) as [number, number, number, number, number, number];
   if (month < 1 || month > 12 || number < 1 || number > 31 || hour > 24 || minute > 59 || second > 59) return null;
   const whole = date[4] === undefined ? (end ? 1 : 0) : 0;
-  return date[7] ? Date.UTC(year, month - 1, number + whole, hour, minute, second) : new Date(year, month - 1, number + whole, hour, minute, second).getTime();
+  return timeOf([year, month - 1, number + whole, hour, minute, second], date[7] ? true : utc);
 }
 
 const UNITS: [RegExp, string][] = [

@@ -96,7 +96,7 @@ impl Search {
                 "limit" => limit = number("limit", MAX_LIST_ITEMS)?,
                 "offset" => offset = number("offset", MAX_EVENTS)?,
                 "buckets" => buckets = number("buckets", MAX_EVENT_BUCKETS)?,
-                "namespace" => asked.namespace = text(),
+                "namespace" => asked.namespaces.push(value.clone().into_owned()),
                 "kind" => asked.object_kind = text(),
                 "name" => asked.object_name = text(),
                 "reason" => asked.reason = text(),

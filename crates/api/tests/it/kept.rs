@@ -50,7 +50,8 @@ impl Archive for Events {
 
     fn events(&self, asked: &EventsAsked, limit: usize) -> Result<Vec<Event>, ArchiveError> {
         let wanted = |event: &&Event| {
-            asked.namespace.as_deref().is_none_or(|wanted| *wanted == *event.namespace)
+            asked.namespaces.is_empty()
+                || asked.namespaces.iter().any(|wanted| **wanted == *event.namespace)
         };
         Ok(self.0.iter().filter(wanted).take(limit).cloned().collect())
     }
@@ -108,6 +109,10 @@ async fn events_are_paged_and_counted_over_time() {
     let histogram = &found["histogram"];
     assert_eq!(histogram["normal"], serde_json::json!([0, 0, 0, 0, 0, 1]), "{found:#}");
     assert_eq!(histogram["warning"], serde_json::json!([0, 0, 0, 0, 0, 1]), "{found:#}");
+    for (query, total) in [("namespace=shop&namespace=db", 3), ("namespace=db", 1), ("", 3)] {
+        let found = json(&get(&state, &format!("/api/taffrail/v1/events?{query}")).await);
+        assert_eq!(found["total"], total, "{query}");
+    }
     for (wrong, named) in [("limit=2000", "limit"), ("from=yesterday", "from"), ("x=1", "x")] {
         let answer = get(&state, &format!("/api/taffrail/v1/events?{wrong}")).await;
         assert_eq!(answer.status, 400, "{wrong}");

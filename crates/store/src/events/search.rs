@@ -14,8 +14,8 @@ pub struct EventQuery<'a> {
     pub from: Timestamp,
     /// And at or before this.
     pub to: Timestamp,
-    /// Namespace of the object.
-    pub namespace: Option<&'a str>,
+    /// Namespaces of the object, any of them; empty means all.
+    pub namespaces: &'a [String],
     /// Kind of the object.
     pub object_kind: Option<&'a str>,
     /// Name of the object.
@@ -35,7 +35,10 @@ pub struct EventQuery<'a> {
 impl EventQuery<'_> {
     fn accepts(&self, event: &Event) -> bool {
         let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| *wanted == *found);
-        is(self.namespace, &event.namespace)
+        let among = |wanted: &[String], found: &str| {
+            wanted.is_empty() || wanted.iter().any(|wanted| *wanted == *found)
+        };
+        among(self.namespaces, &event.namespace)
             && is(self.object_kind, &event.object_kind)
             && is(self.object_name, &event.object_name)
             && is(self.object_uid, &event.object_uid)

@@ -27,7 +27,7 @@ fn event(uid: &str, reason: &str, count: u32, secs: i64) -> Event {
 const ANY: EventQuery<'static> = EventQuery {
     from: model::Timestamp::from_secs(DAY),
     to: model::Timestamp::from_secs(DAY + 1_000_000),
-    namespace: None,
+    namespaces: &[],
     object_kind: None,
     object_name: None,
     object_uid: None,
@@ -69,7 +69,7 @@ fn repeated_events_are_one() {
         );
         assert_eq!(found(store, &EventQuery { limit: 1, ..ANY }), expect(&[("a", 2)]));
         assert_eq!(found(store, &EventQuery { from: at(DAY + 30), ..ANY }), expect(&[("a", 2)]));
-        assert_eq!(found(store, &EventQuery { namespace: Some("x"), ..ANY }), expect(&[]));
+        assert_eq!(found(store, &EventQuery { namespaces: &["x".to_owned()], ..ANY }), expect(&[]));
         assert_eq!(found(store, &EventQuery { object_name: Some("web-0"), ..ANY }).len(), 2);
     };
     check(&store);

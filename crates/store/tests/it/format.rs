@@ -78,7 +78,7 @@ fn databases_of_every_version_open() {
         let any = EventQuery {
             from: at(0),
             to: at(DAY * 2),
-            namespace: None,
+            namespaces: &[],
             object_kind: None,
             object_name: None,
             object_uid: None,

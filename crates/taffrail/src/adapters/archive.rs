@@ -87,7 +87,7 @@ impl Archive for StoredArchive {
         let query = EventQuery {
             from: asked.from,
             to: asked.to,
-            namespace: asked.namespace.as_deref(),
+            namespaces: &asked.namespaces,
             object_kind: asked.object_kind.as_deref(),
             object_name: asked.object_name.as_deref(),
             object_uid: None,

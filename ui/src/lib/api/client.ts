@@ -64,7 +64,7 @@ export async function received<T>(url: URL, init: RequestInit, signal: AbortSign
   return answer as T;
 }
 
-function refusal(status: number, answer: unknown): ApiError {
+export function refusal(status: number, answer: unknown): ApiError {
   const error = (answer as { error?: { reason?: unknown; advice?: unknown } } | null)?.error;
   const text = (value: unknown): string => (typeof value === 'string' ? value : '');
   return new ApiError(text(error?.reason) || t.errors.status(status), text(error?.advice), status);

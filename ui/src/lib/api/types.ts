@@ -306,7 +306,7 @@ export interface EventItem {
 export interface EventQuery {
   from?: number;
   to?: number;
-  namespace?: string;
+  namespace?: string | string[];
   kind?: string;
   name?: string;
   reason?: string;

@@ -4,6 +4,7 @@ import { axisScale, axisSteps, axisTime, axisValue, clock, type Unit } from '../
 import { pauses, withGaps, type Frame } from '../frame';
 import type { Interval } from '../range';
 import { t } from '../text/text';
+import { utc } from '../zone';
 import type { Line } from './lines';
 import { gathered, type Mark } from './marks';
 
@@ -28,6 +29,8 @@ export interface PlotInput {
   first: number | null;
   /** What happened: vertical marks. */
   marks: Mark[];
+  /** Measured lines upon one another. */
+  stacked?: boolean;
 }
 
 /** Indices of one line's columns in the plot: average, and the band's edges. */
@@ -47,8 +50,23 @@ export function places(lines: Line[]): Place[] {
   });
 }
 
+/** Each shown measured line upon those before it; where it has no value it adds nothing. */
+export function heaped(lines: Line[], shown: ReadonlySet<string>): Line[] {
+  let below: (number | null)[] = [];
+  return lines.map((line) => {
+    if (line.kind !== 'measure' || !shown.has(line.key)) return line.kind === 'measure' ? { ...line, column: { ...line.column, min: null, max: null } } : line;
+    const avg = line.column.avg.map((value, index) => {
+      const under = below[index] ?? null;
+      return value === null ? under : value + (under ?? 0);
+    });
+    below = avg;
+    return { ...line, column: { ...line.column, avg, min: null, max: null } };
+  });
+}
+
 /** The plot's columns; a pause becomes an empty row. */
-export function plotData(frame: Frame, lines: Line[]): uPlot.AlignedData {
+export function plotData(frame: Frame, given: Line[], stacked: ReadonlySet<string> | null = null): uPlot.AlignedData {
+  const lines = stacked ? heaped(given, stacked) : given;
   const whole = withGaps({ ...frame, series: lines.map((line) => line.column) });
   const columns: (number | null)[][] = [];
   lines.forEach((line, index) => {
@@ -88,11 +106,12 @@ function lonely(plot: uPlot, seriesIndex: number): number[] {
   return found;
 }
 
-function seriesOptions(lines: Line[], shown: ReadonlySet<string>): { series: uPlot.Series[]; bands: uPlot.Band[] } {
+function seriesOptions(lines: Line[], shown: ReadonlySet<string>, stacked: boolean): { series: uPlot.Series[]; bands: uPlot.Band[] } {
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   const measures = lines.filter((line) => line.kind === 'measure').length;
   const all = places(lines);
+  let below: number | null = null;
   lines.forEach((line, index) => {
     const colour = token(line.colour);
     const place = all[index];
@@ -105,9 +124,13 @@ function seriesOptions(lines: Line[], shown: ReadonlySet<string>): { series: uPl
       // A tangle of dashes is slow to paint and tells no line from another: the legend isolates.
       dash: measures > MOST_NAMED ? [] : line.dash,
       spanGaps: false,
-      ...(line.kind === 'measure' && measures === 1 ? { fill: `${colour}1f` } : {}),
+      ...(line.kind === 'measure' && (measures === 1 || (stacked && show && below === null)) ? { fill: `${colour}${stacked ? '66' : '1f'}` } : {}),
       points: { show: (plot, at) => lonely(plot, at).length > 0, filter: (plot, at) => lonely(plot, at), size: 5, fill: colour, width: 0 },
     });
+    if (stacked && place && show && line.kind === 'measure') {
+      if (below !== null) bands.push({ series: [place.avg, below], fill: `${colour}66` });
+      below = place.avg;
+    }
     if (place?.max && place.min) {
       const edge: uPlot.Series = { show, stroke: 'transparent', width: 0, points: { show: false }, spanGaps: false };
       series.push({ ...edge, label: `${line.label} max` }, { ...edge, label: `${line.label} min` });
@@ -116,6 +139,9 @@ function seriesOptions(lines: Line[], shown: ReadonlySet<string>): { series: uPl
   });
   return { series, bands };
 }
+
+/** The lines as the plot's columns hold them: a stacked one has no band. */
+const drawn = ({ lines, shown, stacked }: PlotInput): Line[] => (stacked ? heaped(lines, shown) : lines);
 
 /** From zero, or from the least value below it; never empty. */
 export function extent(min: number, max: number, least: number): [number, number] {
@@ -131,13 +157,15 @@ export interface PlotEvents {
 }
 
 export function plotOptions(input: () => PlotInput, size: { width: number; height: number }, group: string, events: PlotEvents): uPlot.Options {
-  const { lines, shown, unit } = input();
-  const { series, bands } = seriesOptions(lines, shown);
+  const { shown, unit } = input();
+  const lines = drawn(input());
+  const { series, bands } = seriesOptions(lines, shown, input().stacked ?? false);
   const gutter = size.width < NARROW ? 8 : GUTTER;
   const grid = { stroke: token('--grid'), width: 1 };
   return {
     ...size,
     ms: 1,
+    ...(utc ? { tzDate: (time: number) => uPlot.tzDate(new Date(time), 'Etc/UTC') } : {}),
     padding: [10, gutter, 0, 0],
     legend: { show: false },
     cursor: {
@@ -279,7 +307,9 @@ function write(ctx: CanvasRenderingContext2D, text: string, x: number, y: number
 }
 
 /** The name of every shown line at its right end, moved apart where they would overlap. */
-function nameLines(plot: uPlot, { lines, shown }: PlotInput, outside: boolean): void {
+function nameLines(plot: uPlot, input: PlotInput, outside: boolean): void {
+  const lines = drawn(input);
+  const { shown } = input;
   const { ctx, bbox } = plot;
   const ratio = uPlot.pxRatio;
   const all = places(lines);

@@ -1,4 +1,5 @@
 // Every sentence the dashboard shows, in English. Functions where a value goes inside.
+import { alerts } from './en.alerts';
 import { explore } from './en.explore';
 import { holdings } from './en.holdings';
 
@@ -14,6 +15,7 @@ export const en = {
   overview: 'Overview',
   settings: 'Settings',
   languageLabel: 'Language',
+  zone: { label: 'Times', local: 'Local', utc: 'UTC' },
 
   nav: {
     label: 'Navigation',
@@ -53,6 +55,7 @@ export const en = {
       ['g v', 'volumes'],
       ['g m', 'node map'],
       ['g r', 'right-sizing'],
+      ['g a', 'alerts'],
       ['g e', 'events'],
       ['g x', 'explore'],
       ['g t', 'status'],
@@ -161,6 +164,9 @@ export const en = {
     png: 'Save as PNG',
     csv: 'Save as CSV',
     link: 'Copy link to this range',
+    stack: 'Stack the lines',
+    unstack: 'Lines side by side',
+    stacked: 'stacked',
     full: 'Full screen',
     unfull: 'Leave full screen',
     copied: 'The link is in the clipboard.',
@@ -321,6 +327,7 @@ export const en = {
     states: { running: 'running', waiting: 'waiting', terminated: 'ended' },
     ended: (name: string, reason: string) => `${name} ended: ${reason}`,
     restarted: (name: string) => `${name} restarted`,
+    restartsMore: (count: number) => (count === 1 ? 'a container restarted' : `${count} containers restarted`),
   },
 
   volumes: {
@@ -363,7 +370,8 @@ export const en = {
     normal: 'normal',
     reason: 'Reason',
     text: 'Text in message',
-    oneNamespace: 'Events are narrowed to a namespace only where exactly one is chosen.',
+    whole: 'Show the whole message',
+    part: 'Show less',
   },
 
   status: {
@@ -438,6 +446,7 @@ export const en = {
     sorts: { waste: 'waste', risk: 'risk', name: 'name' },
   },
 
+  alerts,
   explore,
   holdings,
 
@@ -448,6 +457,10 @@ export const en = {
     next: 'Next page',
     page: (from: string, to: string, total: string) => `${from}–${to} of ${total}`,
     sortBy: (column: string) => `Sort by ${column}`,
+    columns: 'Columns',
+    columnsOf: (what: string) => `Columns of ${what.toLowerCase()}`,
+    save: (what: string) => `Save all ${what.toLowerCase()}`,
+    saving: 'Saving…',
     failed: 'These rows could not be loaded',
   },
 

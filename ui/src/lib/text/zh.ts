@@ -1,5 +1,6 @@
 // Every sentence the dashboard shows, in Simplified Chinese.
 import type { Catalogue } from './en';
+import { alerts } from './zh.alerts';
 import { explore } from './zh.explore';
 import { holdings } from './zh.holdings';
 
@@ -15,6 +16,7 @@ export const zh: Catalogue = {
   overview: '概览',
   settings: '设置',
   languageLabel: '语言',
+  zone: { label: '时间', local: '本地', utc: 'UTC' },
 
   nav: {
     label: '导航',
@@ -54,6 +56,7 @@ export const zh: Catalogue = {
       ['g v', '存储卷'],
       ['g m', '节点图'],
       ['g r', '资源配额建议'],
+      ['g a', '告警'],
       ['g e', '事件'],
       ['g x', '探索'],
       ['g t', '状态'],
@@ -162,6 +165,9 @@ export const zh: Catalogue = {
     png: '存为 PNG',
     csv: '存为 CSV',
     link: '复制此范围的链接',
+    stack: '堆叠曲线',
+    unstack: '并列曲线',
+    stacked: '堆叠',
     full: '全屏',
     unfull: '退出全屏',
     copied: '链接已在剪贴板中。',
@@ -322,6 +328,7 @@ export const zh: Catalogue = {
     states: { running: '运行中', waiting: '等待中', terminated: '已结束' },
     ended: (name, reason) => `${name} 结束:${reason}`,
     restarted: (name) => `${name} 已重启`,
+    restartsMore: (count) => `${count} 个容器重启`,
   },
 
   volumes: {
@@ -364,7 +371,8 @@ export const zh: Catalogue = {
     normal: '普通',
     reason: '原因',
     text: '消息中的文字',
-    oneNamespace: '只有恰好选择一个命名空间时,事件才按命名空间筛选。',
+    whole: '显示完整消息',
+    part: '收起',
   },
 
   status: {
@@ -439,6 +447,7 @@ export const zh: Catalogue = {
     sorts: { waste: '浪费', risk: '风险', name: '名称' },
   },
 
+  alerts,
   explore,
   holdings,
 
@@ -449,6 +458,10 @@ export const zh: Catalogue = {
     next: '下一页',
     page: (from, to, total) => `第 ${from}–${to} 条,共 ${total} 条`,
     sortBy: (column) => `按${column}排序`,
+    columns: '列',
+    columnsOf: (what) => `${what}的列`,
+    save: (what) => `保存全部${what}`,
+    saving: '正在保存…',
     failed: '这些行无法加载',
   },
 

@@ -71,7 +71,7 @@ impl WantedEvents {
         let query = EventQuery {
             from: self.range.0,
             to: self.range.1,
-            namespace: None,
+            namespaces: &[],
             object_kind: None,
             object_name: None,
             object_uid: None,
