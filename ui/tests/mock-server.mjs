@@ -279,6 +279,54 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
     targets: () => ({ timestamp: latest(), items: latest() === null ? [] : [FAILED, ...[...byNode.keys()].filter((name) => name !== FAILED)].map((node) => ({ node, bodyBytes: 20_000, ...target(node) })) }),
   };
 
+  const silences = [];
+  const labels = { alertname: 'NodeDown', node: FAILED, severity: 'critical' };
+  const active = () => silences.filter(({ endsAt }) => endsAt > now());
+  const alertItem = () => ({
+    id: 'a1',
+    name: 'NodeDown',
+    state: 'firing',
+    severity: 'critical',
+    group: 'nodes',
+    file: 'built-in',
+    labels,
+    annotations: { summary: `Node ${FAILED} is down`, description: '<img src=x onerror="globalThis.hit=1">' },
+    value: 1,
+    expression: 'up == 0',
+    activeAt: startedAt,
+    firedAt: startedAt,
+    resolvedAt: null,
+    silencedBy: active().map(({ id }) => id),
+  });
+  const rule = { name: 'NodeDown', type: 'alerting', expression: 'up == 0', forMs: 60_000, keepFiringForMs: 0, labels: { severity: 'critical' }, annotations: {}, state: 'firing', alerts: 1, health: 'ok', error: null };
+  Object.assign(answers, {
+    alerts: (parameters) => {
+      const items = latest() === null || (parameters.get('silenced') === 'false' && active().length > 0) ? [] : [alertItem()].filter(({ name, state }) => (parameters.get('state') ?? state) === state && name.includes(parameters.get('search') ?? ''));
+      return { timestamp: latest(), total: items.length, counts: { firing: 1, pending: 0, resolved: 0, silenced: active().length }, items };
+    },
+    'alerts/history': () => ({ total: 1, items: [{ at: now() - 20_000, id: 'a1', name: 'NodeDown', state: 'firing', severity: 'critical', labels, value: 1, summary: `Node ${FAILED} is down`, silenced: false }] }),
+    'alerts/rules': () => ({ timestamp: latest(), groups: [{ name: 'nodes', file: 'built-in', intervalMs: 30_000, lastEvaluation: latest(), tookMs: 1, rules: [rule, { ...rule, name: 'Broken', state: 'inactive', alerts: 0, health: 'err', error: 'query needs more than the allowed 5 series' }] }] }),
+    'alerts/silences': () => ({ items: silences.map((silence) => ({ ...silence, state: silence.endsAt > now() ? 'active' : 'expired', alerts: silence.endsAt > now() ? 1 : 0 })) }),
+    'alerts/receivers': () => ({ items: [] }),
+  });
+
+  /** POST and DELETE of silences; `posts` counts them. */
+  function silence(name, request, response) {
+    server.posts += 1;
+    const parts = [];
+    request.on('data', (part) => parts.push(part));
+    request.on('end', () => {
+      if (request.method === 'DELETE') {
+        const one = silences.find(({ id }) => name.endsWith(`/${id}`));
+        if (one) one.endsAt = now();
+        return send(response, one ? 200 : 404, one ? { id: one.id } : { error: { reason: 'no such silence', advice: '' } });
+      }
+      const { durationMs, ...asked } = JSON.parse(Buffer.concat(parts).toString());
+      silences.unshift({ ...asked, id: `s${silences.length + 1}`, startsAt: now(), endsAt: now() + durationMs, updatedAt: now() });
+      return send(response, 200, { id: silences[0].id });
+    });
+  }
+
   function send(response, status, body) {
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(JSON.stringify(body));
@@ -294,6 +342,8 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
       const parts = [];
       request.on('data', (part) => parts.push(part));
       request.on('end', () => send(response, 200, query(JSON.parse(Buffer.concat(parts).toString()))));
+    } else if (name.startsWith('alerts/silences') && request.method !== 'GET') {
+      silence(name, request, response);
     } else if (name in answers) {
       send(response, 200, answers[name](parameters));
     } else {
@@ -316,6 +366,7 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
     response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'content-security-policy': CSP });
     createReadStream(file).pipe(response);
   });
+  server.posts = 0;
   server.stop = () => {
     clearInterval(timer);
     server.closeAllConnections();

@@ -6,6 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { axe, eventually, launch, open, PHONE, picture, WIDE } from './browser.mjs';
 import { explore } from './pages/explore.mjs';
+import { graphs } from './pages/graphs.mjs';
+import { lists } from './pages/lists.mjs';
 
 const url = process.argv[2] ?? process.env['TAFFRAIL_URL'];
 if (!url) throw new Error('name a running taffrail: npm run pages -- http://127.0.0.1:8080/');
@@ -292,18 +294,20 @@ test('the node map draws every pod, by keyboard and back in time', async () => {
 });
 
 explore({ test, go, page: () => page, url });
+graphs({ test, go, page: () => page, api });
+lists({ test, go, page: () => page, api });
 
-const SINGLE = ['', 'explore?q=sum%20by%20(namespace)%20(container_memory_working_set_bytes)', 'nodes', 'namespaces', 'workloads', 'pods', 'containers', 'volumes', 'map', 'events', 'sizing', 'status'];
+const SINGLE = ['', 'alerts', 'alerts?view=rules', 'explore?q=sum%20by%20(namespace)%20(container_memory_working_set_bytes)', 'nodes', 'namespaces', 'workloads', 'pods', 'containers', 'volumes', 'map', 'events', 'sizing', 'status'];
 
 for (const scheme of ['light', 'dark']) {
   test(`${scheme}: every page is accessible and fits a phone`, { timeout: 240_000 }, async () => {
     await go('');
     await page.evaluate((scheme) => localStorage.setItem('taffrail.theme', scheme), scheme);
-    const pages = [...SINGLE.map((path) => [path.split('?')[0] || 'overview', path]), ...(await details()).map(([kind, path]) => [`${kind}-detail`, path])];
+    const pages = [...SINGLE.map((path) => [path.replace('?view=', '-').split('?')[0] || 'overview', path]), ...(await details()).map(([kind, path]) => [`${kind}-detail`, path])];
     for (const [label, path] of pages) {
       await page.setViewportSize(WIDE);
       await go(path);
-      await page.locator('main [data-row], main [data-table=events]:not([data-total=""]), main [data-pod], main [data-diagnosis]:not([data-diagnosis=""]), main figure, main canvas').first().waitFor();
+      await page.locator('main [data-row], main [data-table=events]:not([data-total=""]), main [data-pod], main [data-diagnosis]:not([data-diagnosis=""]), main [data-table=alerts]:not([data-total=""]), main [data-receivers]:not([data-receivers=""]), main figure, main canvas').first().waitFor();
       for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
         await page.setViewportSize(viewport);
         await eventually(async () => {

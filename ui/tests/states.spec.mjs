@@ -160,6 +160,62 @@ test('hostile names and messages are text', () =>
     await close();
   }));
 
+test('alerts are told on every page, listed, silenced once and unsilenced', () =>
+  against({ tick: 500, history: 60 }, async (url, { mock }) => {
+    const { page, complaints, close } = await open(browser, `${url}?range=5m`);
+    await page.locator('[data-firing-head="1"]').waitFor();
+    await eventually(async () => assert.ok(Number(await page.locator('[data-graph=cpu]').getAttribute('data-marks')) >= 1, 'marked on the graphs'));
+    await page.locator('#firing-button').click();
+    await page.getByRole('dialog').getByRole('link', { name: 'All alerts' }).click();
+    await page.locator('[data-alert=a1][data-state=firing]').waitFor();
+    assert.equal(await page.locator('main img').count(), 0);
+    assert.deepEqual(await axe(page), []);
+    await page.getByRole('button', { name: 'Silence NodeDown' }).click();
+    await page.getByLabel('Who').fill('ann');
+    await page.getByRole('button', { name: 'Silence these' }).click();
+    await page.getByText('Say who and why').waitFor();
+    await page.getByLabel('Why').fill('maintenance');
+    await page.getByRole('button', { name: 'Silence these' }).dblclick();
+    await page.locator('[data-silence=s1][data-state=active]').waitFor();
+    assert.equal(mock.posts, 1, 'two clicks make one silence');
+    assert.ok((await page.locator('[data-silence=s1]').innerText()).includes('alertname="NodeDown"'));
+    await eventually(async () => assert.equal(await page.locator('[data-firing-head]').count(), 0, 'what is silenced is not told'));
+    assert.deepEqual(await axe(page), []);
+    await page.getByRole('button', { name: /End now/ }).click();
+    await page.locator('[data-silence=s1][data-state=expired]').waitFor();
+    await page.getByRole('button', { name: 'History' }).click();
+    await page.locator('[data-change=a1]').waitFor();
+    assert.deepEqual(await axe(page), []);
+    await page.getByRole('button', { name: 'Rules' }).click();
+    await page.locator('[data-rule=Broken]').getByText('the allowed 5 series').waitFor();
+    assert.deepEqual(await axe(page), []);
+    assert.deepEqual(complaints, []);
+    await close();
+  }));
+
+test('labels of a mile, messages of a MiB and control characters are text', () =>
+  against({ tick: 1000, history: 60 }, async (url) => {
+    const { page, complaints, close } = await open(browser, url);
+    const hostile = `<script>globalThis.hit=1</script>\u0000\u001b[31m\u202e${'x'.repeat(1 << 20)}`;
+    const event = (uid, message) => ({ uid, namespace: 'web', kind: 'Pod', name: '<b>pod</b>', reason: '<i>Reason</i>', type: 'Warning', message, source: hostile.slice(0, 2000), count: 2, firstSeen: Date.now() - 60_000, lastSeen: Date.now() - 30_000 });
+    await page.route('**/api/taffrail/v1/events?*', (route) => route.fulfill({ json: { from: Date.now() - 900_000, to: Date.now(), total: 2, capped: false, items: [event('1', hostile), event('2', 'short')], histogram: { stepMs: 900_000, timestamps: [Date.now() - 900_000], normal: [0], warning: [2] } } }));
+    await page.locator('nav').getByRole('link', { name: 'Events' }).click();
+    const button = page.getByRole('button', { name: 'Show the whole message' });
+    await button.waitFor();
+    assert.equal(await button.count(), 1, 'only the long one');
+    const before = await page.locator('[data-event="1"] .message').evaluate((element) => element.textContent.length);
+    assert.ok(before < 5_000, `${before} characters before one asks`);
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await eventually(async () => assert.equal(await page.locator('[data-event="1"] .message').evaluate((element) => element.textContent.length), hostile.length));
+    assert.equal(await page.locator('main b, main i, main script').count(), 0);
+    assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+    const { content, visible } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, visible: innerWidth }));
+    assert.ok(content <= visible, `${content} px in ${visible} px`);
+    assert.deepEqual(complaints, []);
+    await close();
+  }));
+
 test('a tab left open through 2,000 updates does not grow', { timeout: 180_000 }, () =>
   against({ tick: 25, history: 30 }, async (url) => {
     const { page, close } = await open(browser, `${url}?range=30s`);

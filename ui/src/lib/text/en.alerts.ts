@@ -41,7 +41,7 @@ export const alerts = {
   comment: 'Why',
   create: 'Silence these',
   expire: 'End now',
-  expireOne: (matchers: string) => `End the silence of ${matchers} now`,
+  expireOne: (matchers: string) => `End now: ${matchers}`,
   made: 'The silence holds.',
   missing: 'Say who and why.',
   until: (from: string, to: string) => `${from} – ${to}`,

@@ -43,7 +43,7 @@ export const alerts: Catalogue['alerts'] = {
   comment: '原因',
   create: '静默这些',
   expire: '立即结束',
-  expireOne: (matchers) => `立即结束 ${matchers} 的静默`,
+  expireOne: (matchers) => `立即结束：${matchers}`,
   made: '静默已生效。',
   missing: '请填写操作人和原因。',
   until: (from, to) => `${from} – ${to}`,
