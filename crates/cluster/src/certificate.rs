@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use model::Timestamp;
+use rustls::pki_types::CertificateDer;
+
+use crate::tls::{pin_of, shown_pin};
 
 /// Names that are shown of one certificate; an API server's may have dozens.
 const SHOWN_NAMES: usize = 8;
@@ -24,6 +27,8 @@ pub(crate) struct Certificate {
     pub(crate) names: Vec<String>,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
+    /// What pins its key, as `kubeletPins` takes it.
+    pub(crate) pin: Option<String>,
 }
 
 impl Certificate {
@@ -46,7 +51,8 @@ impl Certificate {
                 names = alternative_names(content).unwrap_or_default();
             }
         }
-        Some(Self { subject, issuer, names, not_before, not_after })
+        let pin = pin_of(&CertificateDer::from(der)).map(|pin| shown_pin(&pin));
+        Some(Self { subject, issuer, names, not_before, not_after, pin })
     }
 
     /// Whether it ends within [`SOON`] of `now`.

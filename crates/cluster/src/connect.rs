@@ -4,13 +4,16 @@
 
 mod advice;
 mod error;
+mod renewal;
 mod resolve;
 
 pub use error::{ConnectError, Trouble};
+pub(crate) use renewal::{Renewal, Way, is_about_trust};
 pub(crate) use resolve::read_certificates;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -53,7 +56,7 @@ impl fmt::Display for Origin {
 /// A resolved connection to an API server. Nothing has been sent yet.
 #[derive(Clone)]
 pub struct Connection {
-    pub(crate) config: Config,
+    pub(crate) renewal: Arc<Renewal>,
     pub(crate) options: SourceOptions,
     client: Client,
     origin: Origin,
@@ -88,20 +91,29 @@ impl Connection {
         options: &SourceOptions,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConnectError> {
+        let variables = renewal::variables(env);
+        let known = |name: &str| variables.get(name).cloned();
         let (config, origin) =
-            resolve::resolve(options, env, resolve::SERVICE_ACCOUNT.as_ref()).await?;
-        Self::new(config, origin, options.clone())
+            resolve::resolve(options, &known, resolve::SERVICE_ACCOUNT.as_ref()).await?;
+        let url = config.cluster_url.clone();
+        let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+        let renewal = Renewal::new(config, options, variables).map_err(|error| {
+            let failed = advice::api_failure(&error, &url, &origin, None);
+            advice::with_login(failed, login.as_deref())
+        })?;
+        let renewal = Arc::new(renewal);
+        let client = renewal.client();
+        Ok(Self { renewal, options: options.clone(), client, origin })
     }
 
-    fn new(config: Config, origin: Origin, options: SourceOptions) -> Result<Self, ConnectError> {
-        let client = Client::try_from(config.clone())
-            .map_err(|error| advice::api_failure(&error, &config, &origin, None))?;
-        Ok(Self { config, options, client, origin })
+    /// The settings as they were read last.
+    pub(crate) fn config(&self) -> Config {
+        self.renewal.current().config.clone()
     }
 
     /// The API server's URL, without a slash at the end and without user and password.
     pub fn url(&self) -> String {
-        advice::shown(&self.config.cluster_url)
+        advice::shown(&self.renewal.current().config.cluster_url)
     }
 
     /// Where the settings came from.
@@ -134,8 +146,7 @@ impl Connection {
         resource: Option<&str>,
     ) -> Result<T, ConnectError> {
         match tokio::time::timeout(CHECK_TIMEOUT, asked).await {
-            Ok(answer) => answer
-                .map_err(|error| advice::api_failure(&error, &self.config, &self.origin, resource)),
+            Ok(answer) => answer.map_err(|error| self.explained(&error, resource)),
             Err(_) => Err(ConnectError::Timeout(Trouble {
                 reason: format!("{} gave no answer in {CHECK_TIMEOUT:?}", self.url()),
                 advice: "check that the API server is healthy and that no firewall drops packets"
@@ -156,6 +167,11 @@ impl Connection {
 
     /// A failed request to the API server, explained.
     pub(crate) fn explain(&self, error: &kube::Error, resource: &str) -> ConnectError {
-        advice::api_failure(error, &self.config, &self.origin, Some(resource))
+        self.explained(error, Some(resource))
+    }
+
+    fn explained(&self, error: &kube::Error, resource: Option<&str>) -> ConnectError {
+        let way = self.renewal.current();
+        advice::api_failure(error, &way.config.cluster_url, &self.origin, resource)
     }
 }

@@ -19,6 +19,7 @@ use crate::connect::{ConnectError, Connection, Trouble};
 use crate::kubelet::KubeletClient;
 use trail::Trail;
 
+pub(crate) use rights::may_proxy;
 pub use rights::{Needed, rights};
 
 /// How many nodes are tried unless all are asked for.
@@ -61,7 +62,7 @@ impl fmt::Display for Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// The hop: `configuration`, `address`, `connect`, `tls`, `authentication`, `version`,
-    /// `clock`, `rights`, `nodes`, `authorization`, `proxy`, `summary`.
+    /// `clock`, `rights`, `nodes`, `authorization`, `proxy`, `summary`, `endpoints`.
     pub name: &'static str,
     /// What it was tried on (`API server https://…`, `pods`, `node-3`).
     pub about: String,

@@ -42,6 +42,10 @@ pub(crate) enum Cause {
     ClientCertificate,
     /// The other end speaks no TLS.
     NotTls,
+    /// The other end speaks something else than HTTP, most likely TLS.
+    NotHttp,
+    /// The proxy in between does not let us through.
+    ByProxy,
     /// Any other failed handshake.
     Handshake,
     /// The connection ended in the middle.
@@ -54,7 +58,7 @@ impl Cause {
     pub(crate) fn hop(&self) -> Hop {
         match self {
             Self::Unresolved => Hop::Address,
-            Self::Refused | Self::Unreachable | Self::Other => Hop::Connect,
+            Self::Refused | Self::Unreachable | Self::ByProxy | Self::Other => Hop::Connect,
             Self::TimedOut => Hop::Timeout,
             Self::Cut => Hop::Body,
             _ => Hop::Tls,
@@ -94,7 +98,15 @@ fn classify_link(error: &(dyn Error + 'static)) -> Option<(Cause, String)> {
     {
         return Some((Cause::Cut, "the connection ended in the middle of the answer".to_owned()));
     }
+    if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+        let reason = "what answers speaks TLS or something else, but no HTTP on this port";
+        return Some((Cause::NotHttp, reason.to_owned()));
+    }
     let text = error.to_string();
+    if let Some(detail) = text.strip_prefix("tunnel error: ").or(text.strip_prefix("SOCKS error: "))
+    {
+        return Some((Cause::ByProxy, format!("the proxy does not let us through: {detail}")));
+    }
     // hyper-util keeps its resolver's error type private.
     text.starts_with("dns error").then(|| {
         let detail = error.source().map_or(text, ToString::to_string);
@@ -131,6 +143,8 @@ fn classify_tls(error: &rustls::Error) -> (Cause, String) {
                     | Alert::CertificateUnknown
                     | Alert::CertificateRevoked
                     | Alert::AccessDenied
+                    // An authority of the same name with another key.
+                    | Alert::DecryptError
             );
             let cause = if about_us { Cause::ClientCertificate } else { Cause::Handshake };
             (cause, format!("the server ended the TLS handshake with alert {alert:?}"))

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod, Ready,
-    Resources, ScrapeHint, Taint, Termination, Workload,
+    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod,
+    Ready, Resources, ScrapeHint, Taint, Termination, Workload,
 };
 
 use crate::quantity;
@@ -162,6 +162,22 @@ fn termination(object: object::Terminated) -> Termination {
         reason: object.reason.into(),
         exit_code: object.exit_code,
         finished: object.finished_at.0,
+    }
+}
+
+/// A persistent volume claim.
+pub fn claim(object: object::PersistentVolumeClaim) -> Claim {
+    let object::PersistentVolumeClaim { metadata, spec, status } = object;
+    let bytes = |amounts: Option<Amounts>| quantity::value(&amounts?.get("storage")?.0);
+    Claim {
+        namespace: metadata.namespace().into(),
+        name: metadata.name().into(),
+        phase: status.phase.into(),
+        storage_class: spec.storage_class_name.into(),
+        volume: spec.volume_name.into(),
+        requested: bytes(spec.resources.and_then(|resources| resources.requests)),
+        capacity: bytes(status.capacity),
+        created: metadata.created.0,
     }
 }
 

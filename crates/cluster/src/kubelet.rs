@@ -3,45 +3,36 @@
 
 mod advice;
 mod credentials;
+mod entry;
 
 pub(crate) use credentials::Credentials;
+use entry::Door;
+pub(crate) use entry::Entry;
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use model::{Hop, Timestamp};
+use model::{Hop, Timestamp, Verified};
 use rustls::ClientConfig;
 
-use crate::connect::{ConnectError, Connection};
+use crate::connect::{ConnectError, Connection, is_about_trust};
 use crate::failure::{Cause, Failure, classify};
-use crate::tls::{NodeNames, Verified};
+use crate::tls::NodeNames;
 use advice::Asked;
 
 /// Largest answer that is read; a larger one fails the scrape.
 pub const MAX_BODY_BYTES: usize = 64 << 20;
-/// How long a TCP connection to a kubelet may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an idle connection is kept: longer than two ticks of the default resolution.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
-/// Read buffer of a connection; what an idle connection may keep.
-const READ_BUFFER_BYTES: usize = 8 << 10;
 /// How much of an error's body is shown.
 const SHOWN_BODY_CHARS: usize = 160;
 
 /// How to reach one node's kubelet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// At its address.
-    Direct { address: IpAddr, port: u16 },
+    /// At its address or name; an IPv6 address without brackets.
+    Direct { address: Box<str>, port: u16 },
     /// Through the API server's proxy to the node of that name.
     Proxy { node: Box<str> },
 }
@@ -68,73 +59,52 @@ pub(crate) struct Refusal {
     pub(crate) failure: Failure,
     /// The status, when there was an answer.
     pub(crate) status: Option<StatusCode>,
+    /// Whether other authorities or another certificate of ours may help.
+    pub(crate) about_trust: bool,
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, status: None }
+        Self { failure, status: None, about_trust: false }
     }
 }
 
 /// Asks kubelets.
 pub(crate) struct KubeletClient {
-    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    connection: Connection,
     https: bool,
-    tls: Arc<ClientConfig>,
-    credentials: Credentials,
     api: kube::Client,
     api_url: String,
-    verifies: bool,
+    door: RwLock<Arc<Door>>,
     pub(crate) names: Arc<NodeNames>,
 }
 
 impl KubeletClient {
     pub(crate) fn new(connection: &Connection) -> Result<Self, ConnectError> {
         let names = Arc::new(NodeNames::default());
-        let (tls, verifies) = credentials::tls(connection, Arc::clone(&names))?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let http = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .pool_timer(TokioTimer::new())
-            .http1_read_buf_exact_size(READ_BUFFER_BYTES)
-            .build(HttpsConnector::from((tcp, Arc::clone(&tls))));
+        let door = Door::new(connection, connection.renewal.current(), &names)?;
         Ok(Self {
-            http,
-            tls,
             https: connection.options.kubelet_https,
-            credentials: Credentials::new(connection)?,
             api: connection.client(),
             api_url: connection.url(),
-            verifies,
+            door: RwLock::new(Arc::new(door)),
+            connection: connection.clone(),
             names,
         })
     }
 
     /// Whether certificates are verified; of no matter without https.
     pub(crate) fn verifies(&self) -> bool {
-        self.verifies || !self.https
+        self.door().verifies || !self.https
     }
 
-    /// How the certificate at `address` was verified last.
-    pub(crate) fn verified(&self, address: IpAddr) -> Option<Verified> {
-        self.names.verified(address)
-    }
-
-    /// The header that authenticates us to kubelets, read anew where it comes from a file or
-    /// command. `None` without https: a token must not cross the network in clear.
-    pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, Failure> {
-        if !self.https {
-            return Ok(None);
+    /// How the certificate of who answered over `route` was verified.
+    pub(crate) fn verified(&self, route: &Route) -> Verified {
+        match route {
+            Route::Proxy { .. } => Verified::ByApiServer,
+            Route::Direct { .. } if !self.https => Verified::NotAsked,
+            Route::Direct { address, .. } => self.names.verified(address).unwrap_or_default(),
         }
-        self.credentials.header().await.map_err(|reason| Failure {
-            hop: Hop::Authentication,
-            reason: format!("no credentials for kubelets: {reason}"),
-            advice: "check the token file or login command of the connection".to_owned(),
-        })
     }
 
     /// The URL that `path` has over `route`.
@@ -142,9 +112,10 @@ impl KubeletClient {
         match route {
             Route::Direct { address, port } => {
                 let scheme = if self.https { "https" } else { "http" };
-                match address {
-                    IpAddr::V4(address) => format!("{scheme}://{address}:{port}{path}"),
-                    IpAddr::V6(address) => format!("{scheme}://[{address}]:{port}{path}"),
+                if address.contains(':') {
+                    format!("{scheme}://[{address}]:{port}{path}")
+                } else {
+                    format!("{scheme}://{address}:{port}{path}")
                 }
             }
             Route::Proxy { .. } => format!("{}{}", self.api_url, proxy_path(route, path)),
@@ -153,7 +124,7 @@ impl KubeletClient {
 
     /// TLS as it is spoken to kubelets.
     pub(crate) fn tls(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.tls)
+        Arc::clone(&self.door().tls)
     }
 
     /// What a failed connection to a kubelet means.
@@ -171,23 +142,40 @@ impl KubeletClient {
         Asked { path, post: is_post, https: self.https, token, port }
     }
 
-    /// Asks once. The caller sets the deadline.
+    /// Asks, and once more where the refusal is about credentials or trust and there are newer
+    /// ones. The caller sets the deadline.
     pub(crate) async fn fetch(
         &self,
         route: &Route,
         ask: &Ask,
-        authorization: Option<&HeaderValue>,
+        entry: &Entry,
     ) -> Result<Answer, Refusal> {
+        let refusal = match self.fetch_once(route, ask, entry).await {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) => refusal,
+        };
+        let about_us = refusal.about_trust || refusal.status == Some(StatusCode::UNAUTHORIZED);
+        if !about_us || matches!(route, Route::Proxy { .. }) || !self.https {
+            return Err(refusal);
+        }
+        match self.newer_than(entry).await {
+            Some(entry) => self.fetch_once(route, ask, &entry).await,
+            None => Err(refusal),
+        }
+    }
+
+    async fn fetch_once(&self, route: &Route, ask: &Ask, entry: &Entry) -> Result<Answer, Refusal> {
+        let authorization = entry.authorization.as_ref();
         let asked = self.asked(route, ask.path, ask.post.is_some(), authorization.is_some());
         match route {
             Route::Direct { .. } => {
                 let request = self.request(&self.url(route, ask.path), ask, authorization)?;
-                let request = request.map(Full::new);
-                let response = self
-                    .http
-                    .request(request)
-                    .await
-                    .map_err(|error| asked.transport(classify(&error)))?;
+                let response = entry.door.http.request(request.map(Full::new)).await;
+                let response = response.map_err(|error| {
+                    let cause = classify(&error);
+                    let about_trust = is_about_trust(&cause.0);
+                    Refusal { failure: asked.transport(cause), status: None, about_trust }
+                })?;
                 read(response, &asked).await
             }
             Route::Proxy { .. } => {
@@ -250,12 +238,14 @@ where
         Ok(body) => Err(Refusal {
             failure: asked.refused(status, &shown(&body.to_bytes())),
             status: Some(status),
+            about_trust: false,
         }),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large().into()),
         Err(error) => {
             let (cause, reason) = classify(&*error);
             let cause = if cause == Cause::Other { Cause::Cut } else { cause };
-            Err(asked.transport((cause, reason)).into())
+            let about_trust = is_about_trust(&cause);
+            Err(Refusal { failure: asked.transport((cause, reason)), status: None, about_trust })
         }
     }
 }
@@ -270,9 +260,17 @@ fn too_large() -> Failure {
 }
 
 /// The first line or so of an error's body.
-fn shown(body: &[u8]) -> String {
+pub(crate) fn shown(body: &[u8]) -> String {
+    if is_web_page(body) {
+        return "a web page".to_owned();
+    }
     let text = String::from_utf8_lossy(body);
     text.lines().next().unwrap_or_default().trim().chars().take(SHOWN_BODY_CHARS).collect()
+}
+
+/// Whether a body is meant for a browser: a login page, a proxy's complaint.
+pub(crate) fn is_web_page(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'<')
 }
 
 /// The time in a `Date` header (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110).

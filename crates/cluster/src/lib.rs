@@ -50,10 +50,9 @@ pub use events::{EventBatch, Position};
 pub use failure::Failure;
 pub use fuzz::{fuzz_container_stats, fuzz_exposition, fuzz_resource, fuzz_summary};
 pub use kubelet::MAX_BODY_BYTES;
-pub use options::{Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
+pub use options::{AddressKind, Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
 pub use review::{Access, FrontProxy, Injected, Subject};
 pub use source::{KubernetesSource, ResourceTaker, phase, scrape_address};
-pub use tls::Verified;
 pub use uri::parse_key;
 pub use watch::{WatchBoard, WatchStatus, Watches};
 

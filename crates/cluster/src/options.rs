@@ -20,6 +20,8 @@ pub struct Defaults {
     pub insecure_beside_auth: bool,
     /// `kubeletVia`.
     pub via: Via,
+    /// Whether kubelets' certificates are taken unverified where no authority is known (Heapster).
+    pub unverified_without_authority: bool,
 }
 
 impl Defaults {
@@ -31,6 +33,7 @@ impl Defaults {
             kubelet_https: false,
             insecure_beside_auth: false,
             via: Via::Direct,
+            unverified_without_authority: true,
         }
     }
 
@@ -42,6 +45,7 @@ impl Defaults {
             kubelet_https: true,
             insecure_beside_auth: true,
             via: Via::Auto,
+            unverified_without_authority: false,
         }
     }
 }
@@ -55,6 +59,37 @@ pub enum Via {
     Proxy,
     /// Directly; outside the cluster through the proxy where that fails to connect.
     Auto,
+}
+
+/// A kind of a node's addresses, as Kubernetes names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// `InternalIP`.
+    InternalIp,
+    /// `Hostname`.
+    Hostname,
+    /// `InternalDNS`.
+    InternalDns,
+    /// `ExternalIP`.
+    ExternalIp,
+    /// `ExternalDNS`.
+    ExternalDns,
+}
+
+impl AddressKind {
+    const ALL: [Self; 5] =
+        [Self::InternalIp, Self::Hostname, Self::InternalDns, Self::ExternalIp, Self::ExternalDns];
+
+    /// Kubernetes' name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InternalIp => "InternalIP",
+            Self::Hostname => "Hostname",
+            Self::InternalDns => "InternalDNS",
+            Self::ExternalIp => "ExternalIP",
+            Self::ExternalDns => "ExternalDNS",
+        }
+    }
 }
 
 /// What is read from kubelets.
@@ -102,6 +137,14 @@ pub struct SourceOptions {
     pub kubelet_insecure: bool,
     /// `kubeletCA` (ours): PEM file of the authorities that sign kubelets' certificates.
     pub kubelet_ca: Option<PathBuf>,
+    /// `kubeletPins` (ours): file of certificates or keys that are taken although no authority
+    /// vouches for them: a line `NODE sha256:HEX` each.
+    pub kubelet_pins: Option<PathBuf>,
+    /// Whether they are taken unverified where no authority is known.
+    pub unverified_without_authority: bool,
+    /// `kubeletAddresses` (ours): which kinds of a node's addresses are used, best first; empty for
+    /// Heapster's rule (the last `InternalIP`, else the first `ExternalIP`).
+    pub addresses: Vec<AddressKind>,
     /// `kubeletTimeout` (ours): deadline of one request, 1 s to 60 s.
     pub kubelet_timeout: Duration,
     /// `kubeletConcurrency` (ours): how many requests may run at once.
@@ -139,6 +182,8 @@ const KNOWN: &[&str] = &[
     "context",
     "kubeletInsecure",
     "kubeletCA",
+    "kubeletPins",
+    "kubeletAddresses",
     "kubeletTimeout",
     "kubeletConcurrency",
     "kubeletVia",
@@ -179,6 +224,9 @@ impl SourceOptions {
             kubelet_https: defaults.kubelet_https,
             kubelet_insecure: false,
             kubelet_ca: None,
+            kubelet_pins: None,
+            unverified_without_authority: defaults.unverified_without_authority,
+            addresses: Vec::new(),
             kubelet_timeout: KUBELET_TIMEOUT,
             kubelet_concurrency: KUBELET_CONCURRENCY,
             via: defaults.via,
@@ -221,6 +269,9 @@ impl SourceOptions {
             kubelet_https: uri.get_bool("kubeletHttps")?.unwrap_or(defaults.kubelet_https),
             kubelet_insecure: uri.get_bool("kubeletInsecure")?.unwrap_or(false),
             kubelet_ca: path_of("kubeletCA"),
+            kubelet_pins: path_of("kubeletPins"),
+            unverified_without_authority: defaults.unverified_without_authority,
+            addresses: addresses(uri)?,
             kubelet_timeout: timeout(uri)?,
             kubelet_concurrency: concurrency(uri)?,
             via: via(uri, defaults)?,
@@ -237,6 +288,17 @@ fn timeout(uri: &ComponentUri) -> Result<Duration, UriError> {
     secs.filter(|secs| (1..=60).contains(secs))
         .map(Duration::from_secs)
         .ok_or_else(|| uri.bad_value("kubeletTimeout", EXPECTED))
+}
+
+fn addresses(uri: &ComponentUri) -> Result<Vec<AddressKind>, UriError> {
+    const EXPECTED: &str =
+        "a list of InternalIP, Hostname, InternalDNS, ExternalIP and ExternalDNS with commas";
+    let Some(text) = uri.get("kubeletAddresses").filter(|text| !text.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let kind = |name: &str| AddressKind::ALL.into_iter().find(|kind| kind.name() == name.trim());
+    let kinds: Option<Vec<AddressKind>> = text.split(',').map(kind).collect();
+    kinds.ok_or_else(|| uri.bad_value("kubeletAddresses", EXPECTED))
 }
 
 fn concurrency(uri: &ComponentUri) -> Result<usize, UriError> {
@@ -299,13 +361,15 @@ mod tests {
             "kubernetes:https://h:6443/ignored?inClusterConfig=false&insecure=1&auth=/a&context=c\
              &useServiceAccount=t&kubeletPort=10250&kubeletHttps=true&host_id_annotation=x&apiVersion=v1\
              &kubeletInsecure=true&kubeletCA=/ca&kubeletTimeout=5s&kubeletConcurrency=7&kubeletVia=proxy\
-             &kubeletEndpoint=resource&insecure=0",
+             &kubeletEndpoint=resource&insecure=0&kubeletPins=/pins&kubeletAddresses=Hostname,ExternalIP",
         )
         .unwrap();
         assert_eq!(options.server.as_deref(), Some("https://h:6443"));
         assert_eq!(options.in_cluster, Some(false));
         assert!(options.insecure && options.use_service_account && options.kubelet_https);
         assert_eq!(options.auth, Some(PathBuf::from("/a")));
+        assert_eq!(options.kubelet_pins, Some(PathBuf::from("/pins")));
+        assert_eq!(options.addresses, [AddressKind::Hostname, AddressKind::ExternalIp]);
         assert_eq!(options.kubelet_timeout, Duration::from_secs(5));
         assert_eq!((options.kubelet_concurrency, options.via), (7, Via::Proxy));
         assert_eq!((options.kubelet_port, options.endpoint), (Some(10250), Endpoint::Resource));

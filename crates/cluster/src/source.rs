@@ -5,6 +5,7 @@
 mod discovery;
 mod fetch;
 mod history;
+mod proxy;
 mod resources;
 
 use std::collections::HashMap;
@@ -12,21 +13,21 @@ use std::sync::{Arc, PoisonError};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use model::{Draft, Hop, Node, SharedInventory, Value};
+use model::{Draft, Hop, Node, SharedInventory, Value, Verified};
 use pipeline::{BoxFuture, Clock, Source, Window};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use crate::connect::{ConnectError, Connection, Origin};
+use crate::connect::{ConnectError, Connection};
 use crate::decode::Decoder;
 use crate::failure::Failure;
 use crate::kubelet::KubeletClient;
 use crate::options::{Endpoint, SourceOptions, Via};
 use crate::telemetry;
-use crate::tls::Verified;
 use discovery::{Discovered, spread};
 use fetch::{Fetched, Format, Job};
 use history::{History, Outcome};
+use proxy::Proxy;
 
 pub(crate) use discovery::target;
 pub use discovery::{phase, scrape_address};
@@ -42,7 +43,7 @@ pub struct KubernetesSource {
     clock: Clock,
     options: SourceOptions,
     /// Whether the API server's proxy may stand in for an unreachable kubelet.
-    proxy_allowed: bool,
+    proxy: Proxy,
     /// Which nodes are asked; `None` for all.
     mine: Option<Mine>,
     state: Mutex<State>,
@@ -63,21 +64,9 @@ impl KubernetesSource {
         clock: Clock,
     ) -> Result<Self, ConnectError> {
         let options = connection.options().clone();
-        let proxy_allowed = match options.via {
-            Via::Direct => false,
-            Via::Proxy => true,
-            Via::Auto => !matches!(connection.origin(), Origin::InCluster),
-        };
+        let proxy = Proxy::new(connection);
         let kubelets = KubeletClient::new(connection)?;
-        Ok(Self {
-            kubelets,
-            inventory,
-            clock,
-            options,
-            proxy_allowed,
-            mine: None,
-            state: Mutex::default(),
-        })
+        Ok(Self { kubelets, inventory, clock, options, proxy, mine: None, state: Mutex::default() })
     }
 
     /// Asks only nodes whose name `mine` says yes to; others are not even targets.
@@ -94,22 +83,17 @@ impl KubernetesSource {
             let why = if self.options.kubelet_insecure {
                 "kubeletInsecure=true"
             } else {
-                "no certificate authority is configured"
+                "no certificate authority is configured, and insecure=true or Heapster's options"
             };
             notices.push(format!("kubelets' certificates are not verified: {why}"));
         }
-        if self.proxy_allowed {
+        if self.options.via == Via::Proxy {
             notices.push(
-                "kubelets may be asked through the API server, which needs the right nodes/proxy"
+                "kubelets are asked through the API server, which needs the right nodes/proxy"
                     .to_owned(),
             );
         }
         notices
-    }
-
-    /// Which check the certificate of `node` passed last; `None` when it was not asked by https.
-    pub fn verified(&self, node: &Node) -> Option<Verified> {
-        self.kubelets.verified(scrape_address(node)?)
     }
 
     fn discover(&self) -> Vec<Discovered> {
@@ -130,8 +114,8 @@ impl KubernetesSource {
             .history
             .retain(|name, _| nodes.binary_search_by(|node| (*node.node.name).cmp(name)).is_ok());
         let jobs = self.jobs(&nodes, window, state, &mut draft);
-        let authorization = match self.kubelets.authorization().await {
-            Ok(header) => header,
+        let entry = match self.kubelets.entry().await {
+            Ok(entry) => entry,
             Err(failure) => {
                 for job in &jobs {
                     self.failed(job, failure.clone(), state, &mut draft);
@@ -144,7 +128,7 @@ impl KubernetesSource {
             .iter()
             .enumerate()
             .map(|(at, job)| {
-                let fetch = self.fetch(job, authorization.as_ref(), &permits, window.deadline);
+                let fetch = self.fetch(job, &entry, &permits, window.deadline);
                 async move { (at, fetch.await) }
             })
             .collect();
@@ -174,8 +158,8 @@ impl KubernetesSource {
     fn know_names(&self, nodes: &[Discovered]) {
         let mut addresses = std::collections::HashSet::with_capacity(nodes.len());
         for node in nodes {
-            if let Ok((address, _)) = node.target {
-                addresses.insert(address);
+            if let Ok((address, _)) = &node.target {
+                addresses.insert(&**address);
                 self.kubelets.names.put(address, &node.node.name);
             }
         }
@@ -208,7 +192,7 @@ impl KubernetesSource {
                 Ok(target) => jobs.push(Job {
                     node: Arc::clone(&discovered.node),
                     own_series,
-                    address: target.0,
+                    address: target.0.clone(),
                     port: target.1,
                     begin: begin + phase(&name, spread),
                     start: window.start,
@@ -262,7 +246,8 @@ impl KubernetesSource {
         let history = state.history.entry(Arc::clone(&job.name)).or_default();
         history.proxied = fetched.proxied && read.is_ok();
         history.modern |= modern;
-        let outcome = Outcome { url: fetched.url, took: fetched.took, read, now };
+        let verified = fetched.verified;
+        let outcome = Outcome { url: fetched.url, took: fetched.took, read, now, verified };
         draft.report(history.asked(&job.name, outcome));
     }
 
@@ -272,7 +257,8 @@ impl KubernetesSource {
         let history = state.history.entry(Arc::clone(&job.name)).or_default();
         let url = self.kubelets.url(&job.route(), self.path());
         let took = job.begin.elapsed();
-        let outcome = Outcome { url: url.into(), took, read: Err(failure), now };
+        let verified = Verified::NotAsked;
+        let outcome = Outcome { url: url.into(), took, read: Err(failure), now, verified };
         draft.report(history.asked(&job.name, outcome));
     }
 }

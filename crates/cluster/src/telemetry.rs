@@ -2,6 +2,8 @@
 
 /// Counter: values of self-defined metrics dropped because too many names were seen.
 pub const CUSTOM_METRICS_DROPPED: &str = "taffrail_custom_metrics_dropped_total";
+/// Counter: times that credentials or authorities were read anew after a refusal.
+pub const CREDENTIALS_RENEWED: &str = "taffrail_credentials_renewed_total";
 /// Counter: answers refused because they exceed the body limit.
 pub const BODIES_REFUSED: &str = "taffrail_kubelet_bodies_refused_total";
 /// Counter by `hop`: requests to kubelets that failed.

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
+use model::Verified;
+use ring::digest::{SHA256, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -16,17 +17,6 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 
 use crate::failure::presented_names;
-
-/// Which check a kubelet's certificate passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verified {
-    /// It names the address.
-    Address,
-    /// It names the node.
-    NodeName,
-    /// Nothing was checked.
-    Nothing,
-}
 
 /// Why a certificate was refused, with what rustls does not tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +41,7 @@ impl std::error::Error for Unverified {}
 /// Which node has which address, and how its certificate was verified last.
 #[derive(Debug, Default)]
 pub(crate) struct NodeNames {
-    by_address: RwLock<HashMap<IpAddr, Named>>,
+    by_address: RwLock<HashMap<Box<str>, Named>>,
 }
 
 /// A node's name, and how its certificate was verified last.
@@ -59,52 +49,103 @@ type Named = (Box<str>, Option<Verified>);
 
 impl NodeNames {
     /// Says that `address` is the node `name`.
-    pub(crate) fn put(&self, address: IpAddr, name: &str) {
+    pub(crate) fn put(&self, address: &str, name: &str) {
         let Ok(mut map) = self.by_address.write() else { return };
-        let entry = map.entry(address).or_insert_with(|| (name.into(), None));
+        let entry = map.entry(address.into()).or_insert_with(|| (name.into(), None));
         if *entry.0 != *name {
             *entry = (name.into(), None);
         }
     }
 
     /// Forgets addresses that `keep` does not accept.
-    pub(crate) fn retain(&self, keep: impl Fn(&IpAddr) -> bool) {
+    pub(crate) fn retain(&self, keep: impl Fn(&str) -> bool) {
         if let Ok(mut map) = self.by_address.write() {
             map.retain(|address, _| keep(address));
         }
     }
 
     /// How the certificate at `address` was verified last.
-    pub(crate) fn verified(&self, address: IpAddr) -> Option<Verified> {
-        self.by_address.read().ok()?.get(&address)?.1
+    pub(crate) fn verified(&self, address: &str) -> Option<Verified> {
+        self.by_address.read().ok()?.get(address)?.1
     }
 
-    fn name_of(&self, address: IpAddr) -> Option<Box<str>> {
-        Some(self.by_address.read().ok()?.get(&address)?.0.clone())
+    fn name_of(&self, address: &str) -> Option<Box<str>> {
+        Some(self.by_address.read().ok()?.get(address)?.0.clone())
     }
 
-    fn note(&self, address: IpAddr, verified: Verified) {
+    fn note(&self, address: &str, verified: Verified) {
         if let Ok(mut map) = self.by_address.write()
-            && let Some(entry) = map.get_mut(&address)
+            && let Some(entry) = map.get_mut(address)
         {
             entry.1 = Some(verified);
         }
     }
 }
 
+/// SHA-256 of certificates or of their public keys (SPKI), by the node's name.
+pub(crate) type Pins = HashMap<Box<str>, Vec<[u8; 32]>>;
+
+/// What is taken, in this order: what an authority vouches for, what is pinned, anything.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    /// Empty: no authority is known.
+    pub(crate) roots: RootCertStore,
+    pub(crate) pins: Pins,
+    /// Whether anything is taken in the end.
+    pub(crate) anything: bool,
+}
+
+impl Trust {
+    /// Takes anything, and so verifies nothing.
+    pub(crate) fn anything() -> Self {
+        Self { roots: RootCertStore::empty(), pins: Pins::new(), anything: true }
+    }
+}
+
 /// Verifies kubelets' certificates.
 #[derive(Debug)]
 pub(crate) struct KubeletVerifier {
-    /// `None`: accept any certificate.
-    roots: Option<RootCertStore>,
+    trust: Trust,
     nodes: Arc<NodeNames>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl KubeletVerifier {
-    pub(crate) fn new(roots: Option<RootCertStore>, nodes: Arc<NodeNames>) -> Self {
+    pub(crate) fn new(trust: Trust, nodes: Arc<NodeNames>) -> Self {
         let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        Self { roots, nodes, algorithms }
+        Self { trust, nodes, algorithms }
+    }
+
+    fn by_authority(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        asked: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<Verified, rustls::Error> {
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &self.trust.roots,
+            intermediates,
+            now,
+            self.algorithms.all,
+        )
+        .map_err(|error| match error {
+            rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => other(Unverified::Issuer { names: names_in(&certificate) }),
+            error => error,
+        })?;
+        self.verify_names(&certificate, asked)
+    }
+
+    fn is_pinned(&self, end_entity: &CertificateDer<'_>, asked: &ServerName<'_>) -> bool {
+        let Some(node) = self.nodes.name_of(&asked.to_str()) else { return false };
+        let Some(pins) = self.trust.pins.get(&node) else { return false };
+        let key = pin_of(end_entity);
+        let whole = digest(&SHA256, end_entity);
+        pins.iter().any(|pin| pin == whole.as_ref() || key.as_ref().is_some_and(|key| pin == key))
     }
 
     fn verify_names(
@@ -116,8 +157,7 @@ impl KubeletVerifier {
             Ok(()) => return Ok(Verified::Address),
             Err(error) => error,
         };
-        let ServerName::IpAddress(address) = asked else { return Err(refused) };
-        let Some(node) = self.nodes.name_of(IpAddr::from(*address)) else { return Err(refused) };
+        let Some(node) = self.nodes.name_of(&asked.to_str()) else { return Err(refused) };
         let by_node = ServerName::try_from(&*node);
         if by_node.is_ok_and(|name| verify_server_name(certificate, &name).is_ok()) {
             return Ok(Verified::NodeName);
@@ -136,29 +176,13 @@ impl ServerCertVerifier for KubeletVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = match &self.roots {
-            None => Verified::Nothing,
-            Some(roots) => {
-                let certificate = ParsedCertificate::try_from(end_entity)?;
-                verify_server_cert_signed_by_trust_anchor(
-                    &certificate,
-                    roots,
-                    intermediates,
-                    now,
-                    self.algorithms.all,
-                )
-                .map_err(|error| match error {
-                    rustls::Error::InvalidCertificate(
-                        CertificateError::UnknownIssuer | CertificateError::BadSignature,
-                    ) => other(Unverified::Issuer { names: names_in(&certificate) }),
-                    error => error,
-                })?;
-                self.verify_names(&certificate, server_name)?
-            }
+        let verified = match self.by_authority(end_entity, intermediates, server_name, now) {
+            Ok(verified) => verified,
+            Err(_) if self.is_pinned(end_entity, server_name) => Verified::Pinned,
+            Err(_) if self.trust.anything => Verified::Nothing,
+            Err(error) => return Err(error),
         };
-        if let ServerName::IpAddress(address) = server_name {
-            self.nodes.note(IpAddr::from(*address), verified);
-        }
+        self.nodes.note(&server_name.to_str(), verified);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -185,6 +209,44 @@ impl ServerCertVerifier for KubeletVerifier {
     }
 }
 
+/// What pins a certificate's key: SHA-256 of its SPKI, which a renewal with the same key keeps.
+pub(crate) fn pin_of(end_entity: &CertificateDer<'_>) -> Option<[u8; 32]> {
+    let certificate = ParsedCertificate::try_from(end_entity).ok()?;
+    digest(&SHA256, &certificate.subject_public_key_info()).as_ref().try_into().ok()
+}
+
+/// `sha256:` and 64 digits.
+pub(crate) fn shown_pin(pin: &[u8; 32]) -> String {
+    use std::fmt::Write as _;
+    let mut text = "sha256:".to_owned();
+    for byte in pin {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// Reads a file of pins: `NODE sha256:HEX` a line (colons between bytes are taken too), `#` begins
+/// a remark. The error says which line is wrong.
+pub(crate) fn read_pins(text: &str) -> Result<Pins, String> {
+    let mut pins = Pins::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let wrong = || format!("line {} is not `NODE sha256:HEX`", at + 1);
+        let (node, pin) = line.split_once(char::is_whitespace).ok_or_else(wrong)?;
+        let digits = pin.trim().strip_prefix("sha256:").ok_or_else(wrong)?.replace(':', "");
+        let byte = |at: usize| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..32).map(byte).collect();
+        let bytes = bytes.filter(|_| digits.len() == 64).ok_or_else(wrong)?;
+        let pin: [u8; 32] = bytes.try_into().map_err(|_| wrong())?;
+        pins.entry(node.into()).or_default().push(pin);
+    }
+    Ok(pins)
+}
+
 fn other(error: Unverified) -> rustls::Error {
     rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
 }
@@ -204,5 +266,22 @@ fn names_of(error: &rustls::Error) -> String {
             ..
         }) => presented_names(presented),
         _ => "other names".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_read_as_they_are_shown() {
+        let pin: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        let colons = shown_pin(&pin).replace("000102", "00:01:02");
+        let text = format!("# nodes\n\nn1  {}  # self-signed\nn1 {colons}\n", shown_pin(&pin));
+        let pins = read_pins(&text).unwrap();
+        assert_eq!(pins.get("n1").unwrap(), &[pin, pin]);
+        for wrong in ["n1", "n1 00", "n1 sha256:00", &format!("n1 {}ff", shown_pin(&pin))] {
+            assert_eq!(read_pins(wrong).unwrap_err(), "line 1 is not `NODE sha256:HEX`");
+        }
     }
 }

@@ -12,7 +12,9 @@ pub use status::{WatchBoard, WatchStatus};
 
 use std::collections::HashSet;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -22,6 +24,7 @@ use pipeline::Clock;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Connection;
 use crate::connect::{ConnectError, Trouble};
@@ -30,6 +33,8 @@ use crate::wire::object;
 
 /// How many objects are asked for in one page of a list.
 const PAGE_SIZE: u32 = 500;
+/// How long a streamed list may be silent before it ends.
+const STREAM_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The running watches. Dropping it ends them.
 #[derive(Debug)]
@@ -111,6 +116,7 @@ pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, 
         inventory: Arc::clone(&inventory),
         board: board.clone(),
         clock,
+        paging: Arc::default(),
     };
     tasks.spawn(watch.clone().run::<object::Node>());
     tasks.spawn(watch.clone().run::<object::Namespace>());
@@ -120,7 +126,8 @@ pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, 
     tasks.spawn(watch.clone().run::<object::StatefulSet>());
     tasks.spawn(watch.clone().run::<object::DaemonSet>());
     tasks.spawn(watch.clone().run::<object::Job>());
-    tasks.spawn(watch.run::<object::CronJob>());
+    tasks.spawn(watch.clone().run::<object::CronJob>());
+    tasks.spawn(watch.run::<object::PersistentVolumeClaim>());
     (inventory, Watches { board, tasks, clock })
 }
 
@@ -130,23 +137,66 @@ struct Watch {
     inventory: SharedInventory,
     board: WatchBoard,
     clock: Clock,
+    /// Whether lists come in pages, because this API server streams none.
+    paging: Arc<AtomicBool>,
 }
 
 impl Watch {
     async fn run<K: Watched>(self) -> &'static str {
-        let api: Api<K> = Api::all(self.connection.client());
-        let config = watcher::Config::default().page_size(PAGE_SIZE);
-        let events = watcher(api, config).backoff(waits());
-        pin_mut!(events);
-        let mut held = HashSet::new();
-        let mut listed = HashSet::new();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => self.apply::<K>(event, &mut held, &mut listed),
-                Err(error) => self.failed(&error, K::PLURAL),
+        let mut names = Listed::default();
+        if !self.paging.load(Ordering::Relaxed) {
+            let streaming = watcher::Config::default().streaming_lists();
+            self.follow::<K>(streaming, Some(STREAM_PATIENCE), &mut names).await;
+            if !self.paging.swap(true, Ordering::Relaxed) {
+                tracing::info!(
+                    kind = K::PLURAL,
+                    "the API server streams no lists, asking in pages"
+                );
             }
         }
+        let pages = watcher::Config::default().page_size(PAGE_SIZE);
+        self.follow::<K>(pages, None, &mut names).await;
         K::PLURAL
+    }
+
+    /// Follows a watch that lists as `config` says. With `patience` it ends when the API server
+    /// takes no such list, or leaves one unfinished for so long without a word.
+    async fn follow<K: Watched>(
+        &self,
+        config: watcher::Config,
+        patience: Option<Duration>,
+        names: &mut Listed,
+    ) {
+        let api: Api<K> = Api::all(self.connection.client());
+        let events = watcher(api, config).backoff(waits());
+        pin_mut!(events);
+        let mut listing = true;
+        loop {
+            let next = match patience.filter(|_| listing) {
+                Some(patience) => match timeout(patience, events.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return,
+                },
+                None => events.next().await,
+            };
+            match next {
+                Some(Ok(event)) => {
+                    listing = match event {
+                        watcher::Event::Init | watcher::Event::InitApply(_) => true,
+                        watcher::Event::InitDone => false,
+                        _ => listing,
+                    };
+                    self.apply::<K>(event, &mut names.held, &mut names.listed);
+                }
+                Some(Err(error)) if patience.is_some() && streams_none(&error) => return,
+                Some(Err(error)) => {
+                    // What waits for its next try is not silent.
+                    listing = false;
+                    self.failed(&error, K::PLURAL);
+                }
+                None => return,
+            }
+        }
     }
 
     fn apply<K: Watched>(&self, event: watcher::Event<K>, held: &mut Names, listed: &mut Names) {
@@ -238,6 +288,29 @@ impl Watch {
             }
         })
     }
+}
+
+/// Whether an error says that this API server streams no lists: one that is too old, or whose
+/// feature gate is off.
+fn streams_none(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) => status,
+            _ => return false,
+        },
+        watcher::Error::WatchError(status) => status,
+        watcher::Error::NoResourceVersion => return false,
+    };
+    matches!(status.code, 400 | 422)
+}
+
+/// Names of objects: those that are held, and those that a list has brought so far.
+#[derive(Default)]
+struct Listed {
+    held: Names,
+    listed: Names,
 }
 
 type Names = HashSet<(Box<str>, Box<str>)>;

@@ -13,8 +13,14 @@ mod events;
 #[path = "it/kubelet.rs"]
 mod kubelet;
 #[cfg(test)]
+#[path = "it/renewal.rs"]
+mod renewal;
+#[cfg(test)]
 #[path = "it/server.rs"]
 mod server;
+#[cfg(test)]
+#[path = "it/setups.rs"]
+mod setups;
 #[cfg(test)]
 #[path = "it/watches.rs"]
 mod watches;

@@ -115,6 +115,7 @@ impl Host {
             last_success: last.success,
             took: started.elapsed(),
             body_bytes: tree.read_bytes(),
+            verified: model::Verified::NotAsked,
         });
         draft
     }

@@ -3,6 +3,10 @@
 //! Filled by the cluster crate's watches, read by processors and the API. Records are immutable
 //! and shared (`Arc`); a change replaces the record.
 
+mod claims;
+
+pub use claims::Claim;
+
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
@@ -279,6 +283,7 @@ pub struct Inventory {
     namespaces: HashMap<Box<str>, Arc<Namespace>>,
     /// namespace → (kind, name) → workload
     workloads: HashMap<Box<str>, HashMap<Owner, Arc<Workload>>>,
+    claims: claims::Claims,
 }
 
 /// The inventory as it is shared between watches (writers) and readers. Hold the lock briefly.

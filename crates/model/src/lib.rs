@@ -31,12 +31,12 @@ pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
-    ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node, Owner, Pod,
-    Ready, Resources, ScrapeHint, SharedInventory, Taint, Termination, Workload,
+    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node,
+    Owner, Pod, Ready, Resources, ScrapeHint, SharedInventory, Taint, Termination, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use registry::Registry;
 pub use sample::{NodeSamples, PodSamples, Sample};
 pub use table::{Context, Table};
-pub use target::{Hop, Target, TargetState};
+pub use target::{Hop, Target, TargetState, Verified};
 pub use time::Timestamp;

@@ -80,6 +80,48 @@ impl TargetState {
     }
 }
 
+/// How we know that who answered is who was asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Verified {
+    /// Nothing was encrypted, or nothing was asked.
+    #[default]
+    NotAsked,
+    /// A trusted authority signed its certificate, which names the address.
+    Address,
+    /// A trusted authority signed its certificate, which names the node.
+    NodeName,
+    /// Its certificate or key is pinned.
+    Pinned,
+    /// Encrypted, but nothing was checked.
+    Nothing,
+    /// The API server asked it for us.
+    ByApiServer,
+}
+
+impl Verified {
+    /// Every one, in the order of their numbers on the wire.
+    pub const ALL: [Self; 6] = [
+        Self::NotAsked,
+        Self::Address,
+        Self::NodeName,
+        Self::Pinned,
+        Self::Nothing,
+        Self::ByApiServer,
+    ];
+
+    /// The name shown in the API: `address`, `node-name`, `pinned`, `nothing`, `api-server`.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::NotAsked => None,
+            Self::Address => Some("address"),
+            Self::NodeName => Some("node-name"),
+            Self::Pinned => Some("pinned"),
+            Self::Nothing => Some("nothing"),
+            Self::ByApiServer => Some("api-server"),
+        }
+    }
+}
+
 /// How one endpoint answered in one tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -97,4 +139,6 @@ pub struct Target {
     pub took: Duration,
     /// Size of the answer.
     pub body_bytes: u64,
+    /// How its certificate was verified.
+    pub verified: Verified,
 }

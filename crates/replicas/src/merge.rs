@@ -135,6 +135,7 @@ mod tests {
                 last_success: Timestamp::from_secs(60),
                 took: std::time::Duration::from_millis(3),
                 body_bytes: 9,
+                verified: model::Verified::Pinned,
             });
         }
         draft

@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use model::{
     CATALOG, Draft, Entity, EntityKind, Hop, Kind, Metric, Table, Target, TargetState, Timestamp,
-    Value, ValueType, lookup,
+    Value, ValueType, Verified, lookup,
 };
 
 use crate::wire::{Reader, Writer};
 
 /// The first bytes: what it is, and the version.
-const MAGIC: &[u8] = b"TFS1";
+const MAGIC: &[u8] = b"TFS2";
 /// What sources measure; the other kinds are computed.
 const MEASURED: [EntityKind; 8] = [
     EntityKind::Pod,
@@ -188,6 +188,8 @@ fn write_target(target: &Target, writer: &mut Writer) {
     writer.signed(target.last_success.nanos());
     writer.number(u64::try_from(target.took.as_nanos()).unwrap_or(u64::MAX));
     writer.number(target.body_bytes);
+    let verified = Verified::ALL.iter().position(|one| *one == target.verified);
+    writer.byte(verified.and_then(|at| u8::try_from(at).ok()).unwrap_or(0));
 }
 
 fn write_row(
@@ -310,6 +312,7 @@ fn read_target(reader: &mut Reader<'_>) -> Option<Target> {
         last_success: Timestamp::from_nanos(reader.signed()?),
         took: Duration::from_nanos(reader.number()?),
         body_bytes: reader.number()?,
+        verified: *Verified::ALL.get(usize::from(reader.byte()?))?,
     })
 }
 

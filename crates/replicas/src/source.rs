@@ -165,6 +165,7 @@ impl SharedSource {
                 last_success: state.answered.get(&name).copied().unwrap_or(Timestamp::NEVER),
                 took: Duration::ZERO,
                 body_bytes: 0,
+                verified: model::Verified::NotAsked,
                 node: name,
             });
         }

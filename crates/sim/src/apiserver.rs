@@ -48,6 +48,7 @@ use crate::http::{Body, Cut, JSON, TEXT, answer};
 use crate::kubelet::server::{Kubelets, Request as KubeletRequest};
 use crate::plan::Sec;
 use crate::store::Store;
+use crate::tokens::AdminTokens;
 
 pub(crate) use self::caller::Caller;
 pub(crate) use self::token::Tokens;
@@ -61,7 +62,7 @@ pub(crate) struct Api {
     pub kubelets: Arc<Kubelets>,
     pub faults: Arc<FaultTable>,
     pub now: Now,
-    pub token: String,
+    pub admins: Arc<AdminTokens>,
     pub tokens: Tokens,
     pub aggregator: Arc<Aggregator>,
     pub bookmark_every: Duration,

@@ -32,6 +32,7 @@ mod server;
 mod store;
 mod telemetry;
 mod tls;
+mod tokens;
 mod usage;
 mod world;
 

@@ -29,6 +29,7 @@ use crate::objects::Cluster;
 use crate::store::Store;
 use crate::telemetry;
 use crate::tls::{Authority, KubeletTls};
+use crate::tokens::AdminTokens;
 use crate::world::World;
 
 /// Connections a listener holds at once; more are closed.
@@ -48,6 +49,7 @@ pub struct Sim {
     api_tls: Arc<ServerConfig>,
     listeners: Listeners,
     ca_pem: String,
+    token: String,
     shutdown: CancellationToken,
 }
 
@@ -88,6 +90,16 @@ impl Control {
         crate::bootstrap::lead(&self.api.store, address, services, self.api.catch_up())
     }
 
+    /// Another bearer token beside those that are good; without `lasts` it ends when revoked.
+    pub fn issue_token(&self, lasts: Option<Duration>) -> String {
+        self.api.admins.issue(lasts)
+    }
+
+    /// Ends a bearer token; whether it was good.
+    pub fn revoke_token(&self, token: &str) -> bool {
+        self.api.admins.revoke(token)
+    }
+
     /// Applies everything due up to the present instead of waiting for the next second.
     pub fn step(&self) {
         self.api.catch_up();
@@ -111,11 +123,12 @@ impl Sim {
         let store = Arc::new(store);
         store.set_down(&faults.down(), (config.now)().secs());
         let shutdown = CancellationToken::new();
+        let admins = Arc::new(AdminTokens::new(config.token.clone(), Arc::clone(&config.now)));
         let kubelets = Arc::new(Kubelets {
             cluster: Arc::clone(&cluster),
             faults: Arc::clone(&faults),
             now: Arc::clone(&config.now),
-            token: config.token.clone(),
+            tokens: Arc::clone(&admins),
         });
         let authority = Authority::new("taffrail-sim-ca")?;
         let ca_pem = authority.pem().to_owned();
@@ -126,7 +139,7 @@ impl Sim {
             kubelets: Arc::clone(&kubelets),
             faults,
             now: config.now,
-            token: config.token,
+            admins,
             tokens: Tokens::default(),
             aggregator,
             bookmark_every: config.bookmark_every,
@@ -135,7 +148,8 @@ impl Sim {
         let api_tls = authority.api_server(listeners.addresses.api.ip())?;
         let nodes = cluster.plan.nodes.len();
         let kubelet_tls = Arc::new(KubeletTls::new(authority, config.certificates, nodes));
-        Ok(Self { api, kubelets, kubelet_tls, api_tls, listeners, ca_pem, shutdown })
+        let token = config.token;
+        Ok(Self { api, kubelets, kubelet_tls, api_tls, listeners, ca_pem, token, shutdown })
     }
 
     /// `https://address:port` of the API server.
@@ -158,9 +172,9 @@ impl Sim {
         self.listeners.addresses.kubelet_http.port()
     }
 
-    /// The bearer token.
+    /// The first bearer token.
     pub fn token(&self) -> &str {
-        &self.api.token
+        &self.token
     }
 
     /// The authority's certificate, PEM.

@@ -113,6 +113,7 @@ mod tests {
                 last_success: Timestamp::NEVER,
                 took: Duration::ZERO,
                 body_bytes: 0,
+                verified: model::Verified::NotAsked,
             });
         }
         window.append(&draft.freeze().0).unwrap();

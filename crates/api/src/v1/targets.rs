@@ -40,6 +40,8 @@ pub(super) struct TargetCell {
     since: Option<i64>,
     last_success: Option<i64>,
     took_ms: Option<u128>,
+    /// How its certificate was verified, see [`model::Verified::name`].
+    verified: Option<&'static str>,
 }
 
 impl From<&Target> for TargetCell {
@@ -61,6 +63,7 @@ impl From<&Target> for TargetCell {
             since: millis(target.since),
             last_success: millis(target.last_success),
             took_ms: asked.then_some(target.took.as_millis()),
+            verified: target.verified.name(),
         }
     }
 }

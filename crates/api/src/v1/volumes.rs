@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use model::{Batch, EntityKind, Inventory, metric};
+use model::{Batch, Claim, EntityKind, Inventory, metric};
 use serde::Serialize;
 
 use super::cell::{Number, Row};
@@ -31,6 +31,11 @@ pub(super) struct Item {
     id: String,
     /// The claim that it comes from.
     claim: Option<String>,
+    /// `Bound`, `Pending` or `Lost`.
+    claim_phase: Option<String>,
+    storage_class: Option<String>,
+    /// Bytes that the claim asks for.
+    requested: Option<i64>,
     node: Option<String>,
     usage: Option<Number>,
     limit: Option<Number>,
@@ -49,6 +54,7 @@ struct Candidate<'a> {
     id: &'a str,
     node: &'a str,
     claim: Option<&'a str>,
+    known: Option<&'a Claim>,
     row: Row<'a>,
 }
 
@@ -95,6 +101,9 @@ fn candidates<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Can
             pod,
             id: entity.name(),
             node: known.map(|pod| &*pod.node).or(measured_on).unwrap_or_default(),
+            known: claim
+                .and_then(|(_, claim)| inventory.claim(namespace, claim))
+                .map(|known| &**known),
             claim: claim.map(|(_, claim)| &**claim),
             row: Row(Some((table, row))),
         });
@@ -131,6 +140,9 @@ impl<'a> Candidate<'a> {
             name: self.name().to_owned(),
             id: self.id.to_owned(),
             claim: self.claim.map(str::to_owned),
+            claim_phase: self.known.map(|known| known.phase.to_string()),
+            storage_class: self.known.map(|known| known.storage_class.to_string()),
+            requested: self.known.and_then(|known| known.requested),
             node: Some(self.node).filter(|node| !node.is_empty()).map(str::to_owned),
             usage: self.row.get(metric::FILESYSTEM_USAGE),
             limit: self.row.get(metric::FILESYSTEM_LIMIT),

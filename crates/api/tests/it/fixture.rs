@@ -367,6 +367,7 @@ fn cluster_batch(mut draft: Draft, cpu: f64) -> Draft {
             last_success: if up { draft.timestamp() } else { Timestamp::NEVER },
             took: Duration::from_millis(12),
             body_bytes: if up { 2048 } else { 0 },
+            verified: model::Verified::Address,
         });
     }
     draft

@@ -1,7 +1,6 @@
 //! From a failed request to the API server to the hop, the reason and the change to make.
 
 use http::{StatusCode, Uri};
-use kube::Config;
 
 use super::{ConnectError, Origin, Trouble};
 use crate::failure::{Cause, classify};
@@ -9,11 +8,11 @@ use crate::failure::{Cause, classify};
 /// Explains `error`; `resource` is what was asked for, where that matters.
 pub(super) fn api_failure(
     error: &kube::Error,
-    config: &Config,
+    url: &Uri,
     origin: &Origin,
     resource: Option<&str>,
 ) -> ConnectError {
-    let url = &*shown(&config.cluster_url);
+    let url = &*shown(url);
     match error {
         kube::Error::Api(status) => {
             refused(status.code, &status.message, &who(url, origin), resource)
@@ -22,6 +21,20 @@ pub(super) fn api_failure(
             reason: format!("no credentials for {url}: {error}"),
             advice: format!("check the user in {origin}: its token file or login command"),
         }),
+        kube::Error::RustlsTls(error) if error.to_string().contains("KeyMismatch") => {
+            ConnectError::Configuration(Trouble {
+                reason: format!(
+                    "the client certificate and the key in {origin} do not belong together"
+                ),
+                advice: "give the client certificate and key that were made together".to_owned(),
+            })
+        }
+        kube::Error::ProxyProtocolUnsupported { proxy_url } => {
+            ConnectError::Configuration(Trouble {
+                reason: format!("the proxy {} in {origin} is of no known kind", shown(proxy_url)),
+                advice: "write proxy-url with http://, https:// or socks5://".to_owned(),
+            })
+        }
         kube::Error::RustlsTls(error) => ConnectError::Configuration(Trouble {
             reason: format!("the TLS settings of {origin} cannot be used: {error}"),
             advice: "correct the certificate authority, client certificate and key there"
@@ -29,7 +42,7 @@ pub(super) fn api_failure(
         }),
         kube::Error::InferKubeconfig(error) => ConnectError::Configuration(Trouble {
             reason: format!("{origin}: {error}"),
-            advice: "correct the file".to_owned(),
+            advice: "correct the file: its client certificate, key and authority".to_owned(),
         }),
         kube::Error::SerdeError(error) => ConnectError::Answer(Trouble {
             reason: format!("{url} does not answer like a Kubernetes API server: {error}"),
@@ -37,6 +50,21 @@ pub(super) fn api_failure(
                 .to_owned(),
         }),
         other => transport(classify(other), url, origin),
+    }
+}
+
+/// The same, and which command did not log us in.
+pub(super) fn with_login(error: ConnectError, login: Option<&str>) -> ConnectError {
+    match (error, login) {
+        (ConnectError::Authentication(mut trouble), Some(login)) => {
+            trouble.reason = format!("the login command `{login}`: {}", trouble.reason);
+            trouble.advice = format!(
+                "run the login command `{login}` by hand and see what it says; {}",
+                trouble.advice
+            );
+            ConnectError::Authentication(trouble)
+        }
+        (error, _) => error,
     }
 }
 
@@ -68,12 +96,26 @@ pub(super) fn refused(code: u16, message: &str, who: &str, resource: Option<&str
             reason: format!("{who} refuses {} (403): {message}", resource.unwrap_or("access")),
             advice: rule(resource.unwrap_or("nodes")),
         }),
+        Ok(StatusCode::BAD_REQUEST) if message.contains("HTTP request to an HTTPS server") => {
+            ConnectError::Tls(Trouble {
+                reason: format!("{who} speaks TLS on this port"),
+                advice: HTTPS.to_owned(),
+            })
+        }
+        Ok(status) if status.is_redirection() => ConnectError::Answer(Trouble {
+            reason: format!("{who} answers {code}, a redirect"),
+            advice: "check that the URL is an API server's: a login page or a proxy answers there"
+                .to_owned(),
+        }),
         _ => ConnectError::Answer(Trouble {
             reason: format!("{who} answers {code}: {message}"),
             advice: "check the API server's health and log".to_owned(),
         }),
     }
 }
+
+/// What helps when TLS is spoken where we did not expect it.
+const HTTPS: &str = "write https:// instead of http:// in the server's URL";
 
 /// The RBAC rule that lets us watch `resource`.
 fn rule(resource: &str) -> String {
@@ -108,7 +150,8 @@ pub(super) fn transport(
             "check the address in {origin}, and VPN, routes and firewalls on the way"
         ))),
         Cause::UntrustedIssuer => ConnectError::Tls(trouble(format!(
-            "give the cluster's CA in {origin} (certificate-authority), or add insecure=true"
+            "give the cluster's CA in {origin} (certificate-authority), or that of a proxy that \
+             opens TLS in between, or add insecure=true"
         ))),
         Cause::WrongName => ConnectError::Tls(trouble(format!(
             "use a name that the certificate has as server in {origin}, or set tls-server-name there"
@@ -116,12 +159,16 @@ pub(super) fn transport(
         Cause::OutOfTime => ConnectError::Tls(trouble(
             "renew the API server's certificate, or correct this machine's clock".to_owned(),
         )),
-        Cause::ClientCertificate => {
-            ConnectError::Tls(trouble(format!("renew the client certificate in {origin}")))
-        }
+        Cause::ClientCertificate => ConnectError::Tls(trouble(format!(
+            "renew the client certificate in {origin}: this cluster's CA must have signed it"
+        ))),
         Cause::NotTls => {
             ConnectError::Tls(trouble(format!("write http:// instead of https:// in {origin}")))
         }
+        Cause::ByProxy => ConnectError::Connect(trouble(format!(
+            "let the proxy pass us to that server, or correct proxy-url in {origin}"
+        ))),
+        Cause::NotHttp => ConnectError::Tls(trouble(HTTPS.to_owned())),
         Cause::Handshake => ConnectError::Tls(trouble(format!(
             "check that {url} is the API server itself and speaks TLS 1.2 or later"
         ))),

@@ -19,7 +19,7 @@ pub(super) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/service
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Resolved = Result<(Config, Origin), ConnectError>;
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Env<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Follows Heapster: in-cluster, else `auth`'s kubeconfig, else the URI alone. Where the option
 /// `inClusterConfig` is neither given nor defaulted: in-cluster when in a pod, else the URI's
@@ -44,6 +44,8 @@ pub(super) async fn resolve(options: &SourceOptions, env: Env<'_>, account: &Pat
         }
     }
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // Whoever asks repeats it where that helps, and shows the refusal meanwhile.
+    config.default_retry = false;
     Ok((config, origin))
 }
 
@@ -93,18 +95,47 @@ async fn from_kubeconfig(options: &SourceOptions, env: Env<'_>) -> Resolved {
             "choose one: `kubectl config use-context NAME`, or the option context=NAME",
         ));
     };
+    check_user(&kubeconfig, &context, &path)?;
     let chosen =
         KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await;
     let mut config = config.map_err(|error| {
+        let error = first_line(&error.to_string());
         let reason = format!("context {context} of {}: {error}", path.display());
         configuration(&reason, "correct the kubeconfig, or choose another context")
     })?;
+    if config.root_cert.as_ref().is_some_and(Vec::is_empty) {
+        return Err(configuration(
+            &format!(
+                "the certificate authority in context {context} of {} holds no certificate",
+                path.display()
+            ),
+            "correct certificate-authority there: it must hold certificates in PEM",
+        ));
+    }
     if options.insecure && options.insecure_beside_auth {
         config.accept_invalid_certs = true;
         config.root_cert = None;
     }
     Ok((config, Origin::Kubeconfig { path, context }))
+}
+
+/// Without its user a context would be used as somebody unknown, which explains nothing.
+fn check_user(kubeconfig: &Kubeconfig, context: &str, path: &Path) -> Result<(), ConnectError> {
+    let named = kubeconfig.contexts.iter().find(|named| named.name == context);
+    let user = named.and_then(|named| named.context.as_ref()?.user.as_deref());
+    let known = |user: &str| kubeconfig.auth_infos.iter().any(|named| named.name == user);
+    match user.filter(|user| !user.is_empty() && !known(user)) {
+        None => Ok(()),
+        Some(user) => Err(configuration(
+            &format!("context {context} of {}: there is no user {user}", path.display()),
+            "correct the kubeconfig, or choose another context",
+        )),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
 fn read_kubeconfig(
@@ -127,7 +158,11 @@ fn read_kubeconfig(
             Some(earlier) => earlier.merge(next),
             None => Ok(next),
         });
-        merged = Some(read.map_err(|error| configuration(&error.to_string(), advice))?);
+        merged = Some(read.map_err(|error| {
+            // The lines behind the first quote the file, secrets and all.
+            let reason = first_line(&error.to_string());
+            configuration(&format!("{}: {reason}", path.display()), advice)
+        })?);
     }
     let first = paths.into_iter().next();
     merged.zip(first).ok_or_else(|| {

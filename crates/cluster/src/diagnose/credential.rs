@@ -41,10 +41,11 @@ impl Credential {
     /// What `connection` shows. The error is why it has nothing to show: a file that cannot be
     /// read, a login command that fails.
     pub(super) async fn of(connection: &Connection) -> Result<Self, String> {
-        let auth = &connection.config.auth_info;
-        let header = match Credentials::new(connection) {
+        let config = connection.config();
+        let auth = &config.auth_info;
+        let header = match Credentials::new(&config) {
             Ok(credentials) => credentials.header().await?,
-            Err(error) => return Err(error.trouble().reason.clone()),
+            Err(error) => return Err(connection.explain(&error, "").trouble().reason.clone()),
         };
         let kind = match (&auth.exec, &auth.token_file) {
             (Some(exec), _) => Kind::Command(exec.command.clone().unwrap_or_default()),
@@ -57,7 +58,7 @@ impl Credential {
     }
 
     fn certificate(connection: &Connection) -> Self {
-        let auth = &connection.config.auth_info;
+        let auth = &connection.config().auth_info;
         let pem = match (&auth.client_certificate_data, &auth.client_certificate) {
             (Some(coded), _) => base64(coded.as_bytes()),
             (None, Some(path)) => std::fs::read(Path::new(path)).ok(),

@@ -3,22 +3,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::StatusCode;
-use model::{Draft, EntityKind, Hop, Node, Registry, Timestamp};
+use model::{Draft, EntityKind, Hop, Node, Registry, Timestamp, Verified};
 use pipeline::Clock;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 
 use super::trail::Trail;
-use super::{Check, clock, probe};
+use super::{Check, clock, may_proxy, probe};
+use crate::certificate::Certificate;
 use crate::connect::{Connection, Origin};
 use crate::decode::Decoder;
 use crate::failure::{Cause, Failure};
-use crate::kubelet::{Answer, Ask, KubeletClient, Refusal, Route};
+use crate::kubelet::{Answer, Ask, Entry, KubeletClient, Refusal, Route, is_web_page};
 use crate::options::{Endpoint, SourceOptions, Via};
 use crate::source::target;
-use crate::tls::Verified;
 
 const SUMMARY: &str = "/stats/summary";
 const RESOURCE: &str = "/metrics/resource";
@@ -28,9 +27,9 @@ const CADVISOR: &str = "/metrics/cadvisor";
 pub(super) struct Walk<'a> {
     kubelets: &'a KubeletClient,
     options: &'a SourceOptions,
-    authorization: Result<Option<HeaderValue>, Failure>,
-    /// Whether the API server's proxy may stand in.
-    detour: bool,
+    entry: Result<Entry, Failure>,
+    /// Whether the API server's proxy may stand in; why not, where our rights do not allow it.
+    detour: Result<(), &'static str>,
     now: Clock,
 }
 
@@ -41,8 +40,15 @@ impl<'a> Walk<'a> {
         now: Clock,
     ) -> Self {
         let options = connection.options();
-        let detour = options.via == Via::Auto && *connection.origin() != Origin::InCluster;
-        Self { kubelets, options, authorization: kubelets.authorization().await, detour, now }
+        let detour = if options.via != Via::Auto || *connection.origin() == Origin::InCluster {
+            Err("")
+        } else {
+            match may_proxy(connection).await {
+                Ok(true) => Ok(()),
+                _ => Err("our rights do not allow the API server's node proxy (nodes/proxy)"),
+            }
+        };
+        Self { kubelets, options, entry: kubelets.entry().await, detour, now }
     }
 
     /// Tries every hop to `node`.
@@ -56,54 +62,102 @@ impl<'a> Walk<'a> {
                 return trail.checks();
             }
         };
-        self.kubelets.names.put(address, &node.name);
-        let direct = Route::Direct { address, port };
+        self.kubelets.names.put(&address, &node.name);
+        let direct = Route::Direct { address: address.clone(), port };
         let proxied = Route::Proxy { node: node.name.clone() };
         if self.options.via == Via::Proxy {
             trail.skip("connect", "kubeletVia=proxy: the API server connects".to_owned());
             self.ask(&mut trail, &proxied, &node).await;
             return trail.checks();
         }
-        trail.pass("address", format!("{address}, port {port}"));
-        self.connect(&mut trail, &direct, SocketAddr::new(address, port)).await;
-        self.ask(&mut trail, &direct, &node).await;
-        let on_the_way = matches!(trail.broken(), Some("connect" | "tls" | "authentication"));
-        if on_the_way && self.detour && self.try_ask(&proxied, SUMMARY).await.is_ok() {
-            trail.detour();
-            trail.pass("proxy", "the API server's node proxy reaches it instead".to_owned());
-            self.ask(&mut trail, &proxied, &node).await;
+        match probe::resolve(&address, port).await {
+            Ok(addresses) => {
+                trail.pass("address", format!("{address}, port {port}"));
+                self.connect(&mut trail, &direct, &addresses, &address).await;
+            }
+            Err(cause) => {
+                let Failure { reason, advice, .. } = self.kubelets.explain(&direct, SUMMARY, cause);
+                trail.fail("address", reason, advice);
+                trail.reaches("connect");
+                trail.reaches("tls");
+            }
         }
+        self.ask(&mut trail, &direct, &node).await;
+        self.other_way(&mut trail, &proxied, &node).await;
         trail.checks()
     }
 
+    /// The API server's proxy, where the direct way ended and our rights allow it.
+    async fn other_way(&self, trail: &mut Trail, proxied: &Route, node: &Arc<Node>) {
+        if !matches!(trail.broken(), Some("address" | "connect" | "tls" | "authentication")) {
+            return;
+        }
+        match self.detour {
+            Ok(()) if self.try_ask(proxied, SUMMARY).await.is_ok() => {
+                trail.detour();
+                let evidence = "the API server's node proxy reaches it instead, by our own rights";
+                trail.pass("proxy", evidence.to_owned());
+                self.ask(trail, proxied, node).await;
+            }
+            Ok(()) => trail.skip("proxy", "the API server does not reach it either".to_owned()),
+            Err("") => {}
+            Err(reason) => trail.skip("proxy", reason.to_owned()),
+        }
+    }
+
     /// TCP and TLS.
-    async fn connect(&self, trail: &mut Trail, route: &Route, address: SocketAddr) {
+    async fn connect(
+        &self,
+        trail: &mut Trail,
+        route: &Route,
+        addresses: &[SocketAddr],
+        host: &str,
+    ) {
         let limit = probe::STEP_TIMEOUT.min(self.options.kubelet_timeout);
-        match probe::connect(&[address], limit).await {
-            Ok((_, took)) => trail.pass("connect", format!("took {} ms", took.as_millis())),
+        let reached = match probe::connect(addresses, limit).await {
+            Ok((address, took)) => {
+                trail.pass("connect", format!("took {} ms", took.as_millis()));
+                Some(address)
+            }
             Err(cause) => {
                 let Failure { reason, advice, .. } = self.kubelets.explain(route, SUMMARY, cause);
-                trail.fail("connect", format!("{address}: {reason}"), advice);
+                let port = addresses.first().map_or(0, SocketAddr::port);
+                trail.fail("connect", format!("{host}:{port}: {reason}"), advice);
+                None
             }
-        }
+        };
         if !trail.reaches("tls") {
             return;
         }
         if !self.options.kubelet_https {
             return trail.skip("tls", "kubeletHttps=false: nothing is encrypted".to_owned());
         }
-        let name = ServerName::IpAddress(address.ip().into());
+        if let (Some(address), Ok(name)) = (reached, ServerName::try_from(host.to_owned())) {
+            self.handshake(trail, route, address, name).await;
+        }
+    }
+
+    async fn handshake(
+        &self,
+        trail: &mut Trail,
+        route: &Route,
+        address: SocketAddr,
+        name: ServerName<'static>,
+    ) {
         match probe::handshake(address, &name, self.kubelets.tls()).await {
             Ok(certificate) => {
                 let shown = certificate.as_ref().map_or_else(String::new, ToString::to_string);
-                let soon = certificate.filter(|shown| shown.ends_soon(self.now.now()));
-                match (self.kubelets.verified(address.ip()), soon) {
-                    (Some(Verified::Nothing), _) => trail.warn(
+                let soon = certificate.clone().filter(|shown| shown.ends_soon(self.now.now()));
+                match (self.kubelets.verified(route), soon) {
+                    (Verified::Nothing, _) => trail.warn(
                         "tls",
                         format!("not verified; {shown}"),
-                        "name the authority of kubelets' certificates with kubeletCA=FILE, and \
-                         leave out kubeletInsecure=true"
-                            .to_owned(),
+                        format!(
+                            "name the authority of kubelets' certificates with kubeletCA=FILE, or \
+                             pin them (kubeletPins=FILE with the line `{}`), and leave out \
+                             kubeletInsecure=true",
+                            pin_line(trail, certificate.as_ref())
+                        ),
                     ),
                     (_, Some(certificate)) => {
                         let end = certificate.not_after.to_rfc3339_seconds();
@@ -113,7 +167,10 @@ impl<'a> Walk<'a> {
                         );
                         trail.warn("tls", shown, change);
                     }
-                    (Some(Verified::NodeName), None) => {
+                    (Verified::Pinned, None) => {
+                        trail.pass("tls", format!("{shown}; its key is pinned"))
+                    }
+                    (Verified::NodeName, None) => {
                         trail.pass("tls", format!("{shown}; verified by the node's name"));
                     }
                     (_, None) => trail.pass("tls", format!("{shown}; verified by the address")),
@@ -122,8 +179,15 @@ impl<'a> Walk<'a> {
             Err(untrusted) => {
                 let cause = (untrusted.cause, untrusted.reason);
                 let Failure { reason, advice, .. } = self.kubelets.explain(route, SUMMARY, cause);
+                let mut change = advice;
+                if let Some(certificate) = &untrusted.certificate
+                    && certificate.pin.is_some()
+                {
+                    let line = pin_line(trail, Some(certificate));
+                    change = format!("{change}\nline for kubeletPins: {line}");
+                }
                 let shown = untrusted.certificate.map(|shown| format!("; it shows {shown}"));
-                trail.fail("tls", format!("{reason}{}", shown.unwrap_or_default()), advice);
+                trail.fail("tls", format!("{reason}{}", shown.unwrap_or_default()), change);
             }
         }
     }
@@ -131,7 +195,7 @@ impl<'a> Walk<'a> {
     /// Asks for measurements and tells apart what a refusal means.
     async fn ask(&self, trail: &mut Trail, route: &Route, node: &Arc<Node>) {
         if !trail.is_open() {
-            for name in ["authentication", "authorization", "summary", "clock"] {
+            for name in ["authentication", "authorization", "summary", "clock", "endpoints"] {
                 trail.reaches(name);
             }
             return;
@@ -153,15 +217,40 @@ impl<'a> Walk<'a> {
                 trail.pass("authentication", self.shown_to_kubelets(route));
                 trail.pass("authorization", format!("{path} is given to us"));
                 self.read(trail, route, node, &answer, (path, remark));
+                if trail.reaches("endpoints") {
+                    self.endpoints(trail, route, path).await;
+                }
             }
             (path, _, Err(refusal)) => Self::refused(trail, path, refusal),
         }
     }
 
+    /// The other endpoints: none is needed while `path` answers.
+    async fn endpoints(&self, trail: &mut Trail, route: &Route, path: &'static str) {
+        let mut said = vec![format!("{path} answers")];
+        let mut refused = None;
+        for other in [SUMMARY, RESOURCE, CADVISOR].into_iter().filter(|other| *other != path) {
+            match self.try_ask(route, other).await {
+                Ok(_) => said.push(format!("{other} answers")),
+                Err(Refusal { status: Some(status), failure, .. }) => {
+                    said.push(format!("{other} is refused ({})", status.as_u16()));
+                    refused = refused.or(Some(failure.advice));
+                }
+                Err(Refusal { failure, .. }) => said.push(format!("{other}: {}", failure.reason)),
+            }
+        }
+        match refused {
+            Some(change) if !change.is_empty() && said.iter().any(|one| one.contains("(403)")) => {
+                trail.warn("endpoints", said.join(", "), change);
+            }
+            _ => trail.pass("endpoints", said.join(", ")),
+        }
+    }
+
     async fn try_ask(&self, route: &Route, path: &'static str) -> Result<Answer, Refusal> {
-        let authorization = self.authorization.as_ref().map_err(Clone::clone)?;
+        let entry = self.entry.as_ref().map_err(Clone::clone)?;
         let ask = Ask { path, post: None };
-        let asked = self.kubelets.fetch(route, &ask, authorization.as_ref());
+        let asked = self.kubelets.fetch(route, &ask, entry);
         if let Ok(answer) = timeout(self.options.kubelet_timeout, asked).await {
             return answer;
         }
@@ -175,8 +264,9 @@ impl<'a> Walk<'a> {
     }
 
     fn refused(trail: &mut Trail, path: &str, refusal: Refusal) {
-        const HOPS: [&str; 4] = ["authentication", "authorization", "summary", "clock"];
-        let Refusal { failure: Failure { hop, reason, advice }, status } = refusal;
+        const HOPS: [&str; 5] =
+            ["authentication", "authorization", "summary", "clock", "endpoints"];
+        let Refusal { failure: Failure { hop, reason, advice }, status, .. } = refusal;
         let failing = match hop {
             Hop::Authentication => 0,
             Hop::Authorization => 1,
@@ -231,13 +321,19 @@ impl<'a> Walk<'a> {
     }
 
     fn shown_to_kubelets(&self, route: &Route) -> String {
-        let token = matches!(self.authorization, Ok(Some(_)));
+        let token = self.entry.as_ref().is_ok_and(Entry::has_token);
         match route {
             Route::Proxy { .. } => "the API server is known to the kubelet".to_owned(),
             Route::Direct { .. } if token => "the kubelet accepts our token".to_owned(),
             Route::Direct { .. } => "the kubelet asks for no token of ours".to_owned(),
         }
     }
+}
+
+/// `NODE sha256:HEX`, as the file of pins takes it.
+fn pin_line(trail: &Trail, certificate: Option<&Certificate>) -> String {
+    let pin = certificate.and_then(|certificate| certificate.pin.as_deref());
+    format!("{} {}", trail.about(), pin.unwrap_or("sha256:…"))
 }
 
 /// What an answer held.
@@ -247,6 +343,9 @@ struct Seen {
 }
 
 fn read(answer: &Answer, node: &Arc<Node>, now: Timestamp, path: &str) -> Result<Seen, String> {
+    if is_web_page(&answer.body) {
+        return Err("it is a web page".to_owned());
+    }
     let mut draft = Draft::new(now, Registry::default());
     let mut decoder = Decoder::default();
     let read = match path {

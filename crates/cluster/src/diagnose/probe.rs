@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::certificate::Certificate;
 use crate::failure::{Cause, classify};
-use crate::tls::KubeletVerifier;
+use crate::tls::{KubeletVerifier, Trust};
 
 /// How long resolving, connecting or a handshake may take each.
 pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -114,7 +114,7 @@ async fn shake(
 
 /// TLS that accepts and shows nothing.
 fn unverified() -> Option<Arc<ClientConfig>> {
-    let verifier = KubeletVerifier::new(None, Arc::default());
+    let verifier = KubeletVerifier::new(Trust::anything(), Arc::default());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
     let config = builder.with_safe_default_protocol_versions().ok()?;

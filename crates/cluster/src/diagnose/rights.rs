@@ -39,8 +39,9 @@ const fn node(
     Right { group: "", resource: "nodes", subresource, verbs, optional, lost }
 }
 
+const EVENTS: &str = "no events are read where the other API has none; metrics need none";
 const NAMES: &str = "pods are not summed by workload";
-const WATCHED: [Right; 10] = [
+const WATCHED: [Right; 12] = [
     watch("", "nodes", "nothing is measured"),
     watch("", "pods", "pods have no labels, requests and owners"),
     watch("", "namespaces", "namespaces have no labels"),
@@ -50,7 +51,13 @@ const WATCHED: [Right; 10] = [
     watch("apps", "daemonsets", NAMES),
     watch("batch", "jobs", NAMES),
     watch("batch", "cronjobs", NAMES),
-    Right { optional: true, ..watch("", "events", "no events are read; metrics need none") },
+    Right {
+        optional: true,
+        ..watch("", "persistentvolumeclaims", "volumes have no claims with their sizes")
+    },
+    // Either group gives the same events; the newer one is asked first.
+    Right { optional: true, ..watch("events.k8s.io", "events", EVENTS) },
+    Right { optional: true, ..watch("", "events", EVENTS) },
 ];
 
 /// What the options need beyond watches.
@@ -191,6 +198,13 @@ impl Right {
             serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
         Ok(review.status)
     }
+}
+
+/// Whether our own rights allow the API server's node proxy; the error says why that cannot be
+/// asked.
+pub(crate) async fn may_proxy(connection: &Connection) -> Result<bool, String> {
+    let right = node("proxy", &["get"], true, "");
+    right.may(connection, "get").await.map(|verdict| verdict.allowed)
 }
 
 #[derive(Deserialize)]

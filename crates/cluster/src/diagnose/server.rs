@@ -24,7 +24,8 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// Tries every hop; who we are to the server, where it says so.
 pub(super) async fn walk(connection: &Connection, now: Clock, trail: &mut Trail) -> Option<String> {
-    if let Some(proxy) = &connection.config.proxy_url {
+    let config = connection.config();
+    if let Some(proxy) = &config.proxy_url {
         let host = proxy.host().unwrap_or_default();
         let port =
             proxy.port_u16().unwrap_or(if proxy.scheme_str() == Some("http") { 80 } else { 1080 });
@@ -33,9 +34,9 @@ pub(super) async fn walk(connection: &Connection, now: Clock, trail: &mut Trail)
             trail.skip("tls", "goes through the proxy; the request below tells".to_owned());
         }
     } else {
-        let host = connection.config.cluster_url.host().unwrap_or_default();
+        let host = config.cluster_url.host().unwrap_or_default();
         let https = is_https(connection);
-        let port = connection.config.cluster_url.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let port = config.cluster_url.port_u16().unwrap_or(if https { 443 } else { 80 });
         let reached = reach(connection, trail, host, port, false).await;
         if trail.reaches("tls") {
             match reached {
@@ -55,7 +56,7 @@ pub(super) async fn walk(connection: &Connection, now: Clock, trail: &mut Trail)
 }
 
 fn is_https(connection: &Connection) -> bool {
-    connection.config.cluster_url.scheme_str() == Some("https")
+    connection.config().cluster_url.scheme_str() == Some("https")
 }
 
 async fn reach(
@@ -106,8 +107,9 @@ async fn tls(
     address: SocketAddr,
     host: &str,
 ) {
-    let name = connection.config.tls_server_name.as_deref().unwrap_or(probe::bare(host));
-    let config = connection.config.rustls_client_config();
+    let settings = connection.config();
+    let name = settings.tls_server_name.as_deref().unwrap_or(probe::bare(host));
+    let config = settings.rustls_client_config();
     let (config, name) = match (config, ServerName::try_from(name.to_owned())) {
         (Ok(config), Ok(name)) => (Arc::new(config), name),
         (Err(error), _) => return fail(trail, "tls", &connection.explain(&error, "nodes")),
@@ -120,7 +122,7 @@ async fn tls(
         Ok(certificate) => {
             let shown = certificate.as_ref().map_or_else(String::new, ToString::to_string);
             let ends = certificate.filter(|certificate| certificate.ends_soon(now.now()));
-            if connection.config.accept_invalid_certs {
+            if settings.accept_invalid_certs {
                 let change = "leave out insecure=true (insecure-skip-tls-verify) and give the \
                               cluster's CA: certificate-authority in the kubeconfig";
                 trail.warn("tls", format!("not verified; {shown}"), change.to_owned());
@@ -174,7 +176,14 @@ async fn authentication(connection: &Connection, now: Clock, trail: &mut Trail) 
     let answer = match connection.within(asked, None).await {
         Ok(answer) => answer,
         Err(error) => {
-            fail(trail, "authentication", &error);
+            match credential.ends.filter(|end| *end <= now.now()) {
+                Some(end) => {
+                    let (end, reason) = (end.to_rfc3339_seconds(), &error.trouble().reason);
+                    let evidence = format!("{credential} ended at {end}: {reason}");
+                    trail.fail("authentication", evidence, credential.renewal(connection));
+                }
+                None => fail(trail, "authentication", &error),
+            }
             return None;
         }
     };
@@ -271,7 +280,7 @@ impl Answer {
             message: String,
         }
         let status: Option<Status> = serde_json::from_slice(&self.body).ok();
-        status.map(|status| status.message).unwrap_or_default()
+        status.map_or_else(|| crate::kubelet::shown(&self.body), |status| status.message)
     }
 }
 

@@ -15,6 +15,11 @@ impl Trail {
         Self { about, checks: Vec::new(), broken: None }
     }
 
+    /// What it leads to.
+    pub(super) fn about(&self) -> &str {
+        &self.about
+    }
+
     /// Whether the way goes on.
     pub(super) fn is_open(&self) -> bool {
         self.broken.is_none()

@@ -52,6 +52,15 @@ impl Asked {
                  endpoints"
                     .to_owned(),
             ),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY if self.port.is_none() => {
+                failure(
+                    Hop::Http,
+                    format!("the API server does not reach the kubelet ({status}{colon}{body})"),
+                    "mend the way from the API server to the node: firewalls, konnectivity, the \
+                     node's address"
+                        .to_owned(),
+                )
+            }
             _ => failure(
                 Hop::Http,
                 format!("the kubelet answers {status}{colon}{body}"),
@@ -99,7 +108,8 @@ impl Asked {
             }
             Cause::UntrustedIssuer => {
                 "let the cluster's CA sign kubelet certificates (serverTLSBootstrap: true), or \
-                 name their CA with kubeletCA=FILE, or give kubeletInsecure=true"
+                 name their CA with kubeletCA=FILE, or pin the certificate with kubeletPins=FILE \
+                 (`taffrail doctor` prints the line), or give kubeletInsecure=true"
             }
             Cause::WrongName => {
                 "issue the kubelet a certificate with its address or node name, or give \
@@ -111,6 +121,8 @@ impl Asked {
                  the kubelet's --client-ca-file"
             }
             Cause::NotTls => "give kubeletHttps=false, or the port that speaks https",
+            Cause::ByProxy => "",
+            Cause::NotHttp => "give kubeletHttps=true, or the port that speaks http",
             Cause::Handshake => "check that a kubelet of TLS 1.2 or later listens on this port",
             Cause::Cut => "look into the kubelet's log on that node: it may have restarted",
             Cause::Other => "",

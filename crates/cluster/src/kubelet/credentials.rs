@@ -1,11 +1,13 @@
 //! What we show to kubelets and what we trust of theirs: token, client certificate, authorities.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Empty;
+use kube::Config;
 use kube::client::ConfigExt;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -13,7 +15,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 
 use crate::connect::{ConnectError, Connection, Trouble, read_certificates};
-use crate::tls::{KubeletVerifier, NodeNames};
+use crate::tls::{KubeletVerifier, NodeNames, Pins, Trust, read_pins};
 
 type HeaderService =
     BoxCloneSyncService<Request<Empty<Bytes>>, Response<Option<HeaderValue>>, BoxError>;
@@ -25,9 +27,8 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    pub(crate) fn new(connection: &Connection) -> Result<Self, ConnectError> {
-        let layer =
-            connection.config.auth_layer().map_err(|error| connection.explain(&error, "nodes"))?;
+    pub(crate) fn new(config: &Config) -> Result<Self, kube::Error> {
+        let layer = config.auth_layer()?;
         // kube renews credentials inside its middleware only, so a request is led through it and
         // robbed of its header.
         let rob = service_fn(|request: Request<Empty<Bytes>>| async move {
@@ -44,28 +45,42 @@ impl Credentials {
     }
 }
 
-/// TLS towards kubelets, and whether it verifies their certificates. Authorities: `kubeletCA`,
-/// else the API server's; without any, or with `kubeletInsecure`, nothing is verified.
+/// TLS towards kubelets by `config`'s certificates, and whether it verifies theirs. Authorities:
+/// `kubeletCA`, else the API server's; then the pins of `kubeletPins`.
 pub(super) fn tls(
     connection: &Connection,
+    config: &Config,
     names: Arc<NodeNames>,
 ) -> Result<(Arc<ClientConfig>, bool), ConnectError> {
     let options = &connection.options;
     let authorities = match &options.kubelet_ca {
-        _ if options.kubelet_insecure => None,
-        Some(path) => Some(read_certificates(path)?),
-        None => connection.config.root_cert.clone(),
+        Some(path) => read_certificates(path)?,
+        None => config.root_cert.clone().unwrap_or_default(),
     };
-    let roots = authorities.map(|authorities| root_store(&authorities)).transpose()?;
-    let verifies = roots.is_some();
+    let pins = options.kubelet_pins.as_deref().map(pins).transpose()?.unwrap_or_default();
+    let known = !authorities.is_empty() || !pins.is_empty();
+    let anything = options.kubelet_insecure
+        || (!known && (config.accept_invalid_certs || options.unverified_without_authority));
+    let trust = Trust { roots: root_store(&authorities)?, pins, anything };
     // kube reads the client certificate; its verification is not wanted here.
-    let mut config = connection.config.clone();
+    let mut config = config.clone();
     config.root_cert = Some(Vec::new());
     config.root_cert_file = None;
     let mut tls =
         config.rustls_client_config().map_err(|error| connection.explain(&error, "nodes"))?;
-    tls.dangerous().set_certificate_verifier(Arc::new(KubeletVerifier::new(roots, names)));
-    Ok((Arc::new(tls), verifies))
+    tls.dangerous().set_certificate_verifier(Arc::new(KubeletVerifier::new(trust, names)));
+    Ok((Arc::new(tls), !anything))
+}
+
+fn pins(path: &Path) -> Result<Pins, ConnectError> {
+    let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+    read.and_then(|text| read_pins(&text)).map_err(|reason| {
+        ConnectError::Configuration(Trouble {
+            reason: format!("the pins {} cannot be read: {reason}", path.display()),
+            advice: "correct kubeletPins: a file with a line `NODE sha256:HEX` for each node"
+                .to_owned(),
+        })
+    })
 }
 
 fn root_store(authorities: &[Vec<u8>]) -> Result<RootCertStore, ConnectError> {

@@ -1,17 +1,16 @@
 //! Which nodes are asked, at which address, and when within a tick.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Node, Ready};
 
-use crate::options::{KUBELET_PORT, SourceOptions};
+use crate::options::{AddressKind, KUBELET_PORT, SourceOptions};
 
 /// A node, and where its kubelet is or why it is skipped.
 pub(super) struct Discovered {
     pub(super) node: Arc<Node>,
-    pub(super) target: Result<(IpAddr, u16), &'static str>,
+    pub(super) target: Result<(Box<str>, u16), &'static str>,
 }
 
 impl Discovered {
@@ -24,7 +23,10 @@ impl Discovered {
 }
 
 /// Where the kubelet of `node` is, or why it is not asked.
-pub(crate) fn target(node: &Node, options: &SourceOptions) -> Result<(IpAddr, u16), &'static str> {
+pub(crate) fn target(
+    node: &Node,
+    options: &SourceOptions,
+) -> Result<(Box<str>, u16), &'static str> {
     if node.ready == Ready::No {
         return Err("the node is not ready");
     }
@@ -32,22 +34,38 @@ pub(crate) fn target(node: &Node, options: &SourceOptions) -> Result<(IpAddr, u1
 }
 
 /// Where the kubelet of `node` is, whatever state the node is in.
-pub(super) fn address(node: &Node, options: &SourceOptions) -> Result<(IpAddr, u16), &'static str> {
+pub(super) fn address(
+    node: &Node,
+    options: &SourceOptions,
+) -> Result<(Box<str>, u16), &'static str> {
     let stated = Some(node.kubelet_port).filter(|port| *port != 0);
     let port = options.kubelet_port.or(stated).unwrap_or(KUBELET_PORT);
-    let address = scrape_address(node).ok_or("the node has no valid hostname and/or IP address")?;
+    let address = scrape_address(node, &options.addresses)
+        .ok_or("the node has no valid hostname and/or IP address")?;
     Ok((address, port))
 }
 
-/// The last `InternalIP` that is one, else the first `ExternalIP`.
-pub fn scrape_address(node: &Node) -> Option<IpAddr> {
-    let of = |kind: &'static str| {
-        node.addresses
-            .iter()
-            .filter(move |(found, _)| **found == *kind)
-            .filter_map(|(_, address)| address.parse().ok())
+/// Addresses and names in the order of `kinds`; without any, the last `InternalIP` that is one,
+/// else the first `ExternalIP`. An IPv6 address has no brackets.
+pub fn scrape_address(node: &Node, kinds: &[AddressKind]) -> Option<Box<str>> {
+    let of = |kind: AddressKind| {
+        let found = node.addresses.iter().filter(move |(found, _)| **found == *kind.name());
+        found.filter_map(move |(_, address)| {
+            use AddressKind::{ExternalIp, InternalIp};
+            let address = address.trim();
+            match address.parse::<std::net::IpAddr>() {
+                Ok(address) => Some(Box::from(address.to_string())),
+                Err(_) if matches!(kind, InternalIp | ExternalIp) => None,
+                Err(_) => (!address.is_empty()).then(|| Box::from(address)),
+            }
+        })
     };
-    of("InternalIP").next_back().or_else(|| of("ExternalIP").next())
+    if kinds.is_empty() {
+        return of(AddressKind::InternalIp)
+            .next_back()
+            .or_else(|| of(AddressKind::ExternalIp).next());
+    }
+    kinds.iter().find_map(|kind| of(*kind).next())
 }
 
 /// Over how long the requests of one tick are spread: Heapster's 8 ms a node, at most 4 s.
@@ -101,6 +119,27 @@ mod tests {
             Ok("1.1.1.1:12345"),
         );
         check(Ready::Yes, &[("InternalIP", "fd00::1")], Ok("fd00::1:12345"));
+        let options = |list: &str| {
+            let text = format!("kubernetes:?kubeletAddresses={list}");
+            SourceOptions::parse(&text, &|_| None, Defaults::taffrail()).unwrap().addresses
+        };
+        let node = Node {
+            addresses: [
+                ("InternalIP", "10.0.0.1"),
+                ("Hostname", "n1"),
+                ("ExternalIP", "FD00::0:1"),
+            ]
+            .map(|(kind, address)| (kind.into(), address.into()))
+            .into(),
+            ..Node::default()
+        };
+        for (list, expected) in [
+            ("Hostname,InternalIP", Some("n1")),
+            ("InternalDNS,ExternalIP,InternalIP", Some("fd00::1")),
+            ("ExternalDNS", None),
+        ] {
+            assert_eq!(scrape_address(&node, &options(list)).as_deref(), expected, "{list}");
+        }
         let none = Err("the node has no valid hostname and/or IP address");
         check(Ready::Yes, &[("Hostname", "n1")], none);
     }

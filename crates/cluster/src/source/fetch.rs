@@ -1,18 +1,17 @@
 //! One node's requests within a tick: waits its phase, asks, and tries the other ways that exist.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
-use model::{Hop, Node, Timestamp};
+use http::StatusCode;
+use model::{Hop, Node, Timestamp, Verified};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::KubernetesSource;
 use crate::failure::Failure;
-use crate::kubelet::{Ask, Route};
+use crate::kubelet::{Ask, Entry, Route};
 use crate::options::{Endpoint, Via};
 use crate::telemetry;
 
@@ -27,7 +26,7 @@ pub(super) struct Job {
     pub(super) name: Arc<str>,
     /// Whether the node's durations get series of their own.
     pub(super) own_series: bool,
-    pub(super) address: IpAddr,
+    pub(super) address: Box<str>,
     pub(super) port: u16,
     /// When to ask.
     pub(super) begin: Instant,
@@ -48,7 +47,7 @@ impl Job {
     }
 
     fn direct(&self) -> Route {
-        Route::Direct { address: self.address, port: self.port }
+        Route::Direct { address: self.address.clone(), port: self.port }
     }
 
     fn proxy(&self) -> Route {
@@ -70,6 +69,7 @@ pub(super) struct Fetched {
     pub(super) url: Arc<str>,
     pub(super) proxied: bool,
     pub(super) took: Duration,
+    pub(super) verified: Verified,
     pub(super) result: Result<(Format, Bytes), Failure>,
 }
 
@@ -88,7 +88,7 @@ impl KubernetesSource {
     pub(super) async fn fetch(
         &self,
         job: &Job,
-        authorization: Option<&HeaderValue>,
+        entry: &Entry,
         permits: &Semaphore,
         deadline: Instant,
     ) -> Fetched {
@@ -101,12 +101,12 @@ impl KubernetesSource {
         };
         let begin = Instant::now();
         let mut route = job.route();
-        let mut result = self.ask(job, &route, authorization, begin, deadline).await;
+        let mut result = self.ask(job, &route, entry, begin, deadline).await;
         if let Err(first) = &result
-            && let Some(other) = self.other_route(job, &route, first.hop)
+            && let Some(other) = self.other_route(job, &route, first.hop).await
             && Instant::now() < deadline
         {
-            let second = self.ask(job, &other, authorization, Instant::now(), deadline).await;
+            let second = self.ask(job, &other, entry, Instant::now(), deadline).await;
             result = match second {
                 Ok(answer) => {
                     route = other;
@@ -127,18 +127,23 @@ impl KubernetesSource {
             url: self.kubelets.url(&route, path).into(),
             proxied: matches!(route, Route::Proxy { .. }),
             took: begin.elapsed(),
+            verified: if result.is_ok() {
+                self.kubelets.verified(&route)
+            } else {
+                Verified::NotAsked
+            },
             result,
         }
     }
 
     /// The way left after `failed` could not be used; `None` when an error is the kubelet's own.
-    fn other_route(&self, job: &Job, failed: &Route, hop: Hop) -> Option<Route> {
+    async fn other_route(&self, job: &Job, failed: &Route, hop: Hop) -> Option<Route> {
         let on_the_way = matches!(
             hop,
             Hop::Address | Hop::Connect | Hop::Tls | Hop::Timeout | Hop::Authentication
         );
         match failed {
-            Route::Direct { .. } if self.proxy_allowed && on_the_way => Some(job.proxy()),
+            Route::Direct { .. } if on_the_way && self.proxy.allowed().await => Some(job.proxy()),
             // The proxy was only remembered: the kubelet may have become reachable.
             Route::Proxy { .. } if self.options.via == Via::Auto => Some(job.direct()),
             _ => None,
@@ -149,12 +154,12 @@ impl KubernetesSource {
         &self,
         job: &Job,
         route: &Route,
-        authorization: Option<&HeaderValue>,
+        entry: &Entry,
         begin: Instant,
         deadline: Instant,
     ) -> Result<(Format, Bytes), Failure> {
         let limit = deadline.min(begin + self.options.kubelet_timeout);
-        let asked = self.ask_endpoints(job, route, authorization);
+        let asked = self.ask_endpoints(job, route, entry);
         let answer = match tokio::time::timeout_at(limit, asked).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure {
@@ -180,7 +185,7 @@ impl KubernetesSource {
         &self,
         job: &Job,
         route: &Route,
-        authorization: Option<&HeaderValue>,
+        entry: &Entry,
     ) -> Result<(Format, Bytes), Failure> {
         let get = |path| Ask { path, post: None };
         let (format, ask, fallback) = match self.options.endpoint {
@@ -195,13 +200,13 @@ impl KubernetesSource {
                 (Format::Summary, get(SUMMARY), Some((Format::Resource, get(RESOURCE))))
             }
         };
-        let refusal = match self.kubelets.fetch(route, &ask, authorization).await {
+        let refusal = match self.kubelets.fetch(route, &ask, entry).await {
             Ok(answer) => return Ok((format, answer.body)),
             Err(refusal) => refusal,
         };
         match fallback {
             Some((other, ask)) if is_missing(format, refusal.status) => {
-                let answer = self.kubelets.fetch(route, &ask, authorization).await;
+                let answer = self.kubelets.fetch(route, &ask, entry).await;
                 answer.map(|answer| (other, answer.body)).map_err(|refusal| refusal.failure)
             }
             _ => Err(refusal.failure),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Hop, Target, TargetState, Timestamp};
+use model::{Hop, Target, TargetState, Timestamp, Verified};
 
 use crate::failure::Failure;
 
@@ -36,12 +36,13 @@ pub(super) struct Outcome {
     /// Body bytes.
     pub(super) read: Result<u64, Failure>,
     pub(super) now: Timestamp,
+    pub(super) verified: Verified,
 }
 
 impl History {
     /// Notes a request; its target.
     pub(super) fn asked(&mut self, node: &Arc<str>, outcome: Outcome) -> Target {
-        let Outcome { url, took, read, now } = outcome;
+        let Outcome { url, took, read, now, verified } = outcome;
         let standing = match &read {
             Ok(_) => Standing::Up,
             Err(failure) => Standing::Failed(failure.hop),
@@ -60,7 +61,7 @@ impl History {
                 (TargetState::Failed { hop, reason, advice }, 0)
             }
         };
-        self.target(node, url, state, took, body_bytes)
+        Target { verified, ..self.target(node, url, state, took, body_bytes) }
     }
 
     /// Notes that the node was not asked; its target.
@@ -83,7 +84,17 @@ impl History {
         body_bytes: u64,
     ) -> Target {
         let (since, last_success) = (self.since, self.last_success);
-        Target { node: Arc::clone(node), url, state, since, last_success, took, body_bytes }
+        let verified = Verified::NotAsked;
+        Target {
+            node: Arc::clone(node),
+            url,
+            state,
+            since,
+            last_success,
+            took,
+            body_bytes,
+            verified,
+        }
     }
 }
 

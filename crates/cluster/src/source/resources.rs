@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use model::{Draft, EntityKind, Hop, Node, NodeSamples, Registry, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use super::KubernetesSource;
 use super::discovery::{address, phase, spread};
 use crate::decode::Decoder;
 use crate::failure::Failure;
-use crate::kubelet::{Ask, Refusal, Route};
+use crate::kubelet::{Ask, Entry, Refusal, Route};
 use crate::options::Via;
 use crate::telemetry;
 
@@ -80,14 +80,14 @@ impl KubernetesSource {
         let names: HashSet<Box<str>> = nodes.iter().map(|node| node.name.clone()).collect();
         old.retain(|name| names.contains(name));
         let mut decoder = Decoder::default();
-        match self.kubelets.authorization().await {
+        match self.kubelets.entry().await {
             Err(failure) => {
                 tracing::debug!(reason = failure.reason, "resource metrics cannot be asked for");
                 for node in &nodes {
                     taker.failed(&node.name);
                 }
             }
-            Ok(authorization) => {
+            Ok(entry) => {
                 let permits = Semaphore::new(self.options.kubelet_concurrency);
                 let (spread, begin) = (spread(nodes.len()), Instant::now());
                 let mut running: FuturesUnordered<_> = nodes
@@ -95,11 +95,11 @@ impl KubernetesSource {
                     .map(|node| {
                         let (begin, lacks) =
                             (begin + phase(&node.name, spread), old.contains(&node.name));
-                        let (permits, authorization) = (&permits, authorization.as_ref());
+                        let (permits, entry) = (&permits, &entry);
                         async move {
                             tokio::time::sleep_until(begin).await;
                             let _place = permits.acquire().await;
-                            (node, self.resource(node, lacks, authorization, deadline).await)
+                            (node, self.resource(node, lacks, entry, deadline).await)
                         }
                     })
                     .collect();
@@ -152,7 +152,7 @@ impl KubernetesSource {
         &self,
         node: &Node,
         lacks: bool,
-        authorization: Option<&HeaderValue>,
+        entry: &Entry,
         deadline: Instant,
     ) -> Result<Body, Failure> {
         let (address, port) = address(node, &self.options).map_err(|reason| Failure {
@@ -164,15 +164,15 @@ impl KubernetesSource {
             (Route::Direct { address, port }, Route::Proxy { node: node.name.clone() });
         let first = if self.options.via == Via::Proxy { &proxy } else { &direct };
         let began = Instant::now();
-        let mut answer = self.resource_by(first, lacks, authorization, deadline).await;
+        let mut answer = self.resource_by(first, lacks, entry, deadline).await;
         let blocked = |hop| matches!(hop, Hop::Connect | Hop::Tls | Hop::Timeout);
         if let Err(failure) = &answer
-            && self.proxy_allowed
             && self.options.via == Via::Auto
             && blocked(failure.hop)
             && Instant::now() < deadline
+            && self.proxy.allowed().await
         {
-            answer = self.resource_by(&proxy, lacks, authorization, deadline).await;
+            answer = self.resource_by(&proxy, lacks, entry, deadline).await;
         }
         metrics::histogram!(telemetry::RESOURCE_DURATION).record(began.elapsed().as_secs_f64());
         answer
@@ -182,20 +182,20 @@ impl KubernetesSource {
         &self,
         route: &Route,
         lacks: bool,
-        authorization: Option<&HeaderValue>,
+        entry: &Entry,
         deadline: Instant,
     ) -> Result<Body, Failure> {
         let limit = deadline.min(Instant::now() + self.options.kubelet_timeout);
         let asked = async {
             let ask = |path| Ask { path, post: None };
             if !lacks {
-                match self.kubelets.fetch(route, &ask(RESOURCE), authorization).await {
+                match self.kubelets.fetch(route, &ask(RESOURCE), entry).await {
                     Ok(answer) => return Ok(Body::Resource(answer.body)),
                     Err(Refusal { status: Some(StatusCode::NOT_FOUND), .. }) => {}
                     Err(refusal) => return Err(refusal.failure),
                 }
             }
-            let answer = self.kubelets.fetch(route, &ask(SUMMARY), authorization).await;
+            let answer = self.kubelets.fetch(route, &ask(SUMMARY), entry).await;
             answer.map(|answer| Body::Summary(answer.body)).map_err(|refusal| refusal.failure)
         };
         match tokio::time::timeout_at(limit, asked).await {

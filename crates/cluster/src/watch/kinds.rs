@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{Counts, Inventory, Namespace, Node, Owner, Pod, Workload};
+use model::{Claim, Counts, Inventory, Namespace, Node, Owner, Pod, Workload};
 
 use super::{Seen, Watched};
 use crate::inventory;
 use crate::wire::object;
 
 /// Every watched kind; the first three are what the source and the processors cannot do without.
-pub(super) const ALL: [&str; 9] = [
+pub(super) const ALL: [&str; 10] = [
     <object::Node as Watched>::PLURAL,
     <object::Namespace as Watched>::PLURAL,
     <object::Pod as Watched>::PLURAL,
@@ -19,6 +19,7 @@ pub(super) const ALL: [&str; 9] = [
     <object::DaemonSet as Watched>::PLURAL,
     <object::Job as Watched>::PLURAL,
     <object::CronJob as Watched>::PLURAL,
+    <object::PersistentVolumeClaim as Watched>::PLURAL,
 ];
 
 impl Watched for object::Node {
@@ -88,6 +89,30 @@ impl Watched for object::Pod {
 
     fn retain(seen: &Seen, inventory: &mut Inventory) {
         inventory.retain_pods(|pod| seen.contains(&pod.namespace, &pod.name));
+    }
+}
+
+impl Watched for object::PersistentVolumeClaim {
+    type Record = Claim;
+    const PLURAL: &'static str = "persistentvolumeclaims";
+
+    fn record(self, _: &str) -> Claim {
+        inventory::claim(self)
+    }
+
+    fn put(record: Claim, inventory: &mut Inventory) {
+        let known = inventory.claim(&record.namespace, &record.name);
+        if known.is_none_or(|known| **known != record) {
+            inventory.put_claim(Arc::new(record));
+        }
+    }
+
+    fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
+        inventory.remove_claim(namespace, name);
+    }
+
+    fn retain(seen: &Seen, inventory: &mut Inventory) {
+        inventory.retain_claims(|claim| seen.contains(&claim.namespace, &claim.name));
     }
 }
 

@@ -216,6 +216,15 @@ object! {
     /// A cron job.
     CronJob<IgnoredAny> {} "CronJob" "batch" "cronjobs" NamespaceResourceScope
 }
+object! {
+    /// A persistent volume claim.
+    PersistentVolumeClaim<IgnoredAny> {
+        /// What it shall be.
+        spec: ClaimSpec,
+        /// What it is.
+        status: ClaimStatus,
+    } "PersistentVolumeClaim" "" "persistentvolumeclaims" NamespaceResourceScope
+}
 
 mod parts;
 pub use parts::*;

@@ -87,7 +87,7 @@ async fn tls_failures_name_the_certificates_fault() {
             "{{apiVersion: v1, kind: Config, current-context: c,
                contexts: [{{name: c, context: {{cluster: c, user: u}}}}],
                clusters: [{{name: c, cluster: {{server: 'https://{}', certificate-authority: ca.crt}}}}],
-               users: []}}",
+               users: [{{name: u, user: {{}}}}]}}",
             server.address
         );
         std::fs::write(&path, kubeconfig).unwrap();

@@ -3,9 +3,10 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use cluster::{Connection, Defaults, KubernetesSource, SourceOptions, Verified};
+use cluster::{Connection, Defaults, KubernetesSource, SourceOptions};
 use model::{
     Draft, EntityKind, Hop, Inventory, Node, Ready, Registry, Target, TargetState, Timestamp,
+    Verified,
 };
 use pipeline::{Clock, Source, Window};
 use tokio::time::Instant;
@@ -256,8 +257,8 @@ async fn certificates_are_verified_by_address_or_node_name() {
         let certificate = authority.sign(names);
         let kubelet = Server::https(&certificate, |_| answer(200, SUMMARY)).await;
         let mut bench = Bench::with_authority(&port(&kubelet), &authority).await;
-        assert_eq!(bench.target().await.state, TargetState::Up);
-        assert_eq!(bench.source.verified(&node("node1")), Some(expected));
+        let target = bench.target().await;
+        assert_eq!((target.state, target.verified), (TargetState::Up, expected));
         assert_eq!(kubelet.seen()[0].authorization.as_deref(), Some("Bearer secret"));
         assert!(bench.source.notices().is_empty());
     }
@@ -286,8 +287,8 @@ async fn a_bad_certificate_says_what_is_wrong_with_it() {
         assert!(kubelet.seen().is_empty());
         bench =
             Bench::with_authority(&format!("{}&kubeletInsecure=true", port(&kubelet)), &ours).await;
-        assert_eq!(bench.target().await.state, TargetState::Up);
-        assert_eq!(bench.source.verified(&node("node1")), Some(Verified::Nothing));
+        let target = bench.target().await;
+        assert_eq!((target.state, target.verified), (TargetState::Up, Verified::Nothing));
         assert_eq!(bench.source.notices().len(), 1);
     }
 }
@@ -306,21 +307,54 @@ async fn the_wrong_scheme_is_told() {
     assert!(advice.contains("--authentication-token-webhook"), "{advice}");
 }
 
+/// Pins stand behind authorities: a certificate that one vouches for needs none.
 #[tokio::test]
-async fn outside_the_cluster_the_api_server_stands_in() {
-    let api = Server::http(|seen| match &*seen.path {
-        "/api/v1/nodes/node1/proxy/stats/summary" => answer(200, SUMMARY),
-        other => answer(404, other.to_owned()),
-    })
-    .await;
-    let closed = Server::http(|_| answer(200, SUMMARY)).await.port();
-    let text = format!(
-        "kubernetes.summary_api:http://127.0.0.1:{}?inClusterConfig=false&kubeletPort={closed}&kubeletVia=auto",
-        api.port()
-    );
-    let mut bench = Bench::build(&text, PATIENCE, tempfile::tempdir().unwrap()).await;
+async fn a_pinned_certificate_needs_no_authority() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let certificate = theirs.sign(&["elsewhere"]);
+    let kubelet = Server::https(&certificate, |_| answer(200, SUMMARY)).await;
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("pins");
+    let text = format!("node1 {}\n", certificate.fingerprint());
+    std::fs::write(&path, &text).unwrap();
+    let options = format!("{}&kubeletPins={}", port(&kubelet), path.display());
+    let mut bench = Bench::with_authority(&options, &ours).await;
     let target = bench.target().await;
-    assert_eq!(target.state, TargetState::Up);
-    assert!(target.url.ends_with("/api/v1/nodes/node1/proxy/stats/summary"), "{}", target.url);
-    assert_eq!(bench.target().await.state, TargetState::Up);
+    assert_eq!((target.state, target.verified), (TargetState::Up, Verified::Pinned));
+    assert!(bench.source.notices().is_empty());
+    // Another node's pin is none of this one's.
+    std::fs::write(&path, text.replace("node1", "node2")).unwrap();
+    bench = Bench::with_authority(&options, &ours).await;
+    bench.fails(Hop::Tls).await;
+}
+
+#[tokio::test]
+async fn outside_the_cluster_the_api_server_stands_in_where_our_rights_allow_it() {
+    for allowed in [true, false] {
+        let api = Server::http(move |seen| match &*seen.path {
+            "/api/v1/nodes/node1/proxy/stats/summary" => answer(200, SUMMARY),
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" => {
+                assert!(seen.body.contains(r#""subresource":"proxy""#), "{}", seen.body);
+                answer(201, format!(r#"{{"status":{{"allowed":{allowed}}}}}"#))
+            }
+            other => answer(404, other.to_owned()),
+        })
+        .await;
+        let closed = Server::http(|_| answer(200, SUMMARY)).await.port();
+        let text = format!(
+            "kubernetes.summary_api:http://127.0.0.1:{}?inClusterConfig=false&kubeletPort={closed}&kubeletVia=auto",
+            api.port()
+        );
+        let mut bench = Bench::build(&text, PATIENCE, tempfile::tempdir().unwrap()).await;
+        if !allowed {
+            bench.fails(Hop::Connect).await;
+            continue;
+        }
+        let target = bench.target().await;
+        assert_eq!((&target.state, target.verified), (&TargetState::Up, Verified::ByApiServer));
+        assert!(target.url.ends_with("/api/v1/nodes/node1/proxy/stats/summary"), "{}", target.url);
+        assert_eq!(bench.target().await.state, TargetState::Up);
+        let asked = api.seen().iter().filter(|seen| seen.path.contains("selfsubject")).count();
+        assert_eq!(asked, 1);
+    }
 }

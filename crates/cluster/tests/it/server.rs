@@ -13,9 +13,10 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -56,6 +57,24 @@ impl Server {
         let key = PrivateKeyDer::try_from(certificate.key.serialize_der()).unwrap();
         let chain = vec![certificate.certificate.der().clone()];
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+        Self::start(Some(TlsAcceptor::from(Arc::new(config.unwrap()))), Arc::new(answer)).await
+    }
+
+    /// One that lets only clients in whose certificate `clients` signed.
+    pub(crate) async fn mutual(
+        certificate: &Certificate,
+        clients: &Authority,
+        answer: impl Fn(&Seen) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
+        let key = PrivateKeyDer::try_from(certificate.key.serialize_der()).unwrap();
+        let chain = vec![certificate.certificate.der().clone()];
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.0.as_ref().der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let config = ServerConfig::builder()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(chain, key);
         Self::start(Some(TlsAcceptor::from(Arc::new(config.unwrap()))), Arc::new(answer)).await
     }
 
@@ -143,6 +162,8 @@ pub(crate) fn hang() -> Response<Body> {
     Response::new(StreamBody::new(futures_util::stream::pending().boxed()))
 }
 
+static AUTHORITIES: AtomicUsize = AtomicUsize::new(1);
+
 /// An authority that signs certificates.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -155,6 +176,9 @@ pub(crate) struct Certificate {
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Authorities of the same name are told apart by signatures only, which is a case of its own.
+        let number = AUTHORITIES.fetch_add(1, Ordering::SeqCst);
+        params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -168,14 +192,36 @@ impl Authority {
         self.sign_until(names, 4000)
     }
 
-    /// One that expired on the first day of `year`.
-    pub(crate) fn sign_until(&self, names: &[&str], year: i32) -> Certificate {
+    /// One that is valid from the first day of one year to that of another.
+    pub(crate) fn sign_between(&self, names: &[&str], from: i32, until: i32) -> Certificate {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
-        params.not_before = rcgen::date_time_ymd(1990, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
         Certificate { certificate: params.signed_by(&key, &self.0).unwrap(), key }
+    }
+
+    /// One that expired on the first day of `year`.
+    pub(crate) fn sign_until(&self, names: &[&str], year: i32) -> Certificate {
+        self.sign_between(names, 1990, year)
+    }
+}
+
+impl Certificate {
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// As `openssl x509 -fingerprint -sha256` shows it.
+    pub(crate) fn fingerprint(&self) -> String {
+        let hash = ring::digest::digest(&ring::digest::SHA256, self.certificate.der());
+        let bytes: Vec<String> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("sha256:{}", bytes.join(":"))
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
     }
 }
 

@@ -41,6 +41,14 @@ fn event(kind: &str, object: &str) -> String {
     format!(r#"{{"type":"{kind}","object":{object}}}"#)
 }
 
+/// What an API server says whose feature gate `WatchList` is off.
+fn no_streams() -> Response<Body> {
+    answer(
+        422,
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"sendInitialEvents: Forbidden","reason":"Invalid","code":422}"#,
+    )
+}
+
 /// First a list of a, b in two pages, then c comes, a goes and the watch is too old; then a
 /// list of c, d.
 fn pods(seen: &Seen, lists: &AtomicUsize) -> Response<Body> {
@@ -74,6 +82,7 @@ fn pods(seen: &Seen, lists: &AtomicUsize) -> Response<Body> {
 async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
     let lists = AtomicUsize::new(0);
     let server = Server::http(move |seen| match &*seen.path {
+        _ if seen.query.contains("sendInitialEvents") => no_streams(),
         "/api/v1/pods" => pods(seen, &lists),
         "/apis/apps/v1/daemonsets" => answer(
             403,
@@ -128,4 +137,64 @@ async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
             (kind, failure) => assert!(status.synced && failure.is_none(), "{kind} {failure:?}"),
         }
     }
+}
+
+const MARK: &str = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"9","creationTimestamp":null,"annotations":{"k8s.io/initial-events-end":"true"}}}"#;
+
+/// Names of the pods once the watch of pods has listed.
+async fn streamed(
+    streams: fn() -> Response<Body>,
+    asked: &'static AtomicUsize,
+) -> (String, Vec<Seen>) {
+    asked.store(0, Ordering::SeqCst);
+    let server = Server::http(move |seen| match &*seen.path {
+        "/api/v1/pods" if seen.query.contains("sendInitialEvents") => {
+            asked.fetch_add(1, Ordering::SeqCst);
+            streams()
+        }
+        _ if seen.query.contains("sendInitialEvents") => events(&[event("BOOKMARK", MARK)], false),
+        _ if seen.query.contains("watch=true") => events(&[], false),
+        "/api/v1/pods" => list(&pod("paged", 1), "", 10),
+        _ => list("", "", 5),
+    })
+    .await;
+    let source = format!("kubernetes:http://{}?inClusterConfig=false", server.address);
+    let options = SourceOptions::parse(&source, &|_| None, Defaults::heapster()).unwrap();
+    let connection = Connection::resolve(&options, &|_| None).await.unwrap();
+    let cluster = Cluster::start(&connection, Clock::system());
+    cluster
+        .watches
+        .board
+        .until(|statuses| statuses.iter().all(|status| status.synced && status.failure.is_none()))
+        .await;
+    let inventory = cluster.inventory.read().unwrap();
+    let mut names: Vec<String> = inventory.pods().map(|pod| pod.name.to_string()).collect();
+    names.sort_unstable();
+    let pods = server.seen().into_iter().filter(|seen| seen.path == "/api/v1/pods").collect();
+    (names.join(","), pods)
+}
+
+#[tokio::test]
+async fn lists_are_streamed_where_the_api_server_can() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let whole = || {
+        events(
+            &[event("ADDED", &pod("a", 3)), event("ADDED", &pod("b", 4)), event("BOOKMARK", MARK)],
+            false,
+        )
+    };
+    let (names, pods) = streamed(whole, &ASKED).await;
+    assert_eq!(names, "a,b");
+    assert!(pods.iter().all(|seen| seen.query.contains("watch=true")), "{pods:?}");
+}
+
+/// Time passes by itself only while nothing else can happen.
+#[tokio::test]
+async fn a_streamed_list_without_an_end_is_asked_in_pages() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let endless = || events(&[event("ADDED", &pod("a", 3))], false);
+    let (names, pods) = streamed(endless, &ASKED).await;
+    assert_eq!(names, "paged");
+    assert!(pods.iter().any(|seen| seen.query.contains("limit=500")), "{pods:?}");
+    assert_eq!(ASKED.load(Ordering::SeqCst), 1, "it is remembered");
 }

@@ -93,7 +93,7 @@ impl Api {
 
     /// Whose token it is, as long as it is good.
     pub(super) fn owner(&self, token: &str) -> Option<Caller> {
-        if token == self.token {
+        if self.admins.takes(Some(token)) {
             return Some(Caller::admin());
         }
         self.tokens.owner(token, (self.now)().secs())

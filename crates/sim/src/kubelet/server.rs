@@ -13,6 +13,7 @@ use crate::faults::{Fault, Table};
 use crate::http::{Body, Cut, JSON, PROMETHEUS, TEXT, answer, bearer, streamed};
 use crate::objects::{Cluster, Object, Version, render};
 use crate::telemetry;
+use crate::tokens::AdminTokens;
 
 /// Bytes per chunk of an oversized answer.
 const CHUNK: u64 = 64 * 1024;
@@ -22,7 +23,7 @@ pub(crate) struct Kubelets {
     pub cluster: Arc<Cluster>,
     pub faults: Arc<Table>,
     pub now: Now,
-    pub token: String,
+    pub tokens: Arc<AdminTokens>,
 }
 
 /// The parts of a request that matter to a kubelet.
@@ -46,7 +47,7 @@ impl Kubelets {
         request: Request<'_>,
         headers: &HeaderMap,
     ) -> Result<Response<Body>, Cut> {
-        let authorized = !secure || bearer(headers) == Some(self.token.as_str());
+        let authorized = !secure || self.tokens.takes(bearer(headers));
         self.answer_as(node, authorized, request).await
     }
 

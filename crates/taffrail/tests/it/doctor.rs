@@ -101,7 +101,7 @@ async fn a_healthy_cluster_passes_everywhere() {
     assert_eq!(diagnosis["firstChange"], Value::Null);
     let checks = diagnosis["checks"].as_array().unwrap();
     assert!(checks.iter().all(|check| check["outcome"] == "pass"), "{diagnosis:#}");
-    assert_eq!(checks.len(), 7 + 12 + 1 + 3 * 7);
+    assert_eq!(checks.len(), 7 + 14 + 1 + 3 * 8);
     check(&diagnosis, "API server", "authentication", &["a token", "sim-admin"]);
     check(&diagnosis, "API server", "tls", &["issued by taffrail-sim-ca", "until 2099"]);
     check(&diagnosis, "node-2", "tls", &["for node-2, 127.1.0.2", "verified by the address"]);

@@ -93,6 +93,7 @@ fn target(node: &str, path: &str, state: TargetState) -> Target {
         last_success: Timestamp::NEVER,
         took: Duration::ZERO,
         body_bytes: 0,
+        verified: model::Verified::NotAsked,
     }
 }
 

@@ -298,6 +298,30 @@ pub struct NamespaceStatus {
     pub phase: String,
 }
 
+/// What a claim shall be.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimSpec {
+    /// Bytes asked for.
+    pub resources: Option<ContainerResources>,
+    /// Its class.
+    #[serde(default)]
+    pub storage_class_name: String,
+    /// The volume it is bound to.
+    #[serde(default)]
+    pub volume_name: String,
+}
+
+/// What a claim is.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct ClaimStatus {
+    /// `Bound`, `Pending` or `Lost`.
+    #[serde(default)]
+    pub phase: String,
+    /// Bytes there are.
+    pub capacity: Option<Amounts>,
+}
+
 /// Replicas wanted.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Replicas {
