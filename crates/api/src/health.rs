@@ -1,5 +1,7 @@
 //! `/healthz`: whether batches arrive and hold something. Source: Heapster's check.
 
+pub(crate) mod port;
+
 use std::sync::Arc;
 use std::time::Duration;
 

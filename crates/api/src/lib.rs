@@ -32,6 +32,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
+pub use health::port::{Healthy, serve_health};
 pub use holdings::{ReplicaFacts, StoreFacts, StoreLevel};
 pub use kubernetes::router as kubernetes_router;
 pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gate, Trust, User};

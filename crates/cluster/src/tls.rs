@@ -217,13 +217,8 @@ pub(crate) fn pin_of(end_entity: &CertificateDer<'_>) -> Option<[u8; 32]> {
 
 /// `sha256:` and 64 digits.
 pub(crate) fn shown_pin(pin: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-    let mut text = "sha256:".to_owned();
-    for byte in pin {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    let digits: Vec<String> = pin.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", digits.concat())
 }
 
 /// Reads a file of pins: `NODE sha256:HEX` a line (colons between bytes are taken too), `#` begins

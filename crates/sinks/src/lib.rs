@@ -18,6 +18,7 @@ mod path;
 mod plan;
 mod protobuf;
 mod queue;
+mod reach;
 mod select;
 mod settings;
 pub mod telemetry;
@@ -59,6 +60,7 @@ use model::LabelOptions;
 pub use deliver::{AlertSink, EventSink, Sink, SinkStatus, StatusHandle};
 pub use error::Error;
 pub use influxdb::InfluxReader;
+pub use reach::{Reach, Reached};
 pub use settings::{COMMON, Clock, redact};
 
 use plan::{AlertPlan, EventPlan, Plan};

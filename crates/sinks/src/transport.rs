@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::Error;
 use crate::plan::Transport;
+use crate::reach::Reached;
 use crate::settings::Settings;
 
 pub(crate) use answer::Judge;
@@ -125,6 +126,26 @@ impl Sender {
         Ok(Some(Self { way, limit }))
     }
 
+    /// Whether the destination is there and knows us, without sending what it would keep.
+    pub(crate) async fn reach(&self) -> Reached {
+        let attempt = async {
+            match &self.way {
+                Way::Http(sender) => sender.reach().await,
+                Way::Tcp(address) | Way::Riemann(address) => reach_tcp(address).await,
+                Way::Udp(_) => Reached::Untold("datagrams are not answered".to_owned()),
+                Way::Files(plan) => match tokio::fs::metadata(&plan.folder).await {
+                    Ok(found) if found.is_dir() => Reached::Yes("the folder is there".to_owned()),
+                    Ok(_) => Reached::No("it is no folder".to_owned()),
+                    Err(error) => Reached::No(error.to_string()),
+                },
+                Way::Kafka(sender) => reach_any(sender.brokers()).await,
+                Way::Smtp(sender) => reach_tcp(sender.server()).await,
+            }
+        };
+        let late = || Reached::No(format!("no answer within {:?}", self.limit));
+        timeout(self.limit, attempt).await.unwrap_or_else(|_| late())
+    }
+
     /// What must be done before chunks are taken, such as making a database.
     pub(crate) async fn prepare(&self) -> Outcome {
         match &self.way {
@@ -151,4 +172,23 @@ impl Sender {
             .await
             .unwrap_or_else(|_| Outcome::failed(format_args!("not done within {:?}", self.limit)))
     }
+}
+
+async fn reach_tcp(address: &str) -> Reached {
+    match tokio::net::TcpStream::connect(address).await {
+        Ok(_) => Reached::Yes("it takes connections".to_owned()),
+        Err(error) => Reached::No(error.to_string()),
+    }
+}
+
+/// Any of several, the first error where none is there.
+async fn reach_any(addresses: &[String]) -> Reached {
+    let mut first = None;
+    for address in addresses {
+        match reach_tcp(address).await {
+            Reached::No(reason) => first = first.or(Some(format!("{address}: {reason}"))),
+            reached => return reached,
+        }
+    }
+    Reached::No(first.unwrap_or_else(|| "there is no address".to_owned()))
 }

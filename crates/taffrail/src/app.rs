@@ -22,7 +22,7 @@ use crate::input::Input;
 use crate::outputs;
 
 mod deliver;
-mod events;
+pub(crate) mod events;
 mod history;
 mod listen;
 pub(crate) mod measure;
@@ -86,8 +86,7 @@ impl App {
             Some(replica) => measure::shared(replica, input, resolution, clock).await?,
             None => measure::measured(input, clock)?,
         };
-        let events =
-            EventIntake::begin(config, history.as_ref(), measured.cluster.as_mut(), clock)?;
+        let events = EventIntake::begin(config, history.as_ref(), &mut measured, clock)?;
         let facts = ProcessFacts::new(
             facts_at_start(&measured, resolution, clock),
             measured.subject(config, clock, self_metrics.clone()),

@@ -307,6 +307,15 @@ pub(crate) struct DoctorArgs {
     /// Try every node's kubelet instead of a sample of five.
     #[arg(long)]
     pub(crate) all_nodes: bool,
+    /// Sinks that would be fed, as for `taffrail serve`: each is reached, and sent nothing.
+    #[arg(long, value_name = "URI")]
+    pub(crate) sink: Vec<String>,
+    /// Sinks of events, likewise.
+    #[arg(long, value_name = "URI")]
+    pub(crate) event_sink: Vec<String>,
+    /// Folder that would keep history: whether it can be written, and how much room there is.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// How the result looks.
     #[arg(long, value_enum, default_value_t = DoctorOutput::Text)]
     pub(crate) output: DoctorOutput,

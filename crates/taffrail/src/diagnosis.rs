@@ -1,6 +1,11 @@
 //! What is tried to find out why nothing, or not everything, is measured: a cluster's hops by the
 //! `cluster` crate, this machine's files here; the same for `taffrail doctor` and a running server.
 
+mod outlets;
+
+pub(crate) use outlets::{of_disk, of_sinks};
+
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +71,7 @@ pub(crate) fn of_watches(board: &WatchBoard) -> Vec<Check> {
 
 /// The sinks of a running server, by what the self-metrics in `exposition` say of them. One of
 /// `kinds` that they do not mention is skipped.
-pub(crate) fn of_sinks(kinds: &[String], exposition: &str) -> Vec<Check> {
+pub(crate) fn of_running_sinks(kinds: &[String], exposition: &str) -> Vec<Check> {
     let values = |name: &'static str| {
         exposition.lines().filter_map(move |line| {
             let (labels, value) = line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once("} ")?;
@@ -164,6 +169,8 @@ pub(crate) struct Subject {
     pub(crate) watches: Option<WatchBoard>,
     /// Kinds of its sinks.
     pub(crate) sinks: Arc<[String]>,
+    /// Folder of its history.
+    pub(crate) data_dir: Option<PathBuf>,
     pub(crate) self_metrics: PrometheusHandle,
     pub(crate) clock: Clock,
 }
@@ -189,7 +196,8 @@ impl Subject {
             Some(board) => checks.extend(of_watches(board)),
             None => {}
         }
-        checks.extend(of_sinks(&self.sinks, &self.self_metrics.render()));
+        checks.extend(of_running_sinks(&self.sinks, &self.self_metrics.render()));
+        checks.extend(self.data_dir.as_deref().map(of_disk));
         checks
     }
 }
@@ -204,7 +212,7 @@ mod tests {
             taffrail_sink_circuit{sink=\"InfluxDB Sink\",to=\"http://db:8086\"} 1\n\
             taffrail_sink_circuit{sink=\"Graphite\",to=\"tcp://g:2003\"} 0\n\
             taffrail_sink_waiting_points{sink=\"InfluxDB Sink\",to=\"http://db:8086\"} 42\n";
-        let found: Vec<String> = of_sinks(&["nosuch".to_owned()], exposition)
+        let found: Vec<String> = of_running_sinks(&["nosuch".to_owned()], exposition)
             .into_iter()
             .map(|check| format!("{} {}: {}", check.outcome, check.about, check.evidence))
             .collect();

@@ -33,10 +33,8 @@ impl Input {
     /// Decides by the configuration. Must run inside a runtime.
     pub(crate) async fn resolve(config: &Config) -> Result<Self, Failure> {
         let source = config.source.as_deref();
-        Self::find(config.dialect, source).await.map_err(|unresolved| match unresolved {
-            Unresolved::Source(failure) => failure,
-            Unresolved::Connection(error) => no_connection(&error, source.is_none()),
-        })
+        let found = Self::find(config.dialect, source).await;
+        found.map_err(|unresolved| explained(unresolved, source.is_none()))
     }
 
     /// Decides by `--source`'s text. Must run inside a runtime.
@@ -90,6 +88,14 @@ fn host(text: &str) -> Result<(), Failure> {
     match text.strip_prefix(HOST) {
         Some("" | ":") => Ok(()),
         _ => Err(Failure::config(format!("--source={text}: the source host has no options"))),
+    }
+}
+
+/// Why there is nothing to measure, with the exit code for it.
+pub(crate) fn explained(unresolved: Unresolved, nothing_was_asked_for: bool) -> Failure {
+    match unresolved {
+        Unresolved::Source(failure) => failure,
+        Unresolved::Connection(error) => no_connection(&error, nothing_was_asked_for),
     }
 }
 

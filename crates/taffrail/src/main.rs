@@ -8,6 +8,7 @@ mod commands;
 mod compat;
 mod config;
 mod diagnosis;
+mod eventer;
 mod exit;
 mod facts;
 mod file;
@@ -17,6 +18,7 @@ mod outputs;
 mod remote;
 mod shutdown;
 mod simulation;
+mod telemetry;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -30,12 +32,15 @@ use tokio::runtime::{Builder, Runtime};
 use cli::{Cli, Command, LogArgs, LogFormat};
 use compat::HeapsterArgs;
 use config::Config;
+use eventer::EventerArgs;
 use exit::Failure;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let (outcome, usage) = if invoked_as(&words, "heapster") {
         (heapster(words), exit::HEAPSTER_USAGE)
+    } else if invoked_as(&words, "eventer") {
+        (eventer(words), exit::HEAPSTER_USAGE)
     } else {
         (taffrail(words), exit::USAGE)
     };
@@ -100,19 +105,39 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     Ok(outcome?)
 }
 
-fn heapster(words: Vec<OsString>) -> Result<(), Ended> {
-    let args = HeapsterArgs::parse_words(words.into_iter()).map_err(Ended::ByParser)?;
-    if args.version {
-        let commit = option_env!("TAFFRAIL_COMMIT").unwrap_or("unknown");
-        let version = env!("CARGO_PKG_VERSION");
-        return Ok(say(&format!("version: {version} (Taffrail)\ncommit: {commit}"))?);
-    }
-    let filter = match args.v {
+/// As Heapster's programs print it.
+fn version() -> String {
+    let commit = option_env!("TAFFRAIL_COMMIT").unwrap_or("unknown");
+    format!("version: {} (Taffrail)\ncommit: {commit}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Logs as glog's `-v` asks.
+fn log_at(v: u8) -> Result<(), Failure> {
+    let filter = match v {
         0 => "info",
         1..=3 => "debug",
         _ => "trace",
     };
-    logging::install(&LogArgs { log: filter.to_owned(), log_format: LogFormat::Text })?;
+    logging::install(&LogArgs { log: filter.to_owned(), log_format: LogFormat::Text })
+}
+
+fn eventer(words: Vec<OsString>) -> Result<(), Ended> {
+    let args = EventerArgs::parse_words(words.into_iter()).map_err(Ended::ByParser)?;
+    if args.version {
+        return Ok(say(&version())?);
+    }
+    log_at(args.v)?;
+    let self_metrics = prepare()?;
+    let runtime = runtime(args.max_procs)?;
+    Ok(runtime.block_on(eventer::run(args, self_metrics))?)
+}
+
+fn heapster(words: Vec<OsString>) -> Result<(), Ended> {
+    let args = HeapsterArgs::parse_words(words.into_iter()).map_err(Ended::ByParser)?;
+    if args.version {
+        return Ok(say(&version())?);
+    }
+    log_at(args.v)?;
     for unmet in args.unmet() {
         tracing::warn!(unmet, "asked for and not there");
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use cluster::uri::{ComponentUri, UriError};
+use model::LabelOptions;
 use pipeline::Clock;
 use sinks::{EventSink, Setup, Sink, redact};
 
@@ -45,26 +46,41 @@ fn one(text: &str, config: &Config, clock: Clock) -> Result<Option<Sink>, String
         return Ok(None);
     }
     let kind = sinks::find(&key).map_err(|error| error.to_string())?;
-    let setup = setup(settings, config, clock);
+    let setup = setup(settings, config.dialect, &config.labels, clock);
     kind.build(setup).map(Some).map_err(|error| error.to_string())
 }
 
-fn setup(settings: Vec<(String, String)>, config: &Config, clock: Clock) -> Setup {
+fn setup(
+    settings: Vec<(String, String)>,
+    dialect: Dialect,
+    labels: &LabelOptions,
+    clock: Clock,
+) -> Setup {
     Setup {
         settings,
-        labels: config.labels.clone(),
-        output: output(config.dialect),
+        labels: labels.clone(),
+        output: output(dialect),
         clock: sinks::Clock::new(move || clock.now()),
     }
 }
 
 /// The sinks of events that the configuration names; otherwise as [`build`].
 pub(crate) fn build_events(config: &Config, clock: Clock) -> Result<Vec<EventSink>, Failure> {
+    event_sinks(&config.event_sinks, config.dialect, &config.labels, clock)
+}
+
+/// The sinks of events of these texts.
+pub(crate) fn event_sinks(
+    texts: &[String],
+    dialect: Dialect,
+    labels: &LabelOptions,
+    clock: Clock,
+) -> Result<Vec<EventSink>, Failure> {
     let (mut built, mut mistakes) = (Vec::new(), Vec::new());
-    for text in &config.event_sinks {
+    for text in texts {
         let made = parse(text).and_then(|(key, settings)| {
             let kind = sinks::find(&key).map_err(|error| error.to_string())?;
-            let setup = setup(settings, config, clock);
+            let setup = setup(settings, dialect, labels, clock);
             kind.build_events(setup).map_err(|error| error.to_string())
         });
         match made {
@@ -72,7 +88,7 @@ pub(crate) fn build_events(config: &Config, clock: Clock) -> Result<Vec<EventSin
             Err(mistake) => {
                 let shown = redact(text);
                 tracing::error!(sink = shown, reason = mistake, "sink of events left out");
-                mistakes.push(format!("--event-sink={shown}: {mistake}"));
+                mistakes.push(format!("{shown}: {mistake}"));
             }
         }
     }

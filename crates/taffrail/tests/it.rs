@@ -19,6 +19,8 @@ mod manifests;
 mod promql;
 #[path = "it/replicas.rs"]
 mod replicas;
+#[path = "it/rotation.rs"]
+mod rotation;
 #[path = "it/secure.rs"]
 mod secure;
 #[path = "it/served.rs"]

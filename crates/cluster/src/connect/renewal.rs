@@ -154,15 +154,15 @@ fn way(config: Config, options: &SourceOptions, hashes: &RandomState) -> Result<
 
 fn mark(config: &Config, options: &SourceOptions, hashes: &RandomState) -> u64 {
     let auth = &config.auth_info;
-    let mut hasher = hashes.build_hasher();
-    config.cluster_url.to_string().hash(&mut hasher);
-    config.root_cert.hash(&mut hasher);
+    let mut digest = hashes.build_hasher();
+    config.cluster_url.to_string().hash(&mut digest);
+    config.root_cert.hash(&mut digest);
     // Its secrets in clear; only the hash outlives this line.
-    serde_json::to_vec(auth).unwrap_or_default().hash(&mut hasher);
+    serde_json::to_vec(auth).unwrap_or_default().hash(&mut digest);
     let files = [&auth.token_file, &auth.client_certificate, &auth.client_key];
     let files = files.into_iter().flatten().map(PathBuf::from).chain(options.kubelet_ca.clone());
     for file in files {
-        std::fs::read(file).ok().hash(&mut hasher);
+        std::fs::read(file).ok().hash(&mut digest);
     }
-    hasher.finish()
+    digest.finish()
 }

@@ -168,7 +168,7 @@ impl<'a> Walk<'a> {
                         trail.warn("tls", shown, change);
                     }
                     (Verified::Pinned, None) => {
-                        trail.pass("tls", format!("{shown}; its key is pinned"))
+                        trail.pass("tls", format!("{shown}; its key is pinned"));
                     }
                     (Verified::NodeName, None) => {
                         trail.pass("tls", format!("{shown}; verified by the node's name"));

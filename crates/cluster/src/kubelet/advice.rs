@@ -121,11 +121,10 @@ impl Asked {
                  the kubelet's --client-ca-file"
             }
             Cause::NotTls => "give kubeletHttps=false, or the port that speaks https",
-            Cause::ByProxy => "",
             Cause::NotHttp => "give kubeletHttps=true, or the port that speaks http",
             Cause::Handshake => "check that a kubelet of TLS 1.2 or later listens on this port",
             Cause::Cut => "look into the kubelet's log on that node: it may have restarted",
-            Cause::Other => "",
+            Cause::ByProxy | Cause::Other => "",
         };
         Failure { hop: cause.hop(), reason, advice: advice.to_owned() }
     }

@@ -42,7 +42,7 @@ fn event(kind: &str, object: &str) -> String {
 }
 
 /// What an API server says whose feature gate `WatchList` is off.
-fn no_streams() -> Response<Body> {
+pub(crate) fn no_streams() -> Response<Body> {
     answer(
         422,
         r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"sendInitialEvents: Forbidden","reason":"Invalid","code":422}"#,

@@ -22,6 +22,7 @@ use super::google::GoogleAccount;
 use super::sigv4::{Signed, Signer, hex};
 use super::{Outcome, Parcel};
 use crate::Error;
+use crate::reach::Reached;
 use crate::settings::{Clock, Secret, Settings};
 
 /// Most bytes that are read of an answer.
@@ -171,6 +172,23 @@ impl HttpSender {
         let client = Client::builder(TokioExecutor::new()).http2_only(plan.grpc).build(connector);
         let clock = settings.clock.clone();
         Ok(Self { turn: AtomicUsize::new(0), plan, client, authorization, prepared, clock })
+    }
+
+    /// Asks with GET for what parcels are posted to, as the same user: nothing is written.
+    pub(super) async fn reach(&self) -> Reached {
+        let target = match &self.plan.target {
+            Target::Fixed(target) => target.as_str(),
+            Target::Object { .. } | Target::InChunk => "/",
+        };
+        let request = Request::builder().method(Method::GET);
+        match self.ask(request, target, Bytes::new()).await {
+            Ok(answer) if matches!(answer.status.as_u16(), 401 | 403 | 407) => {
+                Reached::Stranger(format!("it answers {}: {}", answer.status, shown(&answer.text)))
+            }
+            Ok(answer) => Reached::Yes(format!("it answers {} to a question", answer.status)),
+            Err(Outcome::Refused(reason) | Outcome::Failed { reason, .. }) => Reached::No(reason),
+            Err(Outcome::Delivered) => Reached::Yes("it answers".to_owned()),
+        }
     }
 
     pub(super) async fn prepare(&self) -> Outcome {

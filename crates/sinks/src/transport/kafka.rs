@@ -57,6 +57,11 @@ struct State {
 }
 
 impl KafkaSender {
+    /// Where the cluster is asked for.
+    pub(super) fn brokers(&self) -> &[String] {
+        &self.plan.brokers
+    }
+
     pub(super) fn new(plan: KafkaPlan, tls: ClientConfig) -> Self {
         Self { plan, tls: Arc::new(tls), state: Mutex::default() }
     }

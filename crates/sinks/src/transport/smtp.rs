@@ -76,6 +76,11 @@ impl From<io::Error> for End {
 }
 
 impl SmtpSender {
+    /// The server's `host:port`.
+    pub(super) fn server(&self) -> &str {
+        &self.plan.server
+    }
+
     pub(super) fn new(plan: SmtpPlan, tls: ClientConfig, clock: Clock) -> Self {
         Self { plan, tls: Arc::new(tls), clock }
     }

@@ -1,58 +1,85 @@
 //! The cluster's events on their way from the API server to the store and to sinks.
 //!
-//! The position moves only when the store has made the events safe and every sink was offered
-//! them, so that a crash repeats a batch and loses none.
+//! The position moves only when the store has made the events safe and every sink has them in its
+//! queue, so that a crash repeats a batch and loses none.
 
+mod outlet;
+
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use cluster::replicas::Membership;
 use cluster::{Connection, EventBatch, Position, Watches};
-use model::Event;
 use pipeline::Clock;
 use sinks::EventSink;
 use store::Store;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::history::History;
+use super::measure::Measured;
+use super::replicas::Replicas;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::outputs;
+use crate::telemetry;
+use outlet::{Outlet, Parcel, Taker};
 
 /// Name of the position's file in the data folder.
-const POSITION: &str = "events.position";
+pub(crate) const POSITION: &str = "events.position";
 /// How long events are gathered before they are made safe together.
-const GATHER: Duration = Duration::from_millis(200);
-/// How long to wait before a store that failed is tried again.
-const RETRY: Duration = Duration::from_secs(5);
+pub(crate) const GATHER: Duration = Duration::from_millis(200);
+/// How often the loop shows that it lives.
+const ALIVE: Duration = Duration::from_secs(30);
 /// How long the last events may take to be kept when the process ends.
 const LAST: Duration = Duration::from_secs(5);
+/// Positions that wait for their parcels to be taken at most; above that every second is
+/// forgotten, which makes the kept one coarser.
+const MAX_POSITIONS: usize = 1024;
 
 /// Takes events until it is told to stop.
 pub(crate) struct EventIntake {
     batches: mpsc::Receiver<EventBatch>,
-    store: Option<Arc<Store>>,
-    sinks: Vec<EventSink>,
+    outlets: Vec<Outlet>,
+    progress: watch::Receiver<()>,
     /// Where the position is kept, where there is a folder.
     file: Option<PathBuf>,
+    gather: Duration,
+    /// When the loop ran last, in seconds since 1970.
+    looped: Arc<AtomicI64>,
     clock: Clock,
+    /// Number of the newest parcel.
+    number: u64,
+    /// Positions behind parcels that are not taken yet, or not written.
+    positions: VecDeque<(u64, Position)>,
+}
+
+/// Who takes events, and where the position is kept.
+pub(crate) struct Takers {
+    pub(crate) store: Option<Arc<Store>>,
+    pub(crate) sinks: Vec<EventSink>,
+    pub(crate) file: Option<PathBuf>,
+    /// Where one of several replicas feeds the sinks.
+    pub(crate) membership: Option<Membership>,
 }
 
 impl EventIntake {
     /// Begins to read where there is a cluster and somebody who wants its events. Must run inside
     /// a runtime.
-    #[expect(clippy::needless_pass_by_value, reason = "what is borrowed is changed")]
     pub(super) fn begin(
         config: &Config,
         history: Option<&History>,
-        cluster: Option<&mut (Watches, Connection)>,
+        measured: &mut Measured,
         clock: Clock,
     ) -> Result<Option<Self>, Failure> {
-        let sinks = outputs::build_events(config, clock)?;
         let store = history.map(History::store);
-        let Some((watches, connection)) = cluster else {
+        let membership = measured.replicas.as_ref().map(Replicas::membership);
+        let sinks = outputs::build_events(config, clock)?;
+        let Some((watches, connection)) = &mut measured.cluster else {
             if sinks.is_empty() {
                 return Ok(None);
             }
@@ -64,6 +91,19 @@ impl EventIntake {
             return Ok(None);
         }
         let file = store.as_ref().map(|store| store.dir().join(POSITION));
+        let takers = Takers { store, sinks, file, membership };
+        Ok(Some(Self::new(takers, watches, connection, GATHER, clock)))
+    }
+
+    /// Begins to read for `takers`.
+    pub(crate) fn new(
+        takers: Takers,
+        watches: &mut Watches,
+        connection: &Connection,
+        gather: Duration,
+        clock: Clock,
+    ) -> Self {
+        let Takers { store, sinks, file, membership } = takers;
         let position = file.as_ref().and_then(|file| match Position::read(file) {
             Ok(position) => position,
             Err(error) => {
@@ -72,103 +112,120 @@ impl EventIntake {
             }
         });
         let batches = watches.follow_events(connection, position, !sinks.is_empty());
-        Ok(Some(Self { batches, store, sinks, file, clock }))
+        let told = Arc::new(watch::Sender::new(()));
+        let progress = told.subscribe();
+        let sinks = sinks.into_iter().map(|sink| Taker::Sink(Box::new(sink)));
+        let outlets = store
+            .map(Taker::Store)
+            .into_iter()
+            .chain(sinks)
+            .map(|taker| Outlet::new(taker, membership.clone(), Arc::clone(&told), clock))
+            .collect();
+        Self {
+            batches,
+            outlets,
+            progress,
+            file,
+            gather,
+            looped: Arc::new(AtomicI64::new(clock.now().secs())),
+            clock,
+            number: 0,
+            positions: VecDeque::new(),
+        }
+    }
+
+    /// When the loop ran last, in seconds since 1970.
+    pub(crate) fn looped(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.looped)
     }
 
     /// Takes events until `stop` is dropped; what is taken is kept when this ends.
-    pub(super) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut alive = interval(ALIVE);
+        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
         while !stopping {
-            let first = tokio::select! {
-                batch = self.batches.recv() => batch,
-                _ = &mut stop => None,
-            };
-            let Some(first) = first else { break };
-            stopping = timeout(GATHER, &mut stop).await.is_ok();
-            let mut gathered = vec![first];
-            while let Ok(next) = self.batches.try_recv() {
-                gathered.push(next);
+            tokio::select! {
+                batch = self.batches.recv() => match batch {
+                    Some(first) => {
+                        let begun = Instant::now();
+                        stopping = timeout(self.gather, &mut stop).await.is_ok();
+                        self.offer(first, begun);
+                    }
+                    None => stopping = true,
+                },
+                // The sender lives in the outlets, and they live here.
+                _ = self.progress.changed() => {}
+                _ = alive.tick() => {}
+                _ = &mut stop => stopping = true,
             }
-            match self.keep(gathered).await {
-                Some(back) => self = back,
-                None => return,
-            }
+            self.show_life();
+            let reached = self.outlets.iter().map(Outlet::reached).min();
+            self.keep_position(reached.unwrap_or(self.number)).await;
         }
-        for sink in self.sinks {
-            sink.stop().await;
+        let mut reached = self.number;
+        for outlet in std::mem::take(&mut self.outlets) {
+            reached = reached.min(outlet.close().await);
+        }
+        self.keep_position(reached).await;
+    }
+
+    /// Everything that is there by now becomes one parcel for every taker.
+    fn offer(&mut self, first: EventBatch, begun: Instant) {
+        let mut batches = vec![first];
+        while let Ok(next) = self.batches.try_recv() {
+            batches.push(next);
+        }
+        self.number += 1;
+        let count: usize = batches.iter().map(|batch| batch.events.len()).sum();
+        metrics::counter!(telemetry::SCRAPER_EVENTS)
+            .increment(u64::try_from(count).unwrap_or(u64::MAX));
+        metrics::histogram!(telemetry::SCRAPER_DURATION)
+            .record(begun.elapsed().as_secs_f64() * 1e3);
+        metrics::gauge!(telemetry::SCRAPER_LAST_TIME).set(seconds(self.clock));
+        let position = batches.iter().rev().find_map(|batch| batch.position.clone());
+        let parcel = Arc::new(Parcel { number: self.number, batches });
+        for outlet in &self.outlets {
+            outlet.offer(&parcel);
+        }
+        self.positions.extend(position.map(|position| (self.number, position)));
+        if self.positions.len() > MAX_POSITIONS {
+            let mut keep = false;
+            self.positions.retain(|_| {
+                keep = !keep;
+                keep
+            });
         }
     }
 
-    /// Hands events to every sink once, then to the store until that has them.
-    async fn keep(self, batches: Vec<EventBatch>) -> Option<Self> {
-        let sent = spawn_blocking(move || {
-            let mut this = self;
-            this.send(&batches);
-            (this, batches)
-        });
-        let (this, batches) = settled(sent.await)?;
-        let batches = Arc::new(batches);
-        loop {
-            let kept = {
-                let (store, file, clock) = (this.store.clone(), this.file.clone(), this.clock);
-                let batches = Arc::clone(&batches);
-                spawn_blocking(move || save(store.as_deref(), file, &batches, clock))
-            };
-            match settled(kept.await)? {
-                Ok(()) => return Some(this),
-                Err(error) => {
-                    tracing::error!(error, "events are not kept; trying again every {RETRY:?}");
-                }
-            }
-            sleep(RETRY).await;
-        }
+    fn show_life(&self) {
+        self.looped.store(self.clock.now().secs(), Ordering::Relaxed);
+        metrics::gauge!(telemetry::MANAGER_LAST_TIME).set(seconds(self.clock));
     }
 
-    fn send(&mut self, batches: &[EventBatch]) {
-        for batch in batches.iter().filter(|batch| !batch.past && !batch.events.is_empty()) {
-            let events =
-                model::EventBatch { timestamp: self.clock.now(), events: batch.events.clone() };
-            for sink in &mut self.sinks {
-                if let Err(error) = sink.export(&events) {
-                    tracing::warn!(sink = sink.name(), %error, "events were not taken");
-                }
-            }
+    /// Writes the newest position behind parcels that everybody has.
+    async fn keep_position(&mut self, reached: u64) {
+        let mut newest = None;
+        while self.positions.front().is_some_and(|(number, _)| *number <= reached) {
+            newest = self.positions.pop_front();
+        }
+        let (Some((number, position)), Some(file)) = (newest, self.file.clone()) else { return };
+        let kept = position.clone();
+        let written = spawn_blocking(move || kept.write(&file).map_err(|error| (file, error)));
+        if let Ok(Err((file, error))) = written.await {
+            tracing::error!(file = %file.display(), %error, "the position of events is not kept");
+            // A later one, or the same again, may be.
+            self.positions.push_front((number, position));
         }
     }
 }
 
-/// Stores events and, once they are safe, the position behind them.
-fn save(
-    store: Option<&Store>,
-    file: Option<PathBuf>,
-    batches: &[EventBatch],
-    clock: Clock,
-) -> Result<(), String> {
-    if let Some(store) = store {
-        for events in batches.iter().map(|batch| &batch.events).filter(|events| !events.is_empty())
-        {
-            let events: &[Event] = events;
-            store.append_events(events, clock.now()).map_err(|error| error.to_string())?;
-        }
-        if batches.iter().any(|batch| !batch.events.is_empty()) {
-            store.sync(clock.now()).map_err(|error| error.to_string())?;
-        }
-    }
-    let reached = batches.iter().rev().find_map(|batch| batch.position.as_ref());
-    match (file, reached) {
-        (Some(file), Some(position)) => position
-            .write(&file)
-            .map_err(|error| format!("cannot write {}: {error}", file.display())),
-        _ => Ok(()),
-    }
-}
-
-fn settled<T>(joined: Result<T, tokio::task::JoinError>) -> Option<T> {
-    joined.map_err(|error| tracing::error!(%error, "events are no longer kept")).ok()
+fn seconds(clock: Clock) -> f64 {
+    model::Value::Int(clock.now().secs()).as_f64()
 }
 
 /// Waits until the intake has kept what it took.
-pub(super) async fn ended(intake: Option<JoinHandle<()>>) {
+pub(crate) async fn ended(intake: Option<JoinHandle<()>>) {
     if let Some(intake) = intake
         && timeout(LAST, intake).await.is_err()
     {

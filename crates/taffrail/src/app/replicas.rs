@@ -16,7 +16,7 @@ use crate::exit::Failure;
 use crate::facts::{ReplicasTold, Trouble};
 
 /// The key by which one of the replicas is chosen to feed the sinks.
-const SINKS: &str = "sinks";
+pub(super) const SINKS: &str = "sinks";
 
 /// What runs beside the tick.
 pub(super) struct Replicas {

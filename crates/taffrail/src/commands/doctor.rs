@@ -29,6 +29,9 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
             (checks, Some(no_connection(&error, args.source.is_none())))
         }
     };
+    let mut checks: Vec<Check> = checks;
+    checks.extend(diagnosis::of_sinks(args.sink.iter().chain(&args.event_sink)).await);
+    checks.extend(args.data_dir.as_deref().map(diagnosis::of_disk));
     let diagnosis = Diagnosis::new(timestamp, begin.elapsed(), checks);
     match args.output {
         DoctorOutput::Json => {

@@ -108,7 +108,7 @@ async fn a_healthy_cluster_passes_everywhere() {
     let text = cluster.doctor("", &[]).await;
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("  ✓ summary         /stats/summary: "), "{text}");
-    assert!(text.ends_with("0 failed, 0 warned, 41 passed, 0 skipped.\n"), "{text}");
+    assert!(text.ends_with("0 failed, 0 warned, 46 passed, 0 skipped.\n"), "{text}");
     assert!(!text.contains('\u{1b}'), "colour without a terminal: {text}");
 }
 
@@ -219,6 +219,70 @@ async fn this_machine_can_be_diagnosed() {
     let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
     check(&diagnosis, "", "proc", &["pass: /proc read in"]);
     assert_eq!(output.status.code(), Some(0), "{diagnosis:#}");
+}
+
+/// Answers every request with this status.
+fn answering(status: &'static str) -> std::net::SocketAddr {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 4096];
+            // Whoever only connects asks nothing.
+            if stream.read(&mut request).is_ok_and(|read| read > 0) {
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+                drop(stream.write_all(answer.as_bytes()));
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn sinks_and_disk_are_tried_and_sent_nothing() {
+    let (well, stranger) = (answering("405 Method Not Allowed"), answering("401 Unauthorized"));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "no folder").unwrap();
+    let sinks = [
+        format!("--sink=influxdb:http://{well}"),
+        format!("--sink=influxdb:http://{stranger}?user=me&pw=sesame"),
+        format!("--sink=graphite:tcp://{closed}"),
+        "--sink=statsd:udp://127.0.0.1:1".to_owned(),
+        "--sink=nothing".to_owned(),
+        format!("--data-dir={}", folder.path().join("new").display()),
+    ];
+    let mut words = vec!["doctor".to_owned(), "--source=host".to_owned()];
+    words.push("--output=json".to_owned());
+    words.extend(sinks);
+    let output = doctor(words.clone()).await;
+    assert_eq!(output.status.code(), Some(1));
+    let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!diagnosis.to_string().contains("sesame"), "{diagnosis:#}");
+    let told = |part: &str| {
+        let checks = diagnosis["checks"].as_array().unwrap();
+        let found = checks.iter().find(|check| check.to_string().contains(part));
+        let found = found.unwrap_or_else(|| panic!("{part}: {diagnosis:#}"));
+        format!("{}: {} -> {}", found["outcome"], found["evidence"], found["change"])
+    };
+    assert!(told(&well.to_string()).contains("it answers 405"), "{diagnosis:#}");
+    let refused = told(&stranger.to_string());
+    assert!(refused.contains("does not accept who we are: it answers 401"), "{refused}");
+    assert!(refused.contains("user, password, token or key"), "{refused}");
+    let away = told(&closed.to_string());
+    assert!(away.contains("is not reached: Connection refused"), "{away}");
+    assert!(told("datagrams").contains("skip"), "{diagnosis:#}");
+    assert!(told("sink not recognized").contains("docs/SINKS.md"), "{diagnosis:#}");
+    assert!(told("it will be made").contains("are free"), "{diagnosis:#}");
+    let last = words.len() - 1;
+    words[last] = format!("--data-dir={}", file.join("below").display());
+    let output = doctor(words).await;
+    let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let disk = found(&diagnosis, &folder.path().display().to_string(), "disk");
+    assert!(disk.starts_with("fail: ") && disk.contains("chown -R"), "{disk}");
 }
 
 #[tokio::test]
