@@ -15,12 +15,14 @@ mod history;
 mod replicas;
 mod store;
 mod top;
+mod why;
 
 pub(crate) use history::{HistoryArgs, KeptArgs, age};
 pub(crate) use store::{
     ExportArgs, ExportFormat, FolderArgs, SnapshotArgs, StoreArgs, StoreOutput, StoreVerb,
 };
 pub(crate) use top::{TopArgs, TopOutput, TopSort, TopSubject};
+pub(crate) use why::{WhyArgs, WhyOutput, WhySubject};
 
 /// Kubernetes cluster metrics with history, in one binary.
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     Top(TopArgs),
     /// Try every step between here and the measurements, and say what to change.
     Doctor(DoctorArgs),
+    /// Ask a running server why something has no value.
+    Why(WhyArgs),
     /// Look into a folder of history: what it holds, whether it is right, exports, copies.
     Store(StoreArgs),
     /// Run a simulated cluster that kubectl and other collectors believe.

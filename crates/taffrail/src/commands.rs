@@ -10,3 +10,4 @@ pub(crate) mod simulate;
 pub(crate) mod store;
 pub(crate) mod text;
 pub(crate) mod top;
+pub(crate) mod why;

@@ -97,6 +97,7 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
         Command::Top(args) => runtime.block_on(commands::top::run(args, self_metrics)),
         Command::Query(args) => runtime.block_on(commands::query::run(&args)),
+        Command::Why(args) => runtime.block_on(commands::why::run(&args)),
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),

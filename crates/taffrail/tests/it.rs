@@ -7,6 +7,8 @@ mod aggregator;
 mod cli;
 #[path = "it/doctor.rs"]
 mod doctor;
+#[path = "it/eventer.rs"]
+mod eventer;
 #[path = "it/heapster_pairs.rs"]
 mod heapster_pairs;
 #[path = "it/historical.rs"]

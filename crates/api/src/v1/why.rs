@@ -1,6 +1,8 @@
-//! `GET /why`: why a pod, container, node, namespace or the cluster has no value of a metric now.
+//! `GET /why`: why a pod, container, workload, volume, node, namespace or the cluster has no value
+//! of a metric now.
 
 mod metric;
+mod owned;
 mod pod;
 mod reason;
 
@@ -20,9 +22,11 @@ use crate::request::pairs;
 use reason::{Known, Question, Reason};
 
 /// The kinds that can be asked for.
-const KINDS: [EntityKind; 5] = [
+const KINDS: [EntityKind; 7] = [
     EntityKind::Pod,
     EntityKind::Container,
+    EntityKind::Workload,
+    EntityKind::Volume,
     EntityKind::Node,
     EntityKind::Namespace,
     EntityKind::Cluster,
@@ -69,13 +73,14 @@ fn answer(state: &ApiState, question: &Question) -> Answer {
 
 fn parse(query: &str) -> Result<Question, Error> {
     let (mut kind, mut metric, mut at) = (None, None, None);
-    let (mut namespace, mut pod, mut name) = (None, None, None);
+    let (mut namespace, mut pod, mut name, mut workload) = (None, None, None, None);
     for (key, value) in pairs(query) {
         match &*key {
             "kind" => kind = Some(kind_named(&value)?),
             "metric" => metric = Some(value.into_owned()),
             "namespace" => namespace = Some(value.into_owned()),
             "pod" => pod = Some(value.into_owned()),
+            "workload" => workload = Some(value.into_owned()),
             "name" => name = Some(value.into_owned()),
             "at" => {
                 let millis = value.parse().map_err(|_| Error::Parameter {
@@ -99,10 +104,12 @@ fn parse(query: &str) -> Result<Question, Error> {
         _ if needed => Err(missing(field)),
         _ => Ok(String::new()),
     };
-    let inside = matches!(kind, EntityKind::Pod | EntityKind::Container);
+    let within = matches!(kind, EntityKind::Container | EntityKind::Volume);
+    let inside = within || matches!(kind, EntityKind::Pod | EntityKind::Workload);
     let question = Question {
         namespace: need("namespace", namespace, inside)?,
-        pod: need("pod", pod, kind == EntityKind::Container)?,
+        pod: need("pod", pod, within)?,
+        workload: need("workload", workload, kind == EntityKind::Workload)?,
         name: need("name", name, kind != EntityKind::Cluster)?,
         metric: need("metric", metric, false)?,
         kind,

@@ -295,6 +295,19 @@ async fn a_running_server_diagnoses_itself() {
         let prefix = "/api/taffrail/v1";
         let diagnosis = served.get(&format!("{prefix}/diagnosis"));
         let why = served.get(&format!("{prefix}/why?kind=node&name=node-2&metric=cpu/limit"));
+        let server = format!("--server=http://{}", served.address);
+        let run = |words: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_taffrail"));
+            command.arg("why").args(words).arg(&server).env_clear().output().unwrap()
+        };
+        let asked = run(&["node", "node-2", "--metric=cpu/limit"]);
+        assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+        let text = String::from_utf8_lossy(&asked.stdout).into_owned();
+        assert!(text.contains("newest batch: ") || text.contains("measured"), "{text}");
+        let asked = run(&["pod", "none/none", "--output=json"]);
+        let answer: Value = serde_json::from_slice(&asked.stdout).unwrap();
+        assert_eq!((asked.status.code(), &answer["value"]), (Some(1), &Value::Null), "{answer}");
+        assert_eq!(run(&["pod", "none"]).status.code(), Some(64));
         (diagnosis, why)
     });
     let (diagnosis, why) = asked.await.unwrap();

@@ -71,7 +71,7 @@ fn unknown(question: &Question, known: &Known<'_>) -> Reason {
 }
 
 /// Why nobody could have measured `pod`: its own state, or its node's.
-fn unmeasured(pod: &Pod, known: &Known<'_>) -> Option<Reason> {
+pub(super) fn unmeasured(pod: &Pod, known: &Known<'_>) -> Option<Reason> {
     let thing = format!("pod {}/{}", pod.namespace, pod.name);
     let describe = format!("`kubectl describe pod -n {} {}` says why", pod.namespace, pod.name);
     if matches!(&*pod.phase, "Succeeded" | "Failed") {

@@ -8,17 +8,22 @@ use model::{
     descriptor, lookup,
 };
 
-use super::{metric, pod};
+use super::{metric, owned, pod};
 use crate::state::Problem;
+
+/// What a volume's `resource_id` begins with.
+const VOLUME: &str = "Volume:";
 
 /// What has no value. Without a metric the question is why the thing is not measured at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) kind: EntityKind,
     pub(super) namespace: String,
-    /// Of a container.
+    /// Of a container or volume.
     pub(super) pod: String,
     pub(super) name: String,
+    /// A workload's kind (`Deployment`).
+    pub(super) workload: String,
     pub(super) metric: String,
     /// The time that is asked for; now without.
     pub(super) at: Option<Timestamp>,
@@ -72,10 +77,20 @@ impl Question {
                 let pod = registry.pod(&self.namespace, &self.pod, "");
                 registry.container(&pod, &self.name)
             }
+            EntityKind::Workload => registry.workload(&self.namespace, &self.workload, &self.name),
+            EntityKind::Volume => {
+                let pod = registry.pod(&self.namespace, &self.pod, "");
+                registry.part(EntityKind::Volume, &pod, &format!("{VOLUME}{}", self.volume()))
+            }
             EntityKind::Node => registry.node(&self.name),
             EntityKind::Namespace => registry.namespace(&self.name),
             _ => registry.cluster(),
         }
+    }
+
+    /// A volume's name, as the pod's spec has it.
+    pub(super) fn volume(&self) -> &str {
+        self.name.strip_prefix(VOLUME).unwrap_or(&self.name)
     }
 
     /// `pod web/web-1`.
@@ -84,6 +99,12 @@ impl Question {
             EntityKind::Pod => format!("pod {}/{}", self.namespace, self.name),
             EntityKind::Container => {
                 format!("container {} of pod {}/{}", self.name, self.namespace, self.pod)
+            }
+            EntityKind::Volume => {
+                format!("volume {} of pod {}/{}", self.volume(), self.namespace, self.pod)
+            }
+            EntityKind::Workload => {
+                format!("{} {}/{}", self.workload, self.namespace, self.name)
             }
             EntityKind::Cluster => "the cluster".to_owned(),
             kind => format!("{} {}", kind.name(), self.name),
@@ -128,6 +149,8 @@ pub(super) fn why(question: &Question, known: &Known<'_>) -> Reason {
             EntityKind::Pod => pod::missing(question, known),
             EntityKind::Container => pod::container_missing(question, known),
             EntityKind::Node => node_missing(question, known),
+            EntityKind::Workload => owned::workload_missing(question, known),
+            EntityKind::Volume => owned::volume_missing(question, known),
             _ => sum_missing(question, known),
         },
     };

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{
-    Batch, ContainerSpec, ContainerState, ContainerStatus, Draft, EntityKind, Hop, Inventory,
-    MetricId, Namespace, Node, Pod, Ready, Registry, Target, TargetState, Termination, Timestamp,
-    metric,
+    Batch, Claim, ContainerSpec, ContainerState, ContainerStatus, Draft, EntityKind, Hop,
+    Inventory, MetricId, Namespace, Node, Owner, Pod, Ready, Registry, Target, TargetState,
+    Termination, Timestamp, Workload, metric,
 };
 
 use super::parse;
@@ -55,6 +55,23 @@ fn inventory() -> Inventory {
     for name in ["web", "bare"] {
         inventory.put_namespace(Arc::new(Namespace { name: name.into(), ..Namespace::default() }));
     }
+    for (name, desired) in [("idle", 0), ("stuck", 3)] {
+        inventory.put_workload(Arc::new(Workload {
+            namespace: "web".into(),
+            kind: "Deployment".into(),
+            name: name.into(),
+            desired: Some(desired),
+            ..Workload::default()
+        }));
+    }
+    for (name, phase) in [("kept", "Bound"), ("wanted", "Pending")] {
+        inventory.put_claim(Arc::new(Claim {
+            namespace: "web".into(),
+            name: name.into(),
+            phase: phase.into(),
+            ..Claim::default()
+        }));
+    }
     let crash = || ContainerState::Waiting("CrashLoopBackOff".into());
     let oom = Termination { reason: "OOMKilled".into(), exit_code: 137, ..Termination::default() };
     let pods = [
@@ -73,6 +90,14 @@ fn inventory() -> Inventory {
         pod("on-away", "away", "Running"),
         pod("on-fresh", "fresh", "Running"),
         Pod { deleted: at(-5), ..pod("dying", "up", "Running") },
+        Pod {
+            claims: [("data".into(), "kept".into()), ("waits".into(), "wanted".into())].into(),
+            ..pod("stores", "up", "Running")
+        },
+        Pod {
+            owner: Some(Owner { kind: "Deployment".into(), name: "bad".into() }),
+            ..pod("bad-1", "bad", "Running")
+        },
         with(pod("crashes", "up", "Running"), crash()),
         with(pod("killed", "up", "Running"), ContainerState::Terminated(oom)),
         Pod { started: at(-12), ..pod("new", "up", "Running") },
@@ -230,10 +255,10 @@ fn other_things_have_reasons_too() {
     check("kind=node&name=bad&metric=uptime", "node_failed", "renew it");
     check("kind=node&name=fresh", "not_asked", "wait");
     check("kind=node&name=none", "unknown", "5 nodes are known");
-    check("kind=namespace&name=web", "nothing_to_sum", "none of the 19 pods");
+    check("kind=namespace&name=web", "nothing_to_sum", "none of the 21 pods");
     check("kind=namespace&name=bare", "no_pods", "no pods to sum");
     check("kind=namespace&name=none", "unknown", "there is no namespace none");
-    check("kind=cluster", "nothing_to_sum", "none of the 19 pods");
+    check("kind=cluster", "nothing_to_sum", "none of the 21 pods");
     let container = |pod: &str, name: &str| {
         format!("kind=container&namespace=web&pod={pod}&name={name}&metric={RATE}")
     };
@@ -241,6 +266,25 @@ fn other_things_have_reasons_too() {
     check(&container("well", "other"), "unknown", "containers of the pod: app");
     check(&container("crashes", "app"), "no_container_runs", "CrashLoopBackOff");
     check(&container("on-bad", "app"), "node_failed", "renew it");
+}
+
+#[test]
+fn workloads_and_volumes_have_reasons() {
+    let workload = |kind: &str, name: &str| {
+        format!("kind=workload&namespace=web&workload={kind}&name={name}&metric={RATE}")
+    };
+    check(&workload("Deployment", "idle"), "no_pods", "scaled to zero");
+    check(&workload("Deployment", "stuck"), "no_pods", "has no pods of 3 wanted");
+    check(&workload("Deployment", "bad"), "nothing_to_sum", "bad-1: node bad cannot be measured");
+    check(&workload("Deployment", "none"), "unknown", "there is no Deployment web/none");
+    let volume = |pod: &str, name: &str| {
+        format!("kind=volume&namespace=web&pod={pod}&name={name}&metric=filesystem/usage")
+    };
+    check(&volume("stores", "data"), "not_reported", "NodeGetVolumeStats");
+    check(&volume("stores", "waits"), "pending", "its claim wanted is Pending");
+    check(&volume("stores", "tmp"), "not_reported", "comes from no claim");
+    check(&volume("none", "data"), "unknown", "there is no pod web/none");
+    check(&volume("on-bad", "Volume:data"), "node_failed", "renew it");
 }
 
 #[test]
