@@ -10,6 +10,9 @@ mod diagnose;
 #[path = "it/events.rs"]
 mod events;
 #[cfg(test)]
+#[path = "it/held.rs"]
+mod held;
+#[cfg(test)]
 #[path = "it/kubelet.rs"]
 mod kubelet;
 #[cfg(test)]

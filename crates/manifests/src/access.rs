@@ -24,7 +24,7 @@ pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) 
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRole",
             "metadata": { "name": NAME, "labels": labels() },
-            "rules": rules(),
+            "rules": rules(options),
         }),
     );
     put(
@@ -73,7 +73,7 @@ fn subjects(options: &Options) -> Value {
 }
 
 /// The needed rights, those of one group and the same verbs in one rule.
-fn rules() -> Value {
+fn rules(options: &Options) -> Value {
     let mut rules: Vec<(&str, &[&str], Vec<String>)> = Vec::new();
     for right in
         cluster::diagnose::rights(&cluster::SourceOptions::new(cluster::Defaults::taffrail()))
@@ -87,5 +87,6 @@ fn rules() -> Value {
         }
     }
     let rule = |(group, verbs, resources): (&str, &[&str], Vec<String>)| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
-    rules.into_iter().map(rule).collect()
+    let own = (options.variant == Variant::MetricsServer).then(crate::apis::rule);
+    rules.into_iter().map(rule).chain(own).collect()
 }

@@ -8,9 +8,12 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod apis;
 mod network;
 mod pod;
 mod yaml;
+
+pub use apis::SECURE_PORT;
 
 use serde_json::{Value, json};
 
@@ -22,6 +25,9 @@ pub const NAMESPACE: &str = "taffrail";
 pub const HTTP_PORT: u16 = 8082;
 /// The port on which replicas ask each other, in the container.
 pub const PEER_PORT: u16 = 8083;
+
+/// The port that Kubernetes Dashboard asks as its metrics scraper, in the container.
+pub const SCRAPER_PORT: u16 = 8000;
 
 /// The name of every object.
 const NAME: &str = "taffrail";
@@ -35,11 +41,16 @@ pub enum Variant {
     Heapster,
     /// Three pods that share the nodes and each answer for all.
     Replicas,
+    /// One pod that answers metrics.k8s.io too, in place of metrics-server.
+    MetricsServer,
+    /// One pod beside Kubernetes Dashboard 2 to 7, in place of its metrics scraper.
+    Dashboard,
 }
 
 impl Variant {
     /// Every variant, as the command line names them.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Heapster, Self::Replicas];
+    pub const ALL: [Self; 5] =
+        [Self::Plain, Self::Heapster, Self::Replicas, Self::MetricsServer, Self::Dashboard];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -47,13 +58,16 @@ impl Variant {
             Self::Plain => "taffrail",
             Self::Heapster => "heapster",
             Self::Replicas => "replicas",
+            Self::MetricsServer => "metrics-server",
+            Self::Dashboard => "dashboard",
         }
     }
 
     const fn namespace(self) -> &'static str {
         match self {
             Self::Heapster => "kube-system",
-            Self::Plain | Self::Replicas => NAMESPACE,
+            Self::Dashboard => "kubernetes-dashboard",
+            Self::Plain | Self::Replicas | Self::MetricsServer => NAMESPACE,
         }
     }
 }
@@ -93,10 +107,14 @@ pub struct Document {
 pub fn documents(options: &Options) -> Vec<Document> {
     let mut documents = Vec::new();
     let mut put = |comment, object| documents.push(Document { comment, object });
-    if !matches!(&*options.namespace, "default" | "kube-system" | "kube-public") {
+    let theirs = ["default", "kube-system", "kube-public", Variant::Dashboard.namespace()];
+    if !theirs.contains(&&*options.namespace) {
         put("Everything lives here, and no pod here may ask for privileges.", namespace(options));
     }
     access::put(options, &mut put);
+    if options.variant == Variant::MetricsServer {
+        apis::put(options, &mut put);
+    }
     if options.variant != Variant::Replicas {
         put("Where history is kept.", pod::claim(options));
     }

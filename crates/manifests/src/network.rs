@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{HTTP_PORT, NAME, Options, PEER_PORT, Variant, labels, metadata};
+use crate::{
+    HTTP_PORT, NAME, Options, PEER_PORT, SCRAPER_PORT, SECURE_PORT, Variant, labels, metadata,
+};
 
 pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) {
     put(
@@ -21,6 +23,14 @@ pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) 
             "What Kubernetes Dashboard 1.x and other clients of Heapster ask for.",
             service(options, "heapster", labels),
         );
+    }
+    if options.variant == Variant::Dashboard {
+        for (name, comment) in SCRAPERS {
+            let mut scraper = service(options, name, labels());
+            scraper["spec"]["ports"] =
+                json!([{ "name": "scraper", "port": SCRAPER_PORT, "targetPort": "scraper" }]);
+            put(comment, scraper);
+        }
     }
     if options.variant == Variant::Replicas {
         put(
@@ -53,9 +63,19 @@ pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) 
     );
 }
 
+/// Names by which dashboards ask for their metrics scraper.
+const SCRAPERS: [(&str, &str); 2] = [
+    ("dashboard-metrics-scraper", "What Kubernetes Dashboard 2 asks for metrics."),
+    ("kubernetes-dashboard-metrics-scraper", "What Kubernetes Dashboard 3 to 7 asks for metrics."),
+];
+
 fn service(options: &Options, name: &str, labels: Value) -> Value {
     let mut metadata = metadata(options, name);
     metadata["labels"] = labels;
+    let mut ports = vec![json!({ "name": "http", "port": 80, "targetPort": "http" })];
+    if options.variant == Variant::MetricsServer {
+        ports.push(json!({ "name": "https", "port": 443, "targetPort": "https" }));
+    }
     json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -63,16 +83,21 @@ fn service(options: &Options, name: &str, labels: Value) -> Value {
         "spec": {
             "type": "ClusterIP",
             "selector": crate::labels(),
-            "ports": [{ "name": "http", "port": 80, "targetPort": "http" }],
+            "ports": ports,
         },
     })
 }
 
 fn policy(options: &Options) -> Value {
-    let mut ingress = vec![json!({
-        "from": [{ "podSelector": {} }],
-        "ports": [{ "port": HTTP_PORT, "protocol": "TCP" }],
-    })];
+    let mut ports = vec![json!({ "port": HTTP_PORT, "protocol": "TCP" })];
+    if options.variant == Variant::Dashboard {
+        ports.push(json!({ "port": SCRAPER_PORT, "protocol": "TCP" }));
+    }
+    let mut ingress = vec![json!({ "from": [{ "podSelector": {} }], "ports": ports })];
+    if options.variant == Variant::MetricsServer {
+        // The API server comes from outside of every pod network; it shows a certificate.
+        ingress.push(json!({ "ports": [{ "port": SECURE_PORT, "protocol": "TCP" }] }));
+    }
     if options.variant == Variant::Replicas {
         ingress.push(json!({
             "from": [{ "podSelector": { "matchLabels": labels() } }],

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{HTTP_PORT, NAME, Options, PEER_PORT, Variant, labels, metadata};
+use crate::{
+    HTTP_PORT, NAME, Options, PEER_PORT, SCRAPER_PORT, SECURE_PORT, Variant, labels, metadata,
+};
 
 /// Where history is, in the container.
 const DATA: &str = "/var/lib/taffrail";
@@ -128,6 +130,14 @@ fn container(options: &Options) -> Value {
             .push(json!({ "name": "peers", "mountPath": "/etc/taffrail/peers", "readOnly": true }));
         let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
         env.extend([field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP")]);
+    }
+    if options.variant == Variant::MetricsServer {
+        args.push(format!("--secure-port={SECURE_PORT}"));
+        ports.push(json!({ "name": "https", "containerPort": SECURE_PORT }));
+    }
+    if options.variant == Variant::Dashboard {
+        args.push(format!("--sidecar-listen=0.0.0.0:{SCRAPER_PORT}"));
+        ports.push(json!({ "name": "scraper", "containerPort": SCRAPER_PORT }));
     }
     let mut container = json!({
         "name": NAME,

@@ -367,7 +367,8 @@ pub(crate) struct ManifestsArgs {
     /// Which deployment.
     #[arg(long, value_enum, default_value_t = ManifestsVariant::Taffrail)]
     pub(crate) variant: ManifestsVariant,
-    /// Where everything is put. [default: taffrail; kube-system for heapster]
+    /// Where everything is put. [default: taffrail; kube-system for
+    /// heapster, kubernetes-dashboard for dashboard]
     #[arg(long, value_name = "NAME", value_parser = namespace)]
     pub(crate) namespace: Option<String>,
     /// The image with its tag. [default: this version's]
@@ -384,6 +385,10 @@ pub(crate) enum ManifestsVariant {
     Heapster,
     /// Three pods that share the nodes and each answer for all.
     Replicas,
+    /// One pod that answers metrics.k8s.io, in place of metrics-server.
+    MetricsServer,
+    /// One pod beside Kubernetes Dashboard 2 to 7, in place of its metrics scraper.
+    Dashboard,
 }
 
 /// Reads a namespace's name (RFC 1123 label).

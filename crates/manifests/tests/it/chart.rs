@@ -23,6 +23,10 @@ fn its_values_make_each_variant() {
     same(rendered("kube-system", &heapster), without_namespace(Variant::Heapster));
     let replicas = json!({ "replicas": 3 });
     same(rendered("taffrail", &replicas), without_namespace(Variant::Replicas));
+    let metrics = json!({ "metricsServer": true });
+    same(rendered("taffrail", &metrics), without_namespace(Variant::MetricsServer));
+    let dashboard = json!({ "dashboardScraper": true });
+    same(rendered("kubernetes-dashboard", &dashboard), without_namespace(Variant::Dashboard));
 }
 
 #[test]

@@ -40,6 +40,17 @@ fn the_role_is_what_the_diagnosis_checks() {
     }
     assert_eq!(granted(Variant::Plain), checked);
     assert_eq!(granted(Variant::Heapster), checked);
+    assert_eq!(granted(Variant::Dashboard), checked);
+    let more: Vec<String> = granted(Variant::MetricsServer).difference(&checked).cloned().collect();
+    let own = [
+        "ClusterRole apiregistration.k8s.io/apiservices get",
+        "ClusterRole apiregistration.k8s.io/apiservices patch",
+        "ClusterRole metrics.k8s.io/nodes get",
+        "ClusterRole metrics.k8s.io/nodes list",
+        "ClusterRole metrics.k8s.io/pods get",
+        "ClusterRole metrics.k8s.io/pods list",
+    ];
+    assert_eq!(more, own);
     let more: Vec<String> = granted(Variant::Replicas).difference(&checked).cloned().collect();
     let leases = ["create", "delete", "list", "update"]
         .map(|verb| format!("Role coordination.k8s.io/leases {verb}"));

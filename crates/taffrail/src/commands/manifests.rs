@@ -10,6 +10,8 @@ pub(crate) fn text(args: ManifestsArgs) -> String {
         ManifestsVariant::Taffrail => Variant::Plain,
         ManifestsVariant::Heapster => Variant::Heapster,
         ManifestsVariant::Replicas => Variant::Replicas,
+        ManifestsVariant::MetricsServer => Variant::MetricsServer,
+        ManifestsVariant::Dashboard => Variant::Dashboard,
     });
     if let Some(namespace) = args.namespace {
         options.namespace = namespace;
@@ -50,6 +52,13 @@ mod tests {
                 let peers = config.replicas.map(|replicas| replicas.listen.port());
                 let expected = (variant == Variant::Replicas).then_some(manifests::PEER_PORT);
                 assert_eq!(peers, expected);
+                let secure = config.apis.secure.map(|secure| secure.address.port());
+                let expected =
+                    (variant == Variant::MetricsServer).then_some(manifests::SECURE_PORT);
+                assert_eq!(secure, expected);
+                let scraper = config.apis.sidecar.map(|address| address.port());
+                let expected = (variant == Variant::Dashboard).then_some(manifests::SCRAPER_PORT);
+                assert_eq!(scraper, expected);
                 pods += 1;
             }
             assert_eq!(pods, 1, "{variant:?}");

@@ -47,7 +47,13 @@ async fn apply(kubeconfig: &tempfile::NamedTempFile, words: &[&str], text: Strin
 #[tokio::test]
 async fn kubectl_applies_every_variant_as_a_dry_run() {
     let kubeconfig = cluster().await;
-    for (variant, kinds) in [("taffrail", 7), ("heapster", 8), ("replicas", 10)] {
+    for (variant, kinds) in [
+        ("taffrail", 7),
+        ("heapster", 8),
+        ("replicas", 10),
+        ("metrics-server", 11),
+        ("dashboard", 9),
+    ] {
         let text = manifests(&["--variant", variant, "--namespace=kube-system"]);
         let output = apply(&kubeconfig, &["--dry-run=server"], text).await;
         let (said, errors) = (

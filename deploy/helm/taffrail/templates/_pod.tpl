@@ -48,6 +48,12 @@ spec:
         - --peer-name=$(POD_NAME)
         - --peer-token-file=/etc/taffrail/peers/token
         {{- end }}
+        {{- if .Values.metricsServer }}
+        - --secure-port=10250
+        {{- end }}
+        {{- if .Values.dashboardScraper }}
+        - --sidecar-listen=0.0.0.0:8000
+        {{- end }}
         {{- range .Values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
@@ -68,6 +74,14 @@ spec:
         {{- if gt (int .Values.replicas) 1 }}
         - name: peers
           containerPort: 8083
+        {{- end }}
+        {{- if .Values.metricsServer }}
+        - name: https
+          containerPort: 10250
+        {{- end }}
+        {{- if .Values.dashboardScraper }}
+        - name: scraper
+          containerPort: 8000
         {{- end }}
       readinessProbe:
         httpGet:

@@ -187,3 +187,89 @@ async fn mistakes_are_named() {
         )
         .await;
 }
+
+/// Every combination of Heapster's options that decide about the way to the API server: whether
+/// `inClusterConfig` is left out (true) or false, a host is named, `auth` is given, `insecure` and
+/// `useServiceAccount` are set; then the server, whether it is verified, by which authority, and
+/// whose token is shown.
+///
+/// Source: Heapster's order. In a cluster the host replaces the API server's and `insecure` forgets
+/// the authority; `auth` is read outside of one only, and beside it host and `insecure` are ignored;
+/// without it the host is required, and nothing is known of authority and token. The service
+/// account's token comes last and takes any other's place.
+const COMBINATIONS: &[(&str, &str)] = &[
+    ("", "https://10.0.0.1:443/ verified by ca, pod's token"),
+    ("sa", "https://10.0.0.1:443/ verified by ca, pod's token"),
+    ("insecure", "https://10.0.0.1:443/ unverified, pod's token"),
+    ("insecure sa", "https://10.0.0.1:443/ unverified, pod's token"),
+    ("auth", "https://10.0.0.1:443/ verified by ca, pod's token"),
+    ("auth sa", "https://10.0.0.1:443/ verified by ca, pod's token"),
+    ("auth insecure", "https://10.0.0.1:443/ unverified, pod's token"),
+    ("auth insecure sa", "https://10.0.0.1:443/ unverified, pod's token"),
+    ("host", "https://given/ verified by ca, pod's token"),
+    ("host sa", "https://given/ verified by ca, pod's token"),
+    ("host insecure", "https://given/ unverified, pod's token"),
+    ("host insecure sa", "https://given/ unverified, pod's token"),
+    ("host auth", "https://given/ verified by ca, pod's token"),
+    ("host auth sa", "https://given/ verified by ca, pod's token"),
+    ("host auth insecure", "https://given/ unverified, pod's token"),
+    ("host auth insecure sa", "https://given/ unverified, pod's token"),
+    ("out", "invalid kubernetes master url specified"),
+    ("out sa", "invalid kubernetes master url specified"),
+    ("out insecure", "invalid kubernetes master url specified"),
+    ("out insecure sa", "invalid kubernetes master url specified"),
+    ("out auth", "https://one:6443/ verified by ca, mine token"),
+    ("out auth sa", "https://one:6443/ verified by ca, pod's token"),
+    ("out auth insecure", "https://one:6443/ verified by ca, mine token"),
+    ("out auth insecure sa", "https://one:6443/ verified by ca, pod's token"),
+    ("out host", "https://given/ verified by the system, no token"),
+    ("out host sa", "https://given/ verified by the system, pod's token"),
+    ("out host insecure", "https://given/ unverified, no token"),
+    ("out host insecure sa", "https://given/ unverified, pod's token"),
+    ("out host auth", "https://one:6443/ verified by ca, mine token"),
+    ("out host auth sa", "https://one:6443/ verified by ca, pod's token"),
+    ("out host auth insecure", "https://one:6443/ verified by ca, mine token"),
+    ("out host auth insecure sa", "https://one:6443/ verified by ca, pod's token"),
+];
+
+#[tokio::test]
+async fn every_combination_is_heapsters() {
+    let kubeconfig = KUBECONFIG.replace("tokenFile: token", "token: mine").replace(
+        "{server: 'https://one:6443'}",
+        "{server: 'https://one:6443', certificate-authority: ca.crt}",
+    );
+    let pod = Files::pod().with("config", &kubeconfig);
+    let env = |name: &str| pod.env.get(name).cloned();
+    for (words, expected) in COMBINATIONS {
+        let has = |word: &str| words.split(' ').any(|one| one == word);
+        let mut source = "kubernetes:".to_owned();
+        source.push_str(if has("host") { "https://given?" } else { "?" });
+        for (word, option) in [
+            ("out", "&inClusterConfig=false".to_owned()),
+            ("auth", format!("&auth={}/config", pod.path())),
+            ("insecure", "&insecure=true".to_owned()),
+            ("sa", "&useServiceAccount=true".to_owned()),
+        ] {
+            source.push_str(if has(word) { &option } else { "" });
+        }
+        let options = SourceOptions::parse(&source, &|_| None, Defaults::heapster()).unwrap();
+        let found = match resolve(&options, &env, pod.dir.path()).await {
+            Err(error) => error.to_string(),
+            Ok((config, _)) => {
+                let trust = match (config.accept_invalid_certs, &config.root_cert) {
+                    (true, _) => "unverified",
+                    (false, Some(_)) => "verified by ca",
+                    (false, None) => "verified by the system",
+                };
+                let token = match (&config.auth_info.token, &config.auth_info.token_file) {
+                    (Some(_), _) => "mine",
+                    (None, Some(_)) => "pod's",
+                    (None, None) => "no",
+                };
+                format!("{} {trust}, {token} token", config.cluster_url)
+            }
+        };
+        assert!(found.contains(expected), "{words}: {found}");
+    }
+    assert_eq!(COMBINATIONS.len(), 32);
+}
