@@ -106,7 +106,7 @@ pub fn pod(object: object::Pod) -> Pod {
         started: status.start_time.0,
         created: metadata.created.0,
         deleted: metadata.deleted.0,
-        labels: labels(metadata.labels),
+        labels: labels(metadata.labels).into(),
     }
 }
 

@@ -92,6 +92,8 @@ pub(crate) trait Watched:
     fn put(record: Self::Record, inventory: &mut Inventory);
     /// Forgets the record of that namespace and name.
     fn remove(namespace: &str, name: &str, inventory: &mut Inventory);
+    /// Whether there is a record of that namespace and name.
+    fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool;
     /// Keeps only records whose namespace and name are in `seen`.
     fn retain(seen: &Seen, inventory: &mut Inventory);
 }
@@ -186,7 +188,7 @@ impl Watch {
                         watcher::Event::InitDone => false,
                         _ => listing,
                     };
-                    self.apply::<K>(event, &mut names.held, &mut names.listed);
+                    self.apply::<K>(event, names);
                 }
                 Some(Err(error)) if patience.is_some() && streams_none(&error) => return,
                 Some(Err(error)) => {
@@ -199,45 +201,50 @@ impl Watch {
         }
     }
 
-    fn apply<K: Watched>(&self, event: watcher::Event<K>, held: &mut Names, listed: &mut Names) {
+    fn apply<K: Watched>(&self, event: watcher::Event<K>, names: &mut Listed) {
         let synced = matches!(event, watcher::Event::InitDone);
         match event {
             watcher::Event::Init => {
                 // The begin of a list proves nothing yet.
-                listed.clear();
+                names.listed.clear();
                 return;
             }
             watcher::Event::InitApply(object) => {
-                listed.insert(name_of(&object));
+                names.listed.insert(name_of(&object));
                 self.put(object);
                 return;
             }
             watcher::Event::InitDone => {
                 metrics::counter!(crate::telemetry::WATCH_RELISTS, "kind" => K::PLURAL)
                     .increment(1);
-                let seen = Seen(std::mem::take(listed));
-                K::retain(
-                    &seen,
-                    &mut self.inventory.write().unwrap_or_else(PoisonError::into_inner),
-                );
-                *held = seen.0;
+                let seen = Seen(std::mem::take(&mut names.listed));
+                let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
+                K::retain(&seen, &mut inventory);
+                names.held = seen.0.len();
             }
             watcher::Event::Apply(object) => {
-                held.insert(name_of(&object));
+                let (namespace, name) = name_of(&object);
+                names.held += usize::from(!self.is_held::<K>(&namespace, &name));
                 self.put(object);
             }
             watcher::Event::Delete(object) => {
                 let (namespace, name) = name_of(&object);
+                let held = self.is_held::<K>(&namespace, &name);
+                names.held = names.held.saturating_sub(usize::from(held));
                 let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
                 K::remove(&namespace, &name, &mut inventory);
-                held.remove(&(namespace, name));
             }
         }
         metrics::gauge!(crate::telemetry::WATCHED_OBJECTS, "kind" => K::PLURAL)
-            .set(u32::try_from(held.len()).unwrap_or(u32::MAX));
-        if self.board.well(K::PLURAL, synced, held.len(), self.clock.now()) {
-            tracing::info!(kind = K::PLURAL, objects = held.len(), "watch is in sync");
+            .set(u32::try_from(names.held).unwrap_or(u32::MAX));
+        if self.board.well(K::PLURAL, synced, names.held, self.clock.now()) {
+            tracing::info!(kind = K::PLURAL, objects = names.held, "watch is in sync");
         }
+    }
+
+    fn is_held<K: Watched>(&self, namespace: &str, name: &str) -> bool {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        K::is_held(namespace, name, &inventory)
     }
 
     fn put<K: Watched>(&self, object: K) {
@@ -306,10 +313,10 @@ fn streams_none(error: &watcher::Error) -> bool {
     matches!(status.code, 400 | 422)
 }
 
-/// Names of objects: those that are held, and those that a list has brought so far.
+/// How many objects are held, and the names of those that a list has brought so far.
 #[derive(Default)]
 struct Listed {
-    held: Names,
+    held: usize,
     listed: Names,
 }
 

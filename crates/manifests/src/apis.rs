@@ -6,7 +6,7 @@ use crate::{NAME, Options, labels};
 
 /// The port of metrics.k8s.io, in the container.
 pub const SECURE_PORT: u16 = 10250;
-/// The name of the APIService: the version, then the group.
+/// The name of the `APIService`: the version, then the group.
 pub(crate) const API_SERVICE: &str = "v1beta1.metrics.k8s.io";
 /// Where the API server keeps whom it lets ask for others.
 const KUBE_SYSTEM: &str = "kube-system";

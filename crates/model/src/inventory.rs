@@ -10,7 +10,8 @@ pub use claims::Claim;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use crate::Timestamp;
+use crate::shared::Pool;
+use crate::{Shared, Timestamp};
 
 /// Whether a node says that it is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,7 +26,7 @@ pub enum Ready {
 }
 
 /// Amounts of the three standard resources; `None` where the object names none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Resources {
     /// CPU in millicores.
     pub cpu_millicores: Option<i64>,
@@ -103,7 +104,7 @@ pub struct Owner {
 }
 
 /// A container as the pod's spec names it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct ContainerSpec {
     /// Its name.
     pub name: Box<str>,
@@ -187,12 +188,12 @@ pub struct Pod {
     pub phase: Box<str>,
     /// `status.reason` (`Evicted`); usually empty.
     pub reason: Box<str>,
-    /// Labels, sorted by key.
-    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// Labels, sorted by key; one list for equal ones, once in an inventory.
+    pub labels: Shared<(Box<str>, Box<str>)>,
     /// The controlling owner.
     pub owner: Option<Owner>,
-    /// Containers of the spec, init and ephemeral ones left out.
-    pub containers: Box<[ContainerSpec]>,
+    /// Containers of the spec, init and ephemeral ones left out; likewise.
+    pub containers: Shared<ContainerSpec>,
     /// Their statuses.
     pub statuses: Box<[ContainerStatus]>,
     /// (volume name, claim name) of volumes that come from a claim.
@@ -284,6 +285,9 @@ pub struct Inventory {
     /// namespace → (kind, name) → workload
     workloads: HashMap<Box<str>, HashMap<Owner, Arc<Workload>>>,
     claims: claims::Claims,
+    /// What pods of one template have in common.
+    specs: Pool<ContainerSpec>,
+    labels: Pool<(Box<str>, Box<str>)>,
 }
 
 /// The inventory as it is shared between watches (writers) and readers. Hold the lock briefly.
@@ -372,7 +376,11 @@ impl Inventory {
     }
 
     /// Adds or replaces a pod.
-    pub fn put_pod(&mut self, pod: Arc<Pod>) {
+    pub fn put_pod(&mut self, mut pod: Arc<Pod>) {
+        if let Some(fresh) = Arc::get_mut(&mut pod) {
+            self.specs.share(&mut fresh.containers);
+            self.labels.share(&mut fresh.labels);
+        }
         self.pods.entry(pod.namespace.clone()).or_default().insert(pod.name.clone(), pod);
     }
 

@@ -16,6 +16,7 @@ mod inventory;
 mod label;
 mod registry;
 mod sample;
+mod shared;
 mod table;
 mod target;
 mod time;
@@ -37,6 +38,7 @@ pub use inventory::{
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use registry::Registry;
 pub use sample::{NodeSamples, PodSamples, Sample};
+pub use shared::Shared;
 pub use table::{Context, Table};
 pub use target::{Hop, Target, TargetState, Verified};
 pub use time::Timestamp;

@@ -1,6 +1,7 @@
 //! From a failed request to the API server to the hop, the reason and the change to make.
 
 use http::{StatusCode, Uri};
+use kube::client::AuthError;
 
 use super::{ConnectError, Origin, Trouble};
 use crate::failure::{Cause, classify};
@@ -16,6 +17,15 @@ pub(super) fn api_failure(
     match error {
         kube::Error::Api(status) => {
             refused(status.code, &status.message, &who(url, origin), resource)
+        }
+        // What it printed may be a secret, what it complained of is not.
+        kube::Error::Auth(AuthError::AuthExecRun { status, out, .. }) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.lines().next().unwrap_or("it says nothing").trim();
+            ConnectError::Authentication(Trouble {
+                reason: format!("it ends with {status}: {said}"),
+                advice: format!("check the user in {origin}"),
+            })
         }
         kube::Error::Auth(error) => ConnectError::Authentication(Trouble {
             reason: format!("no credentials for {url}: {error}"),

@@ -40,6 +40,10 @@ impl Watched for object::Node {
         inventory.remove_node(name);
     }
 
+    fn is_held(_: &str, name: &str, inventory: &Inventory) -> bool {
+        inventory.node(name).is_some()
+    }
+
     fn retain(seen: &Seen, inventory: &mut Inventory) {
         inventory.retain_nodes(|node| seen.contains("", &node.name));
     }
@@ -61,6 +65,10 @@ impl Watched for object::Namespace {
 
     fn remove(_: &str, name: &str, inventory: &mut Inventory) {
         inventory.remove_namespace(name);
+    }
+
+    fn is_held(_: &str, name: &str, inventory: &Inventory) -> bool {
+        inventory.namespace(name).is_some()
     }
 
     fn retain(seen: &Seen, inventory: &mut Inventory) {
@@ -87,6 +95,10 @@ impl Watched for object::Pod {
         inventory.remove_pod(namespace, name);
     }
 
+    fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool {
+        inventory.pod(namespace, name).is_some()
+    }
+
     fn retain(seen: &Seen, inventory: &mut Inventory) {
         inventory.retain_pods(|pod| seen.contains(&pod.namespace, &pod.name));
     }
@@ -109,6 +121,10 @@ impl Watched for object::PersistentVolumeClaim {
 
     fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
         inventory.remove_claim(namespace, name);
+    }
+
+    fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool {
+        inventory.claim(namespace, name).is_some()
     }
 
     fn retain(seen: &Seen, inventory: &mut Inventory) {
@@ -138,6 +154,11 @@ macro_rules! workload {
             fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
                 let owner = Owner { kind: $kind.into(), name: name.into() };
                 inventory.remove_workload(namespace, &owner);
+            }
+
+            fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool {
+                let owner = Owner { kind: $kind.into(), name: name.into() };
+                inventory.workload(namespace, &owner).is_some()
             }
 
             fn retain(seen: &Seen, inventory: &mut Inventory) {

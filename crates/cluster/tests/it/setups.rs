@@ -1,6 +1,8 @@
 //! The table of broken set-ups: each with the hop at which it shows, what a person is told there,
 //! and the change that helps.
 
+#[path = "setups/proxy.rs"]
+mod proxy;
 #[path = "setups/world.rs"]
 mod world;
 
@@ -314,7 +316,7 @@ fn refuse_us(world: &mut World, user: &str) {
 
 fn login_command(world: &mut World, script: &str) {
     world.files.push(("login", Some(script.to_owned())));
-    "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [login], \
+    "exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [FOLDER/login], \
      interactiveMode: Never}"
         .clone_into(&mut world.user);
 }
@@ -382,16 +384,16 @@ const CREDENTIALS: &[Row] = &[
     ),
     row(
         "a login command that fails",
-        |world| login_command(world, "echo 'session expired' >&2; exit 1"),
+        |world| login_command(world, "echo 'session expired' >&2; echo sesame; exit 1"),
         (API, "authentication"),
-        "the login command `sh`: ",
+        "the login command `sh`: it ends with exit status: 1: session expired",
         "run the login command `sh` by hand",
     ),
     row(
         "a login command that talks nonsense",
         |world| login_command(world, "echo hello"),
         (API, "authentication"),
-        "the login command `sh`: ",
+        "parse",
         "run the login command `sh` by hand",
     ),
     row(
@@ -817,4 +819,124 @@ async fn an_api_server_that_goes_down_meanwhile_is_told() {
     let failure = statuses[0].failure.as_ref().unwrap();
     assert!(failure.advice.contains("start the cluster"), "{failure:?}");
     assert_eq!(watched.inventory.read().unwrap().nodes().len(), 1);
+}
+
+/// What `sh login` prints.
+const LOGGED_IN: &str = r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"sesame"}}'"#;
+
+/// Ways in that work, and who we are by them.
+const WAYS: &[(&str, fn(&mut World), &str)] = &[
+    ("a token", |_| {}, "a token from the configuration"),
+    (
+        "a token file",
+        |world| {
+            "tokenFile: token".clone_into(&mut world.user);
+            world.files.push(("token", Some("sesame".to_owned())));
+        },
+        "/token",
+    ),
+    (
+        "a client certificate",
+        |world| {
+            let certificate = world.ours.sign(&["me"]);
+            world.client_certificate(&certificate);
+            world.api.clients = true;
+            world.kubelet.clients = true;
+        },
+        "the client certificate of ",
+    ),
+    ("a login command", |world| login_command(world, LOGGED_IN), "the login command sh gives"),
+    (
+        "user and password",
+        |world| "username: me, password: sesame".clone_into(&mut world.user),
+        "user and password",
+    ),
+    (
+        "an authority written out",
+        |world| {
+            let text = ("certificate-authority: ca.crt", "certificate-authority-data: AUTHORITY");
+            world.kubeconfig = vec![text];
+        },
+        "a token",
+    ),
+    (
+        "another name of the server",
+        |world| {
+            world.api.names = &["api.internal"];
+            world.kubeconfig = vec![("server:", "tls-server-name: api.internal, server:")];
+        },
+        "a token",
+    ),
+    (
+        "no verification",
+        |world| {
+            world.api.by_other = true;
+            let text = ("certificate-authority: ca.crt", "insecure-skip-tls-verify: true");
+            world.kubeconfig = vec![text];
+        },
+        "a token",
+    ),
+    (
+        "no verification by the source's option",
+        |world| {
+            world.api.by_other = true;
+            world.options.push_str("&insecure=true");
+        },
+        "a token",
+    ),
+    (
+        "the insecure port",
+        |world| {
+            world.api.plain = true;
+            world.kubeconfig = vec![("https://", "http://")];
+        },
+        "a token",
+    ),
+    (
+        "another context",
+        |world| {
+            world.kubeconfig = vec![("current-context: c,", "current-context: gone,")];
+            world.options.push_str("&context=c");
+        },
+        "a token",
+    ),
+];
+
+#[tokio::test]
+async fn every_way_in_works() {
+    let judged = WAYS.iter().map(|(title, prepare, who)| async move {
+        let mut world = World::new();
+        prepare(&mut world);
+        let checks = world.checks().await;
+        let failed: Vec<&Check> =
+            checks.iter().filter(|check| check.outcome == Outcome::Fail).collect();
+        assert!(failed.is_empty(), "{title}: {failed:#?}");
+        let known = checks.iter().find(|check| check.name == "authentication").unwrap();
+        assert!(known.evidence.contains(who), "{title}: {known:?}");
+    });
+    join_all(judged).await;
+}
+
+#[tokio::test]
+async fn proxies_pass_us_on() {
+    use proxy::{Proxy, Speaks};
+    for (speaks, server) in [
+        (Speaks::Connect(None), "proxy-url: 'http://127.0.0.1:PROXY', server:"),
+        (
+            // `me:sesame`
+            Speaks::Connect(Some("proxy-authorization: basic bWU6c2VzYW1l")),
+            "proxy-url: 'http://me:sesame@127.0.0.1:PROXY', server:",
+        ),
+        (Speaks::Socks, "proxy-url: 'socks5://127.0.0.1:PROXY', server:"),
+    ] {
+        let proxy = Proxy::start(speaks).await;
+        let mut world = World::new();
+        world.proxy = proxy.port;
+        world.kubeconfig = vec![("server:", server)];
+        let checks = world.checks().await;
+        let failed: Vec<&Check> =
+            checks.iter().filter(|check| check.outcome == Outcome::Fail).collect();
+        assert!(failed.is_empty(), "{server}: {failed:#?}");
+        assert!(proxy.passed.load(std::sync::atomic::Ordering::SeqCst) > 0, "{server}");
+    }
 }

@@ -1,5 +1,5 @@
-//! Invoked as `eventer`: a simulated cluster's events to an InfluxDB sink, each once, over an
-//! outage of the sink and a restart.
+//! A simulated cluster's events to an InfluxDB sink, each once, over an outage of the sink and a
+//! restart, by `eventer`; and to store and sink by `taffrail serve`, which is killed meanwhile.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sim::{Config, Sim, WorldConfig};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::served::Served;
 
 const PATIENCE: Duration = Duration::from_mins(4);
 
@@ -142,8 +144,12 @@ impl Eventer {
     }
 }
 
-/// Name and version of every event that the API server has now.
+/// Two fields of the metadata of every event that the API server has now.
 fn listed(api: &str) -> Vec<(String, String)> {
+    listed_by(api, ["name", "resourceVersion"])
+}
+
+fn listed_by(api: &str, fields: [&str; 2]) -> Vec<(String, String)> {
     let address = api.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET /api/v1/events HTTP/1.0\r\nHost: e\r\nConnection: close\r\n\r\n").unwrap();
@@ -155,7 +161,7 @@ fn listed(api: &str) -> Vec<(String, String)> {
     let list: Value = serde_json::from_str(&body[begin..=end]).unwrap();
     let text = |event: &Value, field: &str| event["metadata"][field].as_str().unwrap().to_owned();
     let items = list["items"].as_array().unwrap();
-    items.iter().map(|event| (text(event, "name"), text(event, "resourceVersion"))).collect()
+    items.iter().map(|event| (text(event, fields[0]), text(event, fields[1]))).collect()
 }
 
 fn run(kubeconfig: &Path, api: &str) {
@@ -204,15 +210,73 @@ fn run(kubeconfig: &Path, api: &str) {
     assert!(twice.is_empty(), "written more than once: {twice:?}");
 }
 
+/// The server with a store and a sink is killed, and started again: the store has every event once,
+/// the sink each at least once, and what came after the restart once.
+fn serve(kubeconfig: &Path, api: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let influx = Influx::start();
+    let source = format!("--source=kubernetes.summary_api:?auth={}", kubeconfig.display());
+    let data = format!("--data-dir={}", folder.path().join("data").display());
+    let queue = folder.path().join("queue");
+    let sink = format!("--event-sink=influxdb:http://{}?queue={}", influx.address, queue.display());
+    let begin = || Served::start(&["serve", &source, &data, &sink]);
+    let stored = |served: &Served| -> Vec<String> {
+        let answer = served.get("/api/taffrail/v1/events?limit=1000");
+        let items = answer["items"].as_array().unwrap();
+        items.iter().map(|event| event["uid"].as_str().unwrap().to_owned()).collect()
+    };
+    let served = begin();
+    until("events are written", || !influx.events().is_empty());
+    // It dies without a word.
+    drop(served);
+    let seen = listed(api);
+    until("more events while nobody reads", || listed(api) != seen);
+    let served = begin();
+    let there = listed_by(api, ["uid", "name"]);
+    until("every event is stored", || {
+        let stored = stored(&served);
+        there.iter().all(|(uid, _)| stored.contains(uid))
+    });
+    let mut uids = stored(&served);
+    let all = uids.len();
+    uids.sort_unstable();
+    uids.dedup();
+    assert_eq!(uids.len(), all, "an event is stored twice");
+    let before = influx.events();
+    let missed: Vec<_> = listed(api).into_iter().filter(|event| !seen.contains(event)).collect();
+    until("what was missed is written", || {
+        let events = influx.events();
+        missed.iter().all(|event| events.contains_key(event))
+    });
+    let events = influx.events();
+    let twice = events.iter().filter(|(event, times)| !before.contains_key(*event) && **times > 1);
+    assert_eq!(twice.count(), 0, "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_loses_no_event() {
+    let (kubeconfig, api, served) = cluster().await;
+    let path = kubeconfig.path().to_owned();
+    spawn_blocking(move || serve(&path, &api)).await.unwrap();
+    served.abort();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_event_comes_once_over_an_outage_and_a_restart() {
+    let (kubeconfig, api, served) = cluster().await;
+    let path = kubeconfig.path().to_owned();
+    spawn_blocking(move || run(&path, &api)).await.unwrap();
+    served.abort();
+}
+
+/// A cluster that is served until its task is aborted: its kubeconfig and its plain API server.
+async fn cluster() -> (tempfile::NamedTempFile, String, JoinHandle<()>) {
     let clock = pipeline::Clock::system();
     let world = WorldConfig { nodes: 6, start: clock.now(), ..WorldConfig::default() };
     let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
     let kubeconfig = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-    let (path, api) = (kubeconfig.path().to_owned(), sim.insecure_api_url());
-    let served = tokio::spawn(async move { sim.run(std::future::pending()).await });
-    spawn_blocking(move || run(&path, &api)).await.unwrap();
-    served.abort();
+    let api = sim.insecure_api_url();
+    let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
+    (kubeconfig, api, task)
 }

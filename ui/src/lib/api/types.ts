@@ -95,6 +95,8 @@ export interface Target {
   lastSuccess: Num;
   tookMs: Num;
   url: string | null;
+  /** How its certificate was verified; `api-server` where that asked for us. */
+  verified?: string | null;
 }
 
 export interface TargetItem extends Target {

@@ -277,6 +277,13 @@ export const en = {
     states: { up: 'up', failed: 'failed', skipped: 'skipped' } as Record<string, string>,
     requested: 'req.',
     took: (time: string) => `read in ${time}`,
+    verified: {
+      address: 'its certificate names the address',
+      'node-name': 'its certificate names the node',
+      pinned: 'its certificate is pinned',
+      nothing: 'its certificate is not verified',
+      'api-server': "asked through the API server's node proxy",
+    } as Record<string, string>,
   },
 
   pods: {

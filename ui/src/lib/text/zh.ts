@@ -278,6 +278,13 @@ export const zh: Catalogue = {
     states: { up: '正常', failed: '失败', skipped: '跳过' },
     requested: '请求',
     took: (time) => `读取用时 ${time}`,
+    verified: {
+      address: '证书包含该地址',
+      'node-name': '证书包含该节点名',
+      pinned: '证书已固定',
+      nothing: '证书未验证',
+      'api-server': '经由 API 服务器的节点代理读取',
+    },
   },
 
   pods: {

@@ -1,5 +1,7 @@
 //! A cluster of one API server and one kubelet that is well until a row of the table breaks it.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use cluster::diagnose::{Check, Nodes, diagnose, without_connection};
 use cluster::{Connection, Defaults, SourceOptions};
 use http::Response;
@@ -72,6 +74,8 @@ pub(crate) struct World {
     pub(crate) ready: &'static str,
     pub(crate) port: Option<u16>,
     pub(crate) nodes: bool,
+    /// The port that `PROXY` in the kubeconfig stands for.
+    pub(crate) proxy: u16,
     pub(crate) ours: Authority,
     pub(crate) theirs: Authority,
 }
@@ -92,6 +96,7 @@ impl World {
             ready: "True",
             port: None,
             nodes: true,
+            proxy: 1,
             ours: Authority::new(),
             theirs: Authority::new(),
         }
@@ -129,8 +134,14 @@ impl World {
         );
         for (from, to) in &self.kubeconfig {
             assert!(kubeconfig.contains(from), "{from} is not in {kubeconfig}");
-            kubeconfig = kubeconfig.replace(from, &to.replace("PORT", &api.port.to_string()));
+            kubeconfig = kubeconfig.replace(
+                from,
+                &to.replace("PORT", &api.port.to_string())
+                    .replace("PROXY", &self.proxy.to_string())
+                    .replace("AUTHORITY", &BASE64_STANDARD.encode(self.ours.pem())),
+            );
         }
+        let kubeconfig = kubeconfig.replace("FOLDER", &folder.path().display().to_string());
         write("config", &kubeconfig).unwrap();
         let (path, options) = (folder.path().join("config"), &self.options);
         let options = options.replace("FOLDER", &folder.path().display().to_string());
