@@ -19,11 +19,11 @@ pub(super) fn api_failure(
             refused(status.code, &status.message, &who(url, origin), resource)
         }
         // What it printed may be a secret, what it complained of is not.
-        kube::Error::Auth(AuthError::AuthExecRun { status, out, .. }) => {
+        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
             let said = String::from_utf8_lossy(&out.stderr);
             let said = said.lines().next().unwrap_or("it says nothing").trim();
             ConnectError::Authentication(Trouble {
-                reason: format!("it ends with {status}: {said}"),
+                reason: format!("it ends with {}: {said}", out.status),
                 advice: format!("check the user in {origin}"),
             })
         }
