@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::connect::{Connection, Origin};
 use crate::diagnose::may_proxy;
@@ -12,12 +12,17 @@ use crate::options::Via;
 
 /// How long an answer holds: rights change.
 const HOLDS: Duration = Duration::from_mins(5);
+/// How long it holds that the question was not answered.
+const AGAIN: Duration = Duration::from_secs(30);
+/// How long the answer is waited for: what failed before is to be told within the tick.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The proxy of one cluster.
 pub(super) struct Proxy {
     /// `None` where it is not ours to decide: always or never.
     ask: Option<Connection>,
     always: bool,
+    /// What was answered, and until when it holds.
     known: Mutex<Option<(bool, Instant)>>,
 }
 
@@ -36,23 +41,24 @@ impl Proxy {
     pub(super) async fn allowed(&self) -> bool {
         let Some(connection) = &self.ask else { return self.always };
         let mut known = self.known.lock().await;
-        if let Some((allowed, asked)) = *known
-            && asked.elapsed() < HOLDS
+        if let Some((allowed, until)) = *known
+            && Instant::now() < until
         {
             return allowed;
         }
-        let allowed = match may_proxy(connection).await {
-            Ok(allowed) => allowed,
-            Err(reason) => {
+        let (allowed, holds) = match timeout(PATIENCE, may_proxy(connection)).await {
+            Ok(Ok(allowed)) => (allowed, HOLDS),
+            Ok(Err(reason)) => {
                 tracing::debug!(reason, "whether we may use the node proxy cannot be asked");
-                false
+                (false, AGAIN)
             }
+            Err(_) => (false, AGAIN),
         };
         if known.is_none_or(|(before, _)| before != allowed) {
             let way = if allowed { "the API server's node proxy" } else { "no other way" };
             tracing::info!(way, "kubelets that are not reached directly are asked by");
         }
-        *known = Some((allowed, Instant::now()));
+        *known = Some((allowed, Instant::now() + holds));
         allowed
     }
 }

@@ -229,10 +229,11 @@ impl Run {
     /// this replica feeds the sinks now. `None` at the end.
     async fn next(&mut self) -> Option<Arc<Parcel>> {
         loop {
-            if self.feeds()
-                && let Some((_, parcel)) = self.remembered.pop_front()
-            {
-                return Some(parcel);
+            if self.feeds() {
+                self.forget_old();
+                if let Some((_, parcel)) = self.remembered.pop_front() {
+                    return Some(parcel);
+                }
             }
             let (first, closed) = {
                 let waiting = lock(&self.waiting);
@@ -254,12 +255,15 @@ impl Run {
 
     fn remember(&mut self, parcel: Arc<Parcel>) {
         let number = parcel.number;
-        let now = Instant::now();
-        self.remembered.push_back((now, parcel));
-        while self.remembered.front().is_some_and(|(at, _)| now - *at > REMEMBERED) {
+        self.remembered.push_back((Instant::now(), parcel));
+        self.forget_old();
+        self.taken(number);
+    }
+
+    fn forget_old(&mut self) {
+        while self.remembered.front().is_some_and(|(at, _)| at.elapsed() > REMEMBERED) {
             self.remembered.pop_front();
         }
-        self.taken(number);
     }
 
     fn taken(&self, number: u64) {
