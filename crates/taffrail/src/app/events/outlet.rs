@@ -199,7 +199,7 @@ impl Run {
         loop {
             let Some(parcel) = self.next().await else { break };
             let number = parcel.number;
-            match self.take(taker, parcel).await {
+            match self.take(taker, Arc::clone(&parcel)).await {
                 Some((back, Ok(()))) => {
                     taker = back;
                     if wait != FIRST {
@@ -211,6 +211,10 @@ impl Run {
                 Some((back, Err(reason))) => {
                     taker = back;
                     tracing::warn!(taker = taker.name(), reason, ?wait, "events were not taken");
+                    let waits = lock(&self.waiting).parcels.front().map(|first| first.number);
+                    if waits != Some(number) {
+                        self.remembered.push_front((Instant::now(), parcel));
+                    }
                     if lock(&self.waiting).closed {
                         break;
                     }
