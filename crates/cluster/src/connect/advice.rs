@@ -27,10 +27,15 @@ pub(super) fn api_failure(
                 advice: format!("check the user in {origin}"),
             })
         }
-        kube::Error::Auth(error) => ConnectError::Authentication(Trouble {
-            reason: format!("no credentials for {url}: {error}"),
-            advice: format!("check the user in {origin}: its token file or login command"),
-        }),
+        // The lines behind the first quote what was read, which may be a secret.
+        kube::Error::Auth(error) => {
+            let error = error.to_string();
+            let error = error.lines().next().unwrap_or_default();
+            ConnectError::Authentication(Trouble {
+                reason: format!("no credentials for {url}: {error}"),
+                advice: format!("check the user in {origin}: its token file or login command"),
+            })
+        }
         kube::Error::RustlsTls(error) if error.to_string().contains("KeyMismatch") => {
             ConnectError::Configuration(Trouble {
                 reason: format!(
