@@ -128,9 +128,11 @@ impl Error {
     /// The status code.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NoModelPath | Self::NoPath | Self::NoObject | Self::NothingKept => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NoModelPath
+            | Self::NoPath
+            | Self::NoObject
+            | Self::NothingKept
+            | Self::Silence(rules::SilenceError::Unknown) => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Time(_)
             | Self::LabelPair(_)
@@ -145,10 +147,8 @@ impl Error {
             | Self::SeriesPart { .. }
             | Self::TooManySelected(_)
             | Self::Archive(query::ArchiveError::TooMuch { .. })
+            | Self::Silence(rules::SilenceError::Wrong(_))
             | Self::Head => StatusCode::BAD_REQUEST,
-            Self::Silence(rules::SilenceError::Wrong(_)) => StatusCode::BAD_REQUEST,
-            Self::Silence(rules::SilenceError::Unknown) => StatusCode::NOT_FOUND,
-            Self::Silence(rules::SilenceError::NotKept(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge | Self::SilenceTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -156,9 +156,9 @@ impl Error {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Past(_) | Self::Archive(query::ArchiveError::Failed(_)) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::Past(_)
+            | Self::Silence(rules::SilenceError::NotKept(_))
+            | Self::Archive(query::ArchiveError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Archive(query::ArchiveError::Cancelled) | Self::TooManyStreams | Self::Busy => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
