@@ -311,7 +311,9 @@ fn time_has_its_reasons() {
 fn questions_that_cannot_be_asked_say_what_is_missing() {
     for (query, part) in [
         ("", "kind"),
-        ("kind=volume&name=x", "kind"),
+        ("kind=disk&name=x", "kind"),
+        ("kind=volume&name=x", "namespace"),
+        ("kind=workload&namespace=a&name=x", "workload"),
         ("kind=pod&name=x", "namespace"),
         ("kind=container&namespace=a&name=x", "pod"),
         ("kind=node", "name"),
