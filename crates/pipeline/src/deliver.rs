@@ -50,6 +50,7 @@ impl Queues {
                     failing = failure.is_some();
                 }
             }
+            sink.finish().await;
         });
         handle.id()
     }

@@ -46,4 +46,9 @@ pub trait Sink: Send {
 
     /// Takes one batch.
     fn export(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<(), SinkError>>;
+
+    /// Sends what it holds back, once no more batches come; nothing for most.
+    fn finish(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }

@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 use model::{AlertBatch, Batch, EventBatch, Timestamp};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::chunks::{Chunk, Chunks, Framing};
 use crate::plan::{AlertPlan, Encode, EncodeAlerts, EncodeEvents, EventPlan, Plan, Transport};
@@ -45,6 +46,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an export waits in all for room in a queue that is being emptied: a batch may be
 /// larger than its queue.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the last of what was exported may take to be sent when a sink is stopped.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// A configured sink of metrics.
 pub struct Sink {
@@ -190,7 +193,8 @@ macro_rules! delivered {
                 self.delivery.settled()
             }
 
-            /// Stops sending and lets go of the queue's folder.
+            /// Sends what is there, gathered or not, for as long as that works and at most five
+            /// seconds; then stops sending and lets go of the queue's folder.
             pub async fn stop(self) {
                 self.delivery.stop().await;
             }
@@ -299,7 +303,9 @@ impl Delivery {
     }
 
     async fn stop(mut self) {
-        if let Outlet::Queue { task, .. } = &mut self.outlet {
+        if let Outlet::Queue { lane, task } = &mut self.outlet {
+            // What does not go by then is where it was: on disk, or counted as lost.
+            timeout(FLUSH, lane.flushed()).await.ok();
             task.abort();
             // It ends because it was told to; that it was is no news.
             task.await.ok();

@@ -1,11 +1,11 @@
-//! Files: JSON lines, a file for each stretch of time.
+//! Files: JSON lines or Parquet, a file for each stretch of time.
 
 use std::time::Duration;
 
 use crate::chunks::Framing;
 use crate::exposed::{CLUSTER, Exposer};
 use crate::plan::{Plan, Transport};
-use crate::rows::Rows;
+use crate::rows::{Rows, parquet};
 use crate::select::Selection;
 use crate::settings::Settings;
 use crate::transport::{FilesPlan, Finish};
@@ -15,6 +15,7 @@ pub(crate) const KIND: Kind = Kind {
     key: "files",
     name: "Files Sink",
     settings: &[
+        FORMAT,
         ("compress", "gzip (default) or none"),
         ("keep_files", "how many files are kept, the newest; 0 (default) keeps all"),
         CLUSTER,
@@ -25,6 +26,15 @@ pub(crate) const KIND: Kind = Kind {
     events: None,
     alerts: None,
 };
+
+/// The setting that [`format`] reads, as (name, one sentence).
+pub(crate) const FORMAT: (&str, &str) = (
+    "format",
+    "ndjson (default): a line for each entity; parquet: a row for each value, with a column for \
+     each label",
+);
+
+const PARQUET: &str = ".parquet";
 
 /// Most samples and bytes of one chunk.
 pub(crate) const SAMPLES: u32 = 100_000;
@@ -51,11 +61,18 @@ pub(crate) fn framing() -> Framing {
     Framing { gather: GATHER, ..Framing::lines(SAMPLES, BYTES) }
 }
 
-/// The settings `compress` as what is done, and what names end with.
+/// The settings `format` and `compress` as what is done, and what names end with.
 pub(crate) fn format(settings: &Settings) -> Result<(Finish, &'static str), Error> {
-    match settings.text_or("compress", "gzip") {
-        "gzip" => Ok((Finish::Gzip, ".ndjson.gz")),
-        "none" => Ok((Finish::AsIs, ".ndjson")),
-        other => Err(settings.bad("compress", other, "gzip, none")),
+    let gzip = match settings.text_or("compress", "gzip") {
+        "gzip" => true,
+        "none" => false,
+        other => return Err(settings.bad("compress", other, "gzip, none")),
+    };
+    match (settings.text_or("format", "ndjson"), gzip) {
+        ("ndjson", true) => Ok((Finish::Gzip, ".ndjson.gz")),
+        ("ndjson", false) => Ok((Finish::AsIs, ".ndjson")),
+        ("parquet", true) => Ok((Finish::Formed(|lines| parquet(lines, true)), PARQUET)),
+        ("parquet", false) => Ok((Finish::Formed(|lines| parquet(lines, false)), PARQUET)),
+        (other, _) => Err(settings.bad("format", other, "ndjson, parquet")),
     }
 }

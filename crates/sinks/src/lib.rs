@@ -14,6 +14,7 @@ mod event_object;
 mod exposed;
 mod google;
 mod labels;
+mod parquet_file;
 mod path;
 mod plan;
 mod protobuf;
@@ -60,6 +61,7 @@ use model::LabelOptions;
 pub use deliver::{AlertSink, EventSink, Sink, SinkStatus, StatusHandle};
 pub use error::Error;
 pub use influxdb::InfluxReader;
+pub use parquet_file::SampleWriter;
 pub use reach::{Reach, Reached};
 pub use settings::{COMMON, Clock, redact};
 

@@ -8,6 +8,10 @@ use crate::plan::Encode;
 use crate::select::value;
 use crate::text::{push_json, push_value};
 
+mod columns;
+
+pub(crate) use columns::parquet;
+
 pub(crate) struct Rows {
     pub(crate) exposer: Exposer,
 }

@@ -1,10 +1,10 @@
-//! S3 and what speaks its protocol: JSON lines, an object for each stretch of time.
+//! S3 and what speaks its protocol: JSON lines or Parquet, an object for each stretch of time.
 
 use http::Method;
 
 use crate::address::Address;
 use crate::exposed::{CLUSTER, Exposer};
-use crate::files::{format, framing};
+use crate::files::{FORMAT, format, framing};
 use crate::plan::{Plan, Transport};
 use crate::rows::Rows;
 use crate::select::Selection;
@@ -18,6 +18,7 @@ pub(crate) const KIND: Kind = Kind {
     key: "s3",
     name: "S3 Sink",
     settings: &[
+        FORMAT,
         ("compress", "gzip (default) or none"),
         CLUSTER,
         ("insecuressl", "true: do not verify the server's certificate"),
@@ -55,6 +56,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         target: Target::Object { before, after },
         body: Body::Typed(match finish {
             Finish::AsIs => "application/x-ndjson",
+            Finish::Formed(_) => "application/vnd.apache.parquet",
             _ => "application/gzip",
         }),
         finish,

@@ -18,6 +18,8 @@ mod delivery;
 mod docs;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/files.rs"]
+mod files;
 #[path = "it/fixtures.rs"]
 mod fixtures;
 #[path = "it/golden.rs"]

@@ -64,6 +64,16 @@ impl QueuedSink {
         Ok(())
     }
 
+    /// Stops the sink, which sends what it gathered.
+    async fn stop(&mut self) {
+        if let State::Busy(_) = self.state {
+            self.come_back().await.ok();
+        }
+        if let State::Idle(sink) = std::mem::replace(&mut self.state, State::Gone) {
+            sink.stop().await;
+        }
+    }
+
     /// Waits for the export that is under way. May be given up and tried again.
     async fn come_back(&mut self) -> Result<(), SinkError> {
         let State::Busy(task) = &mut self.state else { return Ok(()) };
@@ -87,6 +97,10 @@ impl pipeline::Sink for QueuedSink {
 
     fn export(&mut self, batch: Arc<Batch>) -> BoxFuture<'_, Result<(), SinkError>> {
         Box::pin(self.hand_over(batch))
+    }
+
+    fn finish(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(self.stop())
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Lane {
     gather: Gather,
     /// Whether what waits is still being gathered.
     gathering: AtomicBool,
+    /// Whether what was gathered goes now, whole or not.
+    last: AtomicBool,
     told: Mutex<Told>,
 }
 
@@ -65,6 +67,7 @@ impl Lane {
             failing: AtomicBool::new(false),
             gather,
             gathering: AtomicBool::new(false),
+            last: AtomicBool::new(false),
             told: Mutex::default(),
         };
         lane.circuit(State::Closed);
@@ -141,7 +144,10 @@ impl Lane {
                 return vec![self.parcel(&entries[..whole])];
             }
             if entries.len() < looked_at {
-                self.gathering.store(true, Ordering::Relaxed);
+                if self.last.load(Ordering::Relaxed) && !entries.is_empty() {
+                    return vec![self.parcel(&entries)];
+                }
+                self.gathering.store(!entries.is_empty(), Ordering::Relaxed);
                 return Vec::new();
             }
             looked_at *= 2;
@@ -227,13 +233,20 @@ impl Lane {
             // From here on no notification is missed.
             settled.as_mut().enable();
             if self.failing.load(Ordering::Relaxed)
-                || self.gathering.load(Ordering::Relaxed)
+                || self.gathering.load(Ordering::Relaxed) && !self.last.load(Ordering::Relaxed)
                 || self.lock().waiting().chunks == 0
             {
                 return;
             }
             settled.await;
         }
+    }
+
+    /// Nothing will be pushed any more: what is gathered goes as it is. Waits as [`Lane::settled`].
+    pub(crate) async fn flushed(&self) {
+        self.last.store(true, Ordering::Relaxed);
+        self.pushed.notify_one();
+        self.settled().await;
     }
 
     /// Counts what a queue in memory takes along when the process ends.

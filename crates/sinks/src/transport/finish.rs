@@ -13,19 +13,21 @@ const LARGE_BYTES: usize = 256 * 1024;
 /// Bytes of gRPC's prefix: whether it is compressed, and how long it is.
 const PREFIX_BYTES: usize = 5;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Finish {
     AsIs,
     Gzip,
     /// Snappy's block format, as remote write wants it.
     Snappy,
+    /// Another form altogether, which the sink makes of it.
+    Formed(fn(&[u8]) -> Result<Vec<u8>, String>),
 }
 
 impl Finish {
     /// What `Content-Encoding` calls it.
     pub(super) fn encoding(self) -> Option<&'static str> {
         match self {
-            Self::AsIs => None,
+            Self::AsIs | Self::Formed(_) => None,
             Self::Gzip => Some("gzip"),
             Self::Snappy => Some("snappy"),
         }
@@ -33,7 +35,7 @@ impl Finish {
 
     /// The body as it goes, with gRPC's prefix where asked for.
     pub(super) async fn apply(self, bytes: Bytes, prefixed: bool) -> Result<Bytes, String> {
-        let whole = if self == Self::AsIs {
+        let whole = if matches!(self, Self::AsIs) {
             bytes
         } else if bytes.len() < LARGE_BYTES {
             self.compress(&bytes)?
@@ -46,7 +48,7 @@ impl Finish {
         }
         let length = u32::try_from(whole.len()).map_err(|_| "larger than 4 GiB".to_owned())?;
         let mut out = Vec::with_capacity(PREFIX_BYTES + whole.len());
-        out.push(u8::from(self != Self::AsIs));
+        out.push(u8::from(!matches!(self, Self::AsIs)));
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(&whole);
         Ok(out.into())
@@ -56,6 +58,7 @@ impl Finish {
     pub(crate) fn compress(self, bytes: &[u8]) -> Result<Bytes, String> {
         match self {
             Self::AsIs => Ok(Bytes::copy_from_slice(bytes)),
+            Self::Formed(form) => form(bytes).map(Bytes::from),
             Self::Gzip => {
                 let mut encoder =
                     GzEncoder::new(Vec::with_capacity(bytes.len() / 8), Compression::fast());

@@ -140,6 +140,10 @@ impl Sink for Elected {
             Box::pin(std::future::ready(Ok(())))
         }
     }
+
+    fn finish(&mut self) -> BoxFuture<'_, ()> {
+        self.inner.finish()
+    }
 }
 
 /// Ready when `shutdown` is and the lease is given back, so that others take over at once.
