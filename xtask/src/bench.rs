@@ -49,6 +49,12 @@ pub(crate) fn tick(options: &[&str]) -> Outcome {
     Ok(())
 }
 
+/// `bench sinks`: a large batch to each sink, or to those of `kinds`.
+pub(crate) fn sinks(kinds: &[&str]) -> Outcome {
+    let bench = ["bench", "--package", "sinks", "--bench", "deliver", "--locked", "--"];
+    cargo(&[&bench[..], kinds].concat())
+}
+
 /// `bench store`: what the store costs, then the same samples in Prometheus and
 /// `VictoriaMetrics`.
 pub(crate) fn store() -> Outcome {

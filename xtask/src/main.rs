@@ -28,6 +28,7 @@ cargo xtask <verb>
   demo          cargo run --release -- demo
   fuzz          the fuzz targets under libFuzzer, each for a time [TARGET…] [--seconds N]
   soak kill     kill -9 under ingest, and all that was acknowledged is there [--rounds N]
+  bench sinks   300,000 containers to each sink: CPU and bytes per sample [KIND…]
   bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
 ";
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["ui"] => ci::ui(),
         ["e2e"] => ci::end_to_end(),
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
+        ["bench", "sinks", kinds @ ..] => bench::sinks(kinds),
         ["bench", "store"] => bench::store(),
         ["bench", "tick", options @ ..] => bench::tick(options),
         ["fuzz", options @ ..] => fuzz::run_targets(options),

@@ -35,8 +35,8 @@ struct Column {
 impl<W: Write + Send> SampleWriter<W> {
     /// A file with these labels as columns, compressed with gzip where asked for.
     pub fn new(output: W, labels: &[&str], compressed: bool) -> io::Result<Self> {
-        let columns: String =
-            labels.iter().map(|label| format!("optional binary {label} (STRING);\n")).collect();
+        let columns = labels.iter().map(|label| format!("optional binary {label} (STRING);\n"));
+        let columns = columns.collect::<Vec<_>>().concat();
         let schema = format!(
             "message samples {{\n\
              required int64 time (TIMESTAMP(MILLIS,true));\n\

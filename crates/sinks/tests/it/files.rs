@@ -69,6 +69,8 @@ async fn parquet_is_rotated_flushed_and_read_by_others() {
             .collect();
         let columns = ["cluster", "kind", "metric", "time", "value"];
         assert_eq!(read(&found), serde_json::json!([expected, columns]), "{compress}");
-        found.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        for path in &found {
+            std::fs::remove_file(path).unwrap();
+        }
     }
 }

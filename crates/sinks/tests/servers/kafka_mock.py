@@ -1,5 +1,5 @@
 """Brokers of librdkafka's mock cluster: prints their address, then every message of the topics
-named as arguments, a line each as JSON, until its input ends."""
+named as arguments, a line each as JSON, until its input ends. With --silent, only the address."""
 
 import json
 import sys
@@ -10,8 +10,14 @@ from confluent_kafka import Consumer, Producer
 cluster = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "localhost"})
 brokers = cluster.list_topics(timeout=30).brokers.values()
 address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
-for topic in sys.argv[1:]:
+silent = "--silent" in sys.argv
+topics = [argument for argument in sys.argv[1:] if argument != "--silent"]
+for topic in topics:
     cluster.list_topics(topic, timeout=30)
+if silent:
+    print(address, flush=True)
+    sys.stdin.read()
+    sys.exit()
 consumer = Consumer(
     {
         "bootstrap.servers": address,
@@ -20,7 +26,7 @@ consumer = Consumer(
         "check.crcs": True,
     }
 )
-consumer.subscribe(sys.argv[1:])
+consumer.subscribe(topics)
 print(address, flush=True)
 
 ended = threading.Event()
