@@ -6,15 +6,22 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use tempfile::TempDir;
+use model::{
+    Batch, Draft, EntityKind, Event, EventBatch, LabelOptions, Node, Registry, Timestamp, metric,
+};
+use sinks::{EventSink, Setup, Sink, StatusHandle};
 
-use crate::servers::{batch, sink};
+#[path = "outage/programs.rs"]
+mod programs;
+#[path = "outage/protocols.rs"]
+mod protocols;
 
 /// Holds kind, address and settings of a child's sink, a line each.
 const CHILD: &str = "TAFFRAIL_TEST_ENGINE";
@@ -85,17 +92,17 @@ fn serve(told: &str) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
-    let mut out = sink(kind, address, &settings);
+    let mut out = Out::new(kind, address, &settings);
     for line in io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["export", minute, value] => {
-                out.export(&batch(minute.parse().unwrap(), value.parse().unwrap())).unwrap();
+                out.export(minute.parse().unwrap(), value.parse().unwrap());
                 say("exported");
             }
             ["drain"] => {
-                let status = out.status().unwrap();
+                let status = out.status();
                 let begun = Instant::now();
                 while status.status().waiting_chunks > 0 && begun.elapsed() < SOON {
                     sleep(STEP);
@@ -105,9 +112,90 @@ fn serve(told: &str) {
                     status => say(&format!("{status:?}")),
                 }
             }
+            ["fail"] => {
+                let status = out.status();
+                let begun = Instant::now();
+                while status.status().failure.is_none() && begun.elapsed() < SOON {
+                    sleep(STEP);
+                }
+                say(&format!("{:?}", status.status().failure));
+            }
             _ => panic!("{line}"),
         }
     }
+}
+
+/// What is tested: a sink of metrics, or of events where the kind takes only those.
+enum Out {
+    Metrics(Sink),
+    Events(EventSink),
+}
+
+impl Out {
+    fn new(kind: &str, address: &str, settings: &[(&str, &str)]) -> Self {
+        let address = (!address.is_empty()).then_some(("address", address));
+        let settings = address.iter().chain(settings);
+        // Signed is by the time that it is: the servers compare.
+        let clock = || Timestamp::from_nanos(jiff::Timestamp::now().as_nanosecond() as i64);
+        let setup = Setup {
+            settings: settings.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            labels: LabelOptions::default(),
+            output: Box::new(io::sink()),
+            clock: sinks::Clock::new(clock),
+        };
+        let kind = sinks::find(kind).unwrap();
+        if kind.takes_metrics() {
+            Self::Metrics(kind.build(setup).unwrap())
+        } else {
+            Self::Events(kind.build_events(setup).unwrap())
+        }
+    }
+
+    fn export(&mut self, minute: i64, value: i64) {
+        match self {
+            Self::Metrics(sink) => sink.export(&node_batch(minute, value)).unwrap(),
+            Self::Events(sink) => sink.export(&event_batch(minute, value)).unwrap(),
+        }
+    }
+
+    fn status(&self) -> StatusHandle {
+        match self {
+            Self::Metrics(sink) => sink.status().unwrap(),
+            Self::Events(sink) => sink.status().unwrap(),
+        }
+    }
+}
+
+/// One point: the CPU of a node, which every store has a name for.
+fn node_batch(minute: i64, value: i64) -> Batch {
+    let mut draft = Draft::new(Timestamp::from_secs(60 * minute), Registry::default());
+    let entity = draft.registry.node("n1");
+    let row = draft.insert(&entity).row;
+    let table = draft.table_mut(EntityKind::Node);
+    let node = Node { name: "n1".into(), hostname: "n1".into(), ..Node::default() };
+    table.context_mut(row).node = Some(Arc::new(node));
+    table.set_started(row, Timestamp::from_secs(60 * (minute - 100)));
+    table.set_int(row, metric::CPU_USAGE_RATE, value);
+    Arc::into_inner(draft.freeze().0).unwrap()
+}
+
+/// One event that happened `count` times.
+fn event_batch(minute: i64, count: i64) -> EventBatch {
+    let timestamp = Timestamp::from_secs(60 * minute);
+    let event = Event {
+        uid: format!("event-{minute}").into(),
+        namespace: "shop".into(),
+        object_kind: "Pod".into(),
+        object_name: "web-0".into(),
+        reason: "BackOff".into(),
+        event_type: "Warning".into(),
+        message: "back-off".into(),
+        count: count.try_into().unwrap(),
+        first_seen: timestamp,
+        last_seen: timestamp,
+        ..Event::default()
+    };
+    EventBatch { timestamp, events: vec![event] }
 }
 
 fn say(answer: &str) {
@@ -128,62 +216,15 @@ fn an_engine_is_a_process() {
     let (mut stream, _) = listener.accept().unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "kubernetes.cluster.cpu.usage_rate 5 60\n");
+    assert_eq!(text, "kubernetes.nodes.n1.cpu.usage_rate 5 60\n");
     drop(stream);
     engine.drain();
     engine.kill();
 }
 
-/// A real server with a folder of its own; both end with it.
-struct Program {
-    process: Child,
-    folder: TempDir,
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-impl Program {
-    /// Starts `binary` and waits until it listens on `address`.
-    fn start(binary: &str, folder: TempDir, arguments: &[String], address: &str) -> Self {
-        assert!(Path::new(binary).exists(), "{binary} is missing: run cargo xtask tools");
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(binary)
-            .args(arguments)
-            .current_dir(folder.path())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut program = Self { process, folder };
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let ended = program.process.try_wait().unwrap();
-            let log = || fs::read_to_string(program.folder.path().join("log")).unwrap();
-            assert!(ended.is_none() && begun.elapsed() < SOON, "{binary}: {}", log());
-            sleep(STEP);
-        }
-        program
-    }
-}
-
 /// An address that nobody listens on now.
 fn free() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
-/// The answer's body.
-fn get(address: &str, target: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
 }
 
 /// The minute that it is, as the file system's clock has it.
@@ -197,12 +238,12 @@ type Points = Vec<(i64, i64)>;
 
 /// Ten minutes without the server, then everything is there. `read` may find that the server
 /// needs more time.
-fn outage(
+fn outage<S>(
     kind: &str,
     address: &str,
     settings: &[(&str, &str)],
-    start: impl FnOnce() -> Program,
-    read: impl Fn() -> Points,
+    start: impl FnOnce() -> S,
+    mut read: impl FnMut(&mut S) -> Points,
 ) {
     let folder = tempfile::tempdir().unwrap();
     let queue = folder.path().join("queue");
@@ -228,142 +269,10 @@ fn outage(
         }
         engine.kill();
     }
+    let mut server = server.unwrap();
     let begun = Instant::now();
-    while read().len() < expected.len() && begun.elapsed() < SOON {
+    while read(&mut server).len() < expected.len() && begun.elapsed() < SOON {
         sleep(STEP);
     }
-    assert_eq!(read(), expected, "{kind}: all of it, in order, once");
-    drop(server);
-}
-
-/// `[[time, value], …]` behind `marker`: times in seconds times `unit`, values times `scale`.
-fn pairs(text: &str, marker: &str, unit: f64, scale: f64) -> Points {
-    let Some((_, rest)) = text.split_once(marker) else { return Points::new() };
-    let json: Vec<(f64, serde_json::Value)> =
-        serde_json::Deserializer::from_str(rest).into_iter().next().unwrap().unwrap();
-    json.into_iter()
-        .map(|(time, value)| (whole(time / unit / 60.0), whole(number(&value) * scale)))
-        .collect()
-}
-
-fn number(value: &serde_json::Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "small whole numbers")]
-fn whole(number: f64) -> i64 {
-    number.round() as i64
-}
-
-#[test]
-fn influxdb_1() {
-    let address = free();
-    let start = || {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        let config = format!(
-            "reporting-enabled = false\nbind-address = \"127.0.0.1:0\"\n[meta]\ndir = \"{path}/m\"\n\
-             [data]\ndir = \"{path}/d\"\nwal-dir = \"{path}/w\"\n[monitor]\nstore-enabled = false\n\
-             [http]\nbind-address = \"{address}\"\n"
-        );
-        fs::write(folder.path().join("conf"), config).unwrap();
-        Program::start("/usr/bin/influxd", folder, &["-config".into(), "conf".into()], &address)
-    };
-    let query = "/query?db=k8s&epoch=s&q=SELECT%20value%20FROM%20%22cpu/usage_rate%22";
-    let read = || pairs(&get(&address, query), "\"values\":", 1.0, 1.0);
-    outage("influxdb", &format!("http://{address}"), &[], start, read);
-}
-
-#[test]
-fn prometheus_by_remote_write() {
-    let address = free();
-    let start = || {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("conf.yml"), "global: {}\n").unwrap();
-        let arguments = [
-            "--config.file=conf.yml".to_owned(),
-            "--storage.tsdb.path=data".to_owned(),
-            format!("--web.listen-address={address}"),
-            "--web.enable-remote-write-receiver".to_owned(),
-        ];
-        Program::start("/usr/bin/prometheus", folder, &arguments, &address)
-    };
-    let query = "/api/v1/query?query=taffrail_cluster_cpu_usage_rate_cores%5B1h%5D";
-    let read = || pairs(&get(&address, query), "\"values\":", 1.0, 1000.0);
-    outage("remotewrite", &format!("http://{address}"), &[], start, read);
-}
-
-/// A server and how to read the series that matches.
-fn victoria_metrics(http: &str, graphite: &str, opentsdb: &str) -> Program {
-    let arguments = [
-        "-storageDataPath=data".to_owned(),
-        format!("-httpListenAddr={http}"),
-        format!("-graphiteListenAddr={graphite}"),
-        format!("-opentsdbHTTPListenAddr={opentsdb}"),
-        "-dedup.minScrapeInterval=1ms".to_owned(),
-        "-memory.allowedBytes=128MB".to_owned(),
-    ];
-    let folder = tempfile::tempdir().unwrap();
-    let program = Program::start("/usr/bin/victoria-metrics", folder, &arguments, http);
-    for address in [graphite, opentsdb] {
-        while TcpStream::connect(address).is_err() {
-            sleep(STEP);
-        }
-    }
-    program
-}
-
-/// An outage of VictoriaMetrics; `scale` makes thousandths of what it holds.
-fn victoria(kind: &str, address: impl Fn([&str; 3]) -> String, name: &str, scale: f64) {
-    let [http, graphite, opentsdb] = [free(), free(), free()];
-    let address = address([&http, &graphite, &opentsdb]);
-    let settings: &[(&str, &str)] = if kind == "influxdb2" { &[("org", "o")] } else { &[] };
-    let read = || {
-        get(&http, "/internal/force_flush");
-        let text = get(&http, &format!("/api/v1/export?reduce_mem_usage=1&match[]={name}"));
-        let mut points = Points::new();
-        for line in text.lines() {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            let list = |name: &str| line[name].as_array().unwrap().clone();
-            for (time, value) in list("timestamps").iter().zip(list("values")) {
-                points.push((whole(number(time) / 60_000.0), whole(number(&value) * scale)));
-            }
-        }
-        points.sort_unstable();
-        // What was sent twice is there twice until a query or a merge drops it.
-        points.dedup();
-        points
-    };
-    let start = || victoria_metrics(&http, &graphite, &opentsdb);
-    outage(kind, &address, settings, start, read);
-}
-
-#[test]
-fn victoria_metrics_by_remote_write() {
-    let name = "taffrail_cluster_cpu_usage_rate_cores";
-    victoria("remotewrite", |[http, ..]| format!("http://{http}"), name, 1000.0);
-}
-
-#[test]
-fn victoria_metrics_by_import() {
-    let name = "taffrail_cluster_cpu_usage_rate_cores";
-    victoria("victoriametrics", |[http, ..]| format!("http://{http}"), name, 1000.0);
-}
-
-#[test]
-fn victoria_metrics_by_influxdb_2() {
-    let name = "%7B__name__=%22cpu/usage_rate_value%22%7D";
-    victoria("influxdb2", |[http, ..]| format!("http://{http}"), name, 1.0);
-}
-
-#[test]
-fn victoria_metrics_by_graphite() {
-    let name = "%7B__name__=%22kubernetes.cluster.cpu.usage_rate%22%7D";
-    victoria("graphite", |[_, graphite, _]| format!("tcp://{graphite}"), name, 1.0);
-}
-
-#[test]
-fn victoria_metrics_by_opentsdb() {
-    let name = "cpu_usage_rate_gauge";
-    victoria("opentsdb", |[.., opentsdb]| format!("http://{opentsdb}"), name, 1.0);
+    assert_eq!(read(&mut server), expected, "{kind}: all of it, in order, once");
 }

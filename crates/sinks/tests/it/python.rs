@@ -1,7 +1,7 @@
 //! Servers written in Python with their protocol's own libraries: `tests/servers/*.py`. Each prints
 //! its address, then what it got, a line of JSON each, until its input ends.
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -36,6 +36,12 @@ impl Python {
     pub(crate) fn next(&mut self) -> Value {
         let line = self.lines.next().expect("the server runs").unwrap();
         serde_json::from_str(&line).unwrap()
+    }
+
+    /// What it answers to a line.
+    pub(crate) fn ask(&mut self, line: &str) -> Value {
+        writeln!(self.process.stdin.as_mut().unwrap(), "{line}").unwrap();
+        self.next()
     }
 
     /// The next `count` things.

@@ -1,20 +1,28 @@
 """Brokers of librdkafka's mock cluster: prints their address, then every message of the topics
-named as arguments, a line each as JSON, until its input ends. With --silent, only the address."""
+named as arguments, a line each as JSON, until its input ends. With --silent, only the address; with --listen ADDRESS, that is a door to the
+first broker."""
 
+import argparse
 import json
 import sys
 import threading
 
 from confluent_kafka import Consumer, Producer
 
+import kafka_doors
+
 cluster = Producer({"test.mock.num.brokers": 3, "bootstrap.servers": "localhost"})
 brokers = cluster.list_topics(timeout=30).brokers.values()
 address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
-silent = "--silent" in sys.argv
-topics = [argument for argument in sys.argv[1:] if argument != "--silent"]
+parser = argparse.ArgumentParser()
+parser.add_argument("--silent", action="store_true")
+parser.add_argument("--listen")
+parser.add_argument("topics", nargs="*")
+arguments = parser.parse_args()
+topics = arguments.topics
 for topic in topics:
     cluster.list_topics(topic, timeout=30)
-if silent:
+if arguments.silent:
     print(address, flush=True)
     sys.stdin.read()
     sys.exit()
@@ -27,7 +35,9 @@ consumer = Consumer(
     }
 )
 consumer.subscribe(topics)
-print(address, flush=True)
+if arguments.listen:
+    kafka_doors.open(arguments.listen, address.split(",")[0])
+print(arguments.listen or address, flush=True)
 
 ended = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()

@@ -1,5 +1,5 @@
 """A mail server that wants STARTTLS and a log-in: prints its address, then each message it took.
-Arguments: its certificate and key. It refuses never@… for ever and later@… once."""
+Arguments: its certificate, its key and maybe its address. It refuses never@… for ever and later@… once."""
 
 import asyncio
 import email
@@ -63,7 +63,8 @@ def session():
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(session, "127.0.0.1", 0)
+    where = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1:0"
+    server = await loop.create_server(session, *where.split(":"))
     host, port = server.sockets[0].getsockname()
     print(f"{host}:{port}", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
