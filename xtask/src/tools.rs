@@ -14,6 +14,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("/usr/bin/prometheus", "prometheus"),
     ("/usr/bin/victoria-metrics", "victoria-metrics"),
     ("/usr/bin/carbon-cache", "graphite-carbon"),
+    ("/usr/bin/tinyproxy", "tinyproxy"),
     ("/usr/bin/python3", "python3"),
     ("/usr/share/doc/python3-venv", "python3-venv"),
 ];

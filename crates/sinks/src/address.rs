@@ -33,6 +33,12 @@ impl Address {
             path: path.to_owned(),
         }
     }
+
+    /// `scheme://host:port` for requests, which go without TLS unless it is asked for.
+    pub(crate) fn base(&self) -> String {
+        let scheme = if self.scheme == "https" { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
 }
 
 #[cfg(test)]

@@ -122,10 +122,7 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
     let nodes = if nodes.is_empty() { vec![settings.text_or("address", "")] } else { nodes };
     let addresses: Vec<Address> =
         nodes.iter().map(|node| Address::parse(node, "localhost:9200")).collect();
-    let base = |address: &Address| {
-        let scheme = if address.scheme == "https" { "https" } else { "http" };
-        format!("{scheme}://{}", address.authority)
-    };
+    let base = |address: &Address| address.base();
     let mut bases = addresses.iter().map(base);
     let first = bases.next().unwrap_or_default();
     let index = settings.text_or("index", "heapster");

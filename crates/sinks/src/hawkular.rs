@@ -58,7 +58,6 @@ const REMEMBERED: u64 = 2;
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let text = settings.text_or("address", "");
     let address = Address::parse(text, "localhost:8080");
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let path = match address.path.trim_end_matches('/') {
         "" => "/hawkular/metrics",
         path => path,
@@ -79,7 +78,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         body: Body::Json("application/json"),
         basic: user.zip(settings.secret("pass", "pass_file")?),
         headers,
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), String::new())
+        ..HttpPlan::post(address.base(), String::new())
     }));
     let batch: usize = settings.number("batchSize", 1000, &0)?;
     let encode = Hawkular {

@@ -42,7 +42,6 @@ fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
 
 fn transport(settings: &Settings) -> Result<Transport, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:8086");
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let organization = settings.text_or("org", "");
     if organization.is_empty() {
         return Err(settings.bad("org", "", "names of an organization"));
@@ -62,6 +61,6 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
         destination: format!("/{organization}/{bucket}"),
         finish: Finish::Gzip,
         headers: token.map(authorization).into_iter().collect(),
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), target)
+        ..HttpPlan::post(address.base(), target)
     })))
 }

@@ -42,7 +42,6 @@ fn event_plan(settings: &Settings) -> Result<EventPlan, Error> {
 
 fn transport(settings: &Settings) -> Result<Transport, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:8181");
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let database = settings.text_or("db", "k8s");
     let encoded: String = byte_serialize(database.as_bytes()).collect();
     let target = format!(
@@ -54,6 +53,6 @@ fn transport(settings: &Settings) -> Result<Transport, Error> {
         destination: format!("/{database}"),
         finish: Finish::Gzip,
         headers: bearer(settings)?,
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), target)
+        ..HttpPlan::post(address.base(), target)
     })))
 }

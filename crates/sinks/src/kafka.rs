@@ -9,7 +9,7 @@ use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::select::{Selection, value};
 use crate::settings::Settings;
 use crate::text::{push_json, push_object, push_value};
-use crate::transport::{Compression, KafkaPlan};
+use crate::transport::{Compression, Hash, KafkaPlan, Sasl};
 use crate::{Error, Events, Kind};
 
 pub(crate) const KIND: Kind = Kind {
@@ -20,9 +20,13 @@ pub(crate) const KIND: Kind = Kind {
         ("timeseriestopic", "topic of metrics (default heapster-metrics)"),
         ("eventstopic", "topic of events (default heapster-events)"),
         ("compression", "none (default), gzip, snappy, lz4"),
-        ("user", "user, for SASL PLAIN"),
+        ("user", "user, for a log-in by SASL"),
         ("password", "password of the user"),
         ("password_file", "file that holds the password"),
+        (
+            "mechanism",
+            "plain (default; sends the password, so use TLS), scram-sha-256, scram-sha-512",
+        ),
         ("tls", "true: TLS; also on with cacert, or with cert and key"),
         ("insecuressl", "true: do not verify the brokers' certificates"),
     ],
@@ -67,13 +71,23 @@ fn transport(settings: &Settings, topic: &str) -> Result<Transport, Error> {
     };
     let password = settings.secret("password", "password_file")?;
     let user = settings.text("user").filter(|user| !user.is_empty());
+    let scram = match settings.text_or("mechanism", "plain") {
+        "plain" => None,
+        "scram-sha-256" => Some(Hash::Sha256),
+        "scram-sha-512" => Some(Hash::Sha512),
+        other => {
+            return Err(settings.bad("mechanism", other, "plain, scram-sha-256, scram-sha-512"));
+        }
+    };
+    let sasl =
+        user.zip(password).map(|(user, password)| Sasl { user: user.to_owned(), password, scram });
     let has = |name| settings.text(name).is_some_and(|value| !value.is_empty());
     let tls = settings.flag("tls", has("cacert") || has("cert") && has("key"))?;
     Ok(Transport::Kafka(Box::new(KafkaPlan {
         brokers,
         topic: topic.to_owned(),
         compression,
-        sasl: user.map(str::to_owned).zip(password),
+        sasl,
         tls,
     })))
 }

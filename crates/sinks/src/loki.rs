@@ -40,7 +40,6 @@ const BYTES: usize = 1 << 20;
 
 fn plan(settings: &Settings) -> Result<EventPlan, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:3100");
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let path = match &*address.path {
         "" | "/" => "/loki/api/v1/push",
         path => path,
@@ -55,7 +54,7 @@ fn plan(settings: &Settings) -> Result<EventPlan, Error> {
         finish: Finish::Gzip,
         basic: basic(settings)?,
         headers,
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), path.to_owned())
+        ..HttpPlan::post(address.base(), path.to_owned())
     }));
     let mut labels = Vec::new();
     for (name, default) in [("cluster", ""), ("job", "kubernetes-events")] {

@@ -47,7 +47,6 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     };
     let default = if grpc { "localhost:4317" } else { "localhost:4318" };
     let address = Address::parse(settings.text_or("address", ""), default);
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let target = match &*address.path {
         _ if grpc => SERVICE,
         "" | "/" => "/v1/metrics",
@@ -60,7 +59,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         grpc,
         headers: bearer(settings)?,
         judge: if grpc { Judge::Grpc } else { Judge::Plain },
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), target.to_owned())
+        ..HttpPlan::post(address.base(), target.to_owned())
     }));
     let cluster = settings.text_or("cluster", "").to_owned();
     let encode = Otlp { exposer: Exposer::new(settings, selection), cluster };

@@ -54,7 +54,6 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         other => return Err(settings.bad("version", other, "1, 2")),
     };
     let address = Address::parse(settings.text_or("address", ""), "localhost:9090");
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let path = match &*address.path {
         "" | "/" => "/api/v1/write",
         path => path,
@@ -77,7 +76,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         basic: basic(settings)?,
         headers,
         judge: Judge::RemoteWrite,
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), path.to_owned())
+        ..HttpPlan::post(address.base(), path.to_owned())
     }));
     let series = Series { exposer: Exposer::new(settings, selection), seen: HashMap::new() };
     let encode: Box<dyn Encode> =

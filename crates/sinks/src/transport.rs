@@ -26,11 +26,12 @@ use crate::reach::Reached;
 use crate::settings::Settings;
 
 pub(crate) use answer::Judge;
+pub(crate) use dial::{Dialer, connector};
 pub(crate) use files::FilesPlan;
 pub(crate) use finish::Finish;
 pub(crate) use google::{GoogleAccount, ServiceKey};
 pub(crate) use http::{Body, HttpPlan, Preparation, Sign, Target};
-pub(crate) use kafka::{Compression, KafkaPlan};
+pub(crate) use kafka::{Compression, Hash, KafkaPlan, Sasl};
 pub(crate) use sigv4::{SETTINGS as SIGNER_SETTINGS, Signer, push_encoded};
 pub(crate) use smtp::{Encryption, SmtpPlan};
 

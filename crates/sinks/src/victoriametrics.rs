@@ -38,7 +38,6 @@ const BYTES: usize = 8 << 20;
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let address = Address::parse(settings.text_or("address", ""), "localhost:8428");
-    let scheme = if address.scheme == "https" { "https" } else { "http" };
     let path = match &*address.path {
         "" | "/" => "/api/v1/import",
         path => path,
@@ -49,7 +48,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         finish: Finish::Gzip,
         basic: basic(settings)?,
         headers: bearer(settings)?,
-        ..HttpPlan::post(format!("{scheme}://{}", address.authority), path.to_owned())
+        ..HttpPlan::post(address.base(), path.to_owned())
     }));
     Ok(Plan {
         encode: Box::new(Import { exposer: Exposer::new(settings, selection) }),

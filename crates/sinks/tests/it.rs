@@ -18,12 +18,16 @@ mod delivery;
 mod docs;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/families.rs"]
+mod families;
 #[path = "it/files.rs"]
 mod files;
 #[path = "it/fixtures.rs"]
 mod fixtures;
 #[path = "it/golden.rs"]
 mod golden;
+#[path = "it/guarded.rs"]
+mod guarded;
 #[path = "it/influxd.rs"]
 mod influxd;
 #[path = "it/kafka.rs"]

@@ -3,7 +3,10 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use api::{ApiOptions, ApiParts, ApiState, Asset, ClusterFacts, Dashboard, Facts, Problem, Status};
+use api::{
+    ApiOptions, ApiParts, ApiState, Asset, ClusterFacts, Dashboard, Facts, Problem, SinkFacts,
+    Status,
+};
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode};
@@ -21,6 +24,23 @@ struct Fixed(Facts);
 impl Status for Fixed {
     fn facts(&self) -> Facts {
         self.0.clone()
+    }
+
+    fn sinks(&self) -> Vec<SinkFacts> {
+        let dropped = [("full", 40), ("refused", 2)].into();
+        vec![SinkFacts {
+            name: "InfluxDB Sink".to_owned(),
+            to: "http://influxdb:8086/k8s".to_owned(),
+            on_disk: true,
+            circuit: "open",
+            failure: Some("tcp connect error".to_owned()),
+            queued: 5120,
+            sent: 4054,
+            retried: 7,
+            dropped,
+            waiting_points: 1024,
+            waiting_bytes: 181_034,
+        }]
     }
 }
 

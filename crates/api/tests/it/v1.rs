@@ -48,6 +48,7 @@ async fn answers_are_exact() {
         "workloads",
         "containers",
         "volumes",
+        "sinks",
     ] {
         check(&full, name, name).await;
     }

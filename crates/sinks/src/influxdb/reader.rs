@@ -10,9 +10,8 @@ use form_urlencoded::byte_serialize;
 use http::Request;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model::{Entity, EntityKind, Timestamp, Value};
 use serde::Deserialize;
@@ -20,7 +19,7 @@ use tokio::time::timeout;
 
 use super::Connection;
 use crate::Error;
-use crate::transport::tls_config;
+use crate::transport::{Dialer, connector, tls_config};
 
 /// Most bytes of an answer: more than a year of a series at a point a minute.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -32,7 +31,7 @@ const SHOWN: usize = 200;
 /// Asks an `InfluxDB` 1.x for what the sink `influxdb` wrote into it.
 #[derive(Debug)]
 pub struct InfluxReader {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<Dialer>, Empty<Bytes>>,
     base: String,
     authorization: Option<String>,
     database: String,
@@ -46,13 +45,7 @@ impl InfluxReader {
         let settings = super::KIND.settings(settings)?;
         let Connection { base, database, user } = super::connection(&settings)?;
         let tls = tls_config(&settings, base.starts_with("https:"))?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let connector = connector(&base, tls, false, &settings)?;
         let authorization = user.map(|(user, password)| {
             let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.reveal()));
             format!("Basic {pair}")

@@ -23,7 +23,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Opens the connection under TLS.
 #[derive(Debug, Clone)]
-pub(super) enum Dialer {
+pub(crate) enum Dialer {
     Straight(HttpConnector),
     Tunnel(Tunnel<HttpConnector>),
 }
@@ -55,7 +55,7 @@ impl Service<Uri> for Dialer {
 }
 
 /// A connector to `base` (`https://host:port`), over HTTP/2 alone where `http2` says so.
-pub(super) fn connector(
+pub(crate) fn connector(
     base: &str,
     tls: ClientConfig,
     http2: bool,

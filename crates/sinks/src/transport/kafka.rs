@@ -4,6 +4,7 @@
 //! Requests are of the oldest versions that brokers from 1.0 to 4.x take. Any failure makes it
 //! ask for the leaders again.
 
+mod scram;
 mod wire;
 
 use std::collections::HashMap;
@@ -19,8 +20,10 @@ use tokio_rustls::TlsConnector;
 
 use super::Outcome;
 use crate::settings::Secret;
+use scram::Scram;
 use wire::{Answer, Request};
 
+pub(crate) use scram::Hash;
 pub(crate) use wire::Compression;
 
 /// Most bytes of one answer.
@@ -34,9 +37,17 @@ pub(crate) struct KafkaPlan {
     pub(crate) brokers: Vec<String>,
     pub(crate) topic: String,
     pub(crate) compression: Compression,
-    /// User and password, for SASL PLAIN.
-    pub(crate) sasl: Option<(String, Secret)>,
+    pub(crate) sasl: Option<Sasl>,
     pub(crate) tls: bool,
+}
+
+/// Who asks, and how that is shown.
+#[derive(Debug)]
+pub(crate) struct Sasl {
+    pub(crate) user: String,
+    pub(crate) password: Secret,
+    /// By SCRAM with this hash; else by PLAIN, which sends the password.
+    pub(crate) scram: Option<Hash>,
 }
 
 #[derive(Debug)]
@@ -143,10 +154,8 @@ impl KafkaSender {
             Box::new(tcp)
         };
         let mut connection = Connection { stream, correlation: 0 };
-        if let Some((user, password)) = &self.plan.sasl {
-            connection.ask(&wire::sasl_handshake()).await?.sasl_offered()?;
-            let proof = wire::sasl_plain(user, password.reveal());
-            connection.ask(&proof).await?.sasl_accepted().map_err(named)?;
+        if let Some(sasl) = &self.plan.sasl {
+            connection.log_in(sasl).await.map_err(named)?;
         }
         Ok(connection)
     }
@@ -168,6 +177,31 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
+    async fn log_in(&mut self, sasl: &Sasl) -> io::Result<()> {
+        let Sasl { user, password, scram } = sasl;
+        let mechanism = match scram {
+            None => "PLAIN",
+            Some(Hash::Sha256) => "SCRAM-SHA-256",
+            Some(Hash::Sha512) => "SCRAM-SHA-512",
+        };
+        self.ask(&wire::sasl_handshake(mechanism)).await?.sasl_offered()?;
+        let Some(hash) = scram else {
+            let proof = format!("\0{user}\0{}", password.reveal());
+            return self.authenticate(&proof).await.map(drop);
+        };
+        let scram = Scram::new(*hash, user)?;
+        let challenge = self.authenticate(&scram.first()).await?;
+        let (last, verdict) = scram.last(&challenge, password.reveal())?;
+        if self.authenticate(&last).await? == verdict {
+            return Ok(());
+        }
+        Err(io::Error::other("the broker does not know the password: it is another one"))
+    }
+
+    async fn authenticate(&mut self, message: &str) -> io::Result<String> {
+        self.ask(&wire::sasl_authenticate(message)).await?.sasl_accepted()
+    }
+
     async fn ask(&mut self, request: &Request) -> io::Result<Answer> {
         self.correlation = self.correlation.wrapping_add(1);
         self.stream.write_all(&request.framed(self.correlation)).await?;

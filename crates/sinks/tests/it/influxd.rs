@@ -171,3 +171,33 @@ async fn a_reader_says_what_the_server_said() {
     let mistake = InfluxReader::new(vec![("bogus".into(), "1".into())]).unwrap_err();
     assert!(mistake.to_string().contains("has no setting \"bogus\""), "{mistake}");
 }
+
+/// The server's own policy: it is made, changed with the setting, and refuses what is too old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_is_what_the_server_does() {
+    let server = Influxd::start();
+    let kind = sinks::find("influxdb").unwrap();
+    for (retention, expected) in [("7d", "168h0m0s"), ("30d", "720h0m0s"), ("INF", "0s")] {
+        let mut sink = kind.build(server.setup(&[("retention", retention)])).unwrap();
+        let status = sink.status().unwrap();
+        sink.export(&read(&golden("wire.txt"))).unwrap();
+        sink.settled().await;
+        let refused = status.status().dropped;
+        assert_eq!(refused.is_empty(), retention == "INF", "a batch of 2020: {refused:?}");
+        sink.stop().await;
+        let policies = get(&server.address, "/query?db=k8s&q=SHOW%20RETENTION%20POLICIES");
+        let wanted = format!("[\"default\",\"{expected}\",");
+        assert!(policies.contains(&wanted) && policies.contains("true]"), "{policies}");
+    }
+    let points = get(&server.address, "/query?db=k8s&q=SELECT%20*%20FROM%20%22uptime%22");
+    assert!(points.contains("3600000"), "{points}");
+}
+
+fn get(address: &str, target: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}

@@ -128,7 +128,7 @@ fn serve(told: &str) {
 /// What is tested: a sink of metrics, or of events where the kind takes only those.
 enum Out {
     Metrics(Sink),
-    Events(EventSink),
+    Events(Box<EventSink>),
 }
 
 impl Out {
@@ -136,7 +136,7 @@ impl Out {
         let address = (!address.is_empty()).then_some(("address", address));
         let settings = address.iter().chain(settings);
         // Signed is by the time that it is: the servers compare.
-        let clock = || Timestamp::from_nanos(jiff::Timestamp::now().as_nanosecond() as i64);
+        let clock = || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
         let setup = Setup {
             settings: settings.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             labels: LabelOptions::default(),
@@ -147,7 +147,7 @@ impl Out {
         if kind.takes_metrics() {
             Self::Metrics(kind.build(setup).unwrap())
         } else {
-            Self::Events(kind.build_events(setup).unwrap())
+            Self::Events(Box::new(kind.build_events(setup).unwrap()))
         }
     }
 

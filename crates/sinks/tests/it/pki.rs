@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 /// `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key` in a folder of their own.
@@ -16,6 +16,8 @@ impl Pki {
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // A name of its own: else the others look as if they had signed themselves.
+        params.distinguished_name.push(DnType::CommonName, "authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = params.self_signed(&key).unwrap();
         write("ca.pem", authority.pem());
@@ -28,6 +30,11 @@ impl Pki {
             write(&format!("{name}.key"), key.serialize_pem());
         }
         Self { folder }
+    }
+
+    /// The folder's path.
+    pub(crate) fn folder(&self) -> String {
+        self.folder.path().to_str().unwrap().to_owned()
     }
 
     /// The path of a file.

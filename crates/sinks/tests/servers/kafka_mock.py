@@ -1,6 +1,6 @@
 """Brokers of librdkafka's mock cluster: prints their address, then every message of the topics
 named as arguments, a line each as JSON, until its input ends. With --silent, only the address; with --listen ADDRESS, that is a door to the
-first broker."""
+first broker; with --guard FOLDER, there is a guarded door to each of them."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
 parser = argparse.ArgumentParser()
 parser.add_argument("--silent", action="store_true")
 parser.add_argument("--listen")
+parser.add_argument("--guard")
 parser.add_argument("topics", nargs="*")
 arguments = parser.parse_args()
 topics = arguments.topics
@@ -35,6 +36,8 @@ consumer = Consumer(
     }
 )
 consumer.subscribe(topics)
+if arguments.guard:
+    address = ",".join(kafka_doors.guard(address.split(","), arguments.guard))
 if arguments.listen:
     kafka_doors.open(arguments.listen, address.split(",")[0])
 print(arguments.listen or address, flush=True)

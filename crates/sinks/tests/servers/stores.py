@@ -1,7 +1,8 @@
 """Protocol servers of stores that no registry has: Loki, InfluxDB 3, Elasticsearch, an OTLP
 collector (HTTP), Google's monitoring and logging and a webhook.
 
-`stores.py KIND ADDRESS [FOLDER]` prints its address. Each line of its input is answered with what
+`stores.py KIND ADDRESS [KEY [FOLDER]]` prints its address: KEY is Google's, and with a FOLDER of
+certificates it wants TLS with a client's. Each line of its input is answered with what
 the store holds, as JSON: [[seconds, value], …] in the order in which it came.
 
 Each refuses what the real one refuses, keeps what comes twice once if the real one does, and is a
@@ -15,6 +16,7 @@ import hmac
 import http.server
 import json
 import re
+import ssl
 import sys
 import threading
 import urllib.parse
@@ -291,6 +293,12 @@ if __name__ == "__main__":
     store = KINDS[sys.argv[1]]()
     host, port = sys.argv[2].rsplit(":", 1)
     server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
+    if len(sys.argv) > 4:
+        folder = sys.argv[4]
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=f"{folder}/ca.pem")
+        context.load_cert_chain(f"{folder}/server.pem", f"{folder}/server.key")
+        context.verify_mode = ssl.CERT_REQUIRED
+        server.socket = context.wrap_socket(server.socket, True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"{host}:{server.server_address[1]}", flush=True)
     for _ in sys.stdin:

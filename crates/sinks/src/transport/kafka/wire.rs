@@ -142,12 +142,12 @@ pub(super) fn produce(topic: &str, partition: i32, batch: &[u8]) -> Request {
         .bytes(batch)
 }
 
-pub(super) fn sasl_handshake() -> Request {
-    Request::new(SASL_HANDSHAKE).text("PLAIN")
+pub(super) fn sasl_handshake(mechanism: &str) -> Request {
+    Request::new(SASL_HANDSHAKE).text(mechanism)
 }
 
-pub(super) fn sasl_plain(user: &str, password: &str) -> Request {
-    Request::new(SASL_AUTHENTICATE).bytes(format!("\0{user}\0{password}").as_bytes())
+pub(super) fn sasl_authenticate(message: &str) -> Request {
+    Request::new(SASL_AUTHENTICATE).bytes(message.as_bytes())
 }
 
 /// An answer that is being read.
@@ -268,11 +268,15 @@ impl Answer {
         Err(io::Error::other(format!("{}; brokers offer: {offered}", error_text(code))))
     }
 
-    pub(super) fn sasl_accepted(mut self) -> io::Result<()> {
+    /// What the broker says, as far as it agrees.
+    pub(super) fn sasl_accepted(mut self) -> io::Result<String> {
         let code = self.int16()?;
-        let reason = self.text().unwrap_or_default();
+        let reason = self.text()?;
         if code == 0 {
-            return Ok(());
+            let length = usize::try_from(self.int32()?).unwrap_or(0);
+            let said = self.bytes.get(self.at..self.at.saturating_add(length));
+            let said = said.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            return Ok(String::from_utf8_lossy(said).into_owned());
         }
         Err(io::Error::other(format!("{}: {reason}", error_text(code))))
     }
