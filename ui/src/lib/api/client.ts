@@ -47,10 +47,24 @@ export function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Prom
 
 /** The JSON that `url` answers; `refused` reads why where it does not. */
 export async function received<T>(url: URL, init: RequestInit, signal: AbortSignal | undefined, timeout: number, refused: (status: number, answer: unknown) => ApiError): Promise<T> {
-  const deadline = AbortSignal.timeout(timeout);
+  // AbortSignal.timeout and any would hold on to every request until its time is up.
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  const timer = setTimeout(end, timeout);
+  signal?.addEventListener('abort', end);
+  try {
+    return await answered<T>(url, { ...init, signal: ending.signal, headers: { accept: 'application/json', ...init.headers } }, signal, refused);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', end);
+  }
+}
+
+async function answered<T>(url: URL, init: RequestInit, signal: AbortSignal | undefined, refused: (status: number, answer: unknown) => ApiError): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(url, { ...init, signal: signal ? AbortSignal.any([signal, deadline]) : deadline, headers: { accept: 'application/json', ...init.headers } });
+    signal?.throwIfAborted();
+    response = await fetch(url, init);
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(t.errors.network, t.errors.networkAdvice);
