@@ -25,15 +25,19 @@ export function concerns(labels: Labels, subject: Subject): boolean {
       return labels['namespace'] === subject.name;
     case 'pod':
       return labels['namespace'] === subject.namespace && labels['pod'] === subject.name;
+    case 'workload':
+      return labels['namespace'] === subject.namespace && (labels['workload'] === subject.name || (labels['pod'] ?? '').startsWith(`${subject.name}-`));
+    case 'volume':
+      return labels['namespace'] === subject.namespace && labels['pod'] === subject.pod;
     default:
       return labels['namespace'] === subject.namespace && labels['pod'] === subject.pod && (labels['container'] ?? subject.name) === subject.name;
   }
 }
 
 /** Where alerts began to fire and were resolved. */
-export function alertMarks(changes: Change[], subject: Subject, words: (change: Change) => string, concerned = (labels: Labels): boolean => concerns(labels, subject)): Mark[] {
+export function alertMarks(changes: Change[], subject: Subject, words: (change: Change) => string): Mark[] {
   return changes
-    .filter(({ state, labels }) => (state === 'firing' || state === 'resolved') && concerned(labels))
+    .filter(({ state, labels }) => (state === 'firing' || state === 'resolved') && concerns(labels, subject))
     .map((change) => ({ at: change.at, label: words(change), level: change.state === 'resolved' ? 'calm' : change.severity === 'critical' ? 'bad' : 'warn' }));
 }
 

@@ -408,8 +408,10 @@ export interface Why {
 
 /** What `/why` can be asked about. */
 export interface Subject {
-  kind: 'pod' | 'container' | 'node' | 'namespace' | 'cluster';
+  kind: 'pod' | 'container' | 'workload' | 'volume' | 'node' | 'namespace' | 'cluster';
   namespace?: string;
+  /** A workload's kind. */
+  workload?: string;
   pod?: string;
   name?: string;
 }
