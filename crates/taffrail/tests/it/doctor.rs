@@ -295,10 +295,10 @@ async fn a_running_server_diagnoses_itself() {
         let prefix = "/api/taffrail/v1";
         let diagnosis = served.get(&format!("{prefix}/diagnosis"));
         let why = served.get(&format!("{prefix}/why?kind=node&name=node-2&metric=cpu/limit"));
-        let server = format!("--server=http://{}", served.address);
+        let there = format!("--server=http://{}", served.address);
         let run = |words: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_taffrail"));
-            command.arg("why").args(words).arg(&server).env_clear().output().unwrap()
+            command.arg("why").args(words).arg(&there).env_clear().output().unwrap()
         };
         let asked = run(&["node", "node-2", "--metric=cpu/limit"]);
         assert_eq!(asked.status.code(), Some(1), "{asked:?}");

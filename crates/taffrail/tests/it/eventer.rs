@@ -158,7 +158,7 @@ fn listed_by(api: &str, fields: [&str; 2]) -> Vec<(String, String)> {
     let body = answer.split_once("\r\n\r\n").unwrap().1;
     let begin = body.find('{').unwrap();
     let end = body.rfind('}').unwrap();
-    let list: Value = serde_json::from_str(&body[begin..=end]).unwrap();
+    let list: Value = serde_json::from_str(body.get(begin..=end).unwrap()).unwrap();
     let text = |event: &Value, field: &str| event["metadata"][field].as_str().unwrap().to_owned();
     let items = list["items"].as_array().unwrap();
     items.iter().map(|event| (text(event, fields[0]), text(event, fields[1]))).collect()
