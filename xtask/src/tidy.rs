@@ -52,7 +52,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 434;
+const MAX_LOCKED_PACKAGES: usize = 436;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

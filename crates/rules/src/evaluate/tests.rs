@@ -1,3 +1,5 @@
+//! Alerts over time: pending, firing, resolved, silenced, as the engine tells them.
+
 use std::sync::Mutex;
 
 use query::promql::{MemorySeries, SelectError, SelectRequest, Selected, SeriesView};

@@ -1,3 +1,5 @@
+//! Templates of labels and annotations, as Prometheus expands them.
+
 use super::*;
 
 fn ask(text: &str) -> Result<Vec<Found>, String> {
