@@ -58,6 +58,21 @@ pub(crate) fn sinks(kinds: &[&str]) -> Outcome {
 /// `bench store`: what the store costs, then the same samples in Prometheus and
 /// `VictoriaMetrics`.
 pub(crate) fn store() -> Outcome {
+    rivals()?;
+    let bench = ["bench", "--package", "taffrail", "--bench", "store", "--locked"];
+    cargo(&bench)?;
+    cargo(&[&bench[..], &["--", "rivals"]].concat())
+}
+
+/// `bench query`: dashboards' queries, Prometheus and `VictoriaMetrics` beside on the same
+/// samples; then long ranges of our own API.
+pub(crate) fn query() -> Outcome {
+    rivals()?;
+    cargo(&["bench", "--package", "taffrail", "--bench", "query", "--locked"])
+}
+
+/// Fails when the programs to compare with are missing.
+fn rivals() -> Outcome {
     for program in ["/usr/bin/prometheus", "/usr/bin/victoria-metrics"] {
         if !Path::new(program).exists() {
             return Err(format!(
@@ -65,8 +80,7 @@ pub(crate) fn store() -> Outcome {
             ));
         }
     }
-    cargo(&["bench", "--package", "store", "--locked"])?;
-    cargo(&["bench", "--package", "store", "--locked", "--", "rivals"])
+    Ok(())
 }
 
 /// The port that every simulated kubelet listens on, over TLS.

@@ -42,9 +42,21 @@ pub(crate) fn ui() -> Outcome {
     npm(&["run", "build"])
 }
 
+/// Long ranges and a full disk in headless Chromium, against a server with thirty days behind it.
+fn history() -> Outcome {
+    let built = root().join("target/debug");
+    run(Command::new("npm")
+        .args(["run", "history"])
+        .env("TAFFRAIL", built.join("taffrail"))
+        .env("TAFFRAIL_HISTORY", built.join("examples/history"))
+        .current_dir(root().join("ui")))
+}
+
 /// The dashboard in headless Chromium against the demo.
 pub(crate) fn end_to_end() -> Outcome {
-    cargo(&["build", "--package", "taffrail", "--locked"])?;
+    let programs = ["--bins", "--example", "history"];
+    cargo(&[&["build", "--package", "taffrail", "--locked"], &programs[..]].concat())?;
+    history()?;
     let demo = Running::start(
         Command::new(root().join("target/debug/taffrail"))
             .args(["demo", "--seed", "1", "--listen", "127.0.0.1:0"])

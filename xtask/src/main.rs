@@ -27,8 +27,10 @@ cargo xtask <verb>
   e2e           the dashboard in headless Chromium against the demo
   demo          cargo run --release -- demo
   fuzz          the fuzz targets under libFuzzer, each for a time [TARGET…] [--seconds N]
-  soak kill     kill -9 under ingest, and all that was acknowledged is there [--rounds N]
+  soak kill     kill -9 of the store and of `taffrail serve` under ingest, and all that was
+                acknowledged is there [--rounds N] [--serve-rounds N] [--lanes N]
   bench sinks   300,000 containers to each sink: CPU and bytes per sample [KIND…]
+  bench query   dashboards' queries beside Prometheus and VictoriaMetrics, long ranges over HTTP
   bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
 ";
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         ["e2e"] => ci::end_to_end(),
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
         ["bench", "sinks", kinds @ ..] => bench::sinks(kinds),
+        ["bench", "query"] => bench::query(),
         ["bench", "store"] => bench::store(),
         ["bench", "tick", options @ ..] => bench::tick(options),
         ["fuzz", options @ ..] => fuzz::run_targets(options),

@@ -12,6 +12,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub(crate) struct Schedule {
     resolution: Duration,
     offset: Duration,
+    /// The newest batch of a process before this one.
+    before: Timestamp,
     last: Option<Timestamp>,
 }
 
@@ -28,13 +30,26 @@ pub(crate) struct Planned {
 
 impl Schedule {
     pub(crate) fn new(resolution: Duration, offset: Duration) -> Self {
-        Self { resolution, offset, last: None }
+        Self { resolution, offset, before: Timestamp::NEVER, last: None }
+    }
+
+    /// The same behind another process, whose newest batch was that of `before`: two batches of
+    /// one second could not both be kept. One too far ahead is from a clock that was set back.
+    pub(crate) fn behind(mut self, before: Timestamp) -> Self {
+        self.before = before;
+        self
     }
 
     /// The window after the last one, seen at `now`.
     pub(crate) fn next(&mut self, now: Timestamp) -> Planned {
         let planned = match self.last {
-            None => Planned { end: now.truncated(Duration::from_secs(1)), wake: now, skipped: 0 },
+            None => {
+                let second = Duration::from_secs(1);
+                let at_once = now.truncated(second);
+                let taken = self.before >= at_once && self.before.since(now) < self.resolution;
+                let end = if taken { self.before.truncated(second).plus(second) } else { at_once };
+                Planned { end, wake: now.max(end), skipped: 0 }
+            }
             Some(last) => {
                 let first = last.truncated(self.resolution).plus(self.resolution);
                 let earliest = now.minus(self.offset);
@@ -87,6 +102,17 @@ mod tests {
         assert_eq!(schedule.next(now), Planned { end: at(100), wake: now, skipped: 0 });
         assert_eq!(schedule.next(at(101)), planned(120, 120, 0));
         assert_eq!(schedule.next(at(120)), planned(180, 180, 0));
+    }
+
+    #[test]
+    fn the_second_of_a_batch_before_this_process_is_left_alone() {
+        let schedule = || Schedule::new(Duration::from_mins(1), Duration::ZERO);
+        let now = Timestamp::from_millis(100_700);
+        assert_eq!(schedule().behind(at(99)).next(now).end, at(100));
+        assert_eq!(schedule().behind(at(100)).next(now), planned(101, 101, 0));
+        let mut schedule = schedule().behind(at(4000));
+        assert_eq!(schedule.next(now).end, at(100), "the clock was set back");
+        assert_eq!(schedule.next(now), planned(120, 120, 0));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct TickOptions {
     pub sink_timeout: Duration,
     /// How long sinks may take to empty their queues at the end.
     pub drain_timeout: Duration,
+    /// The newest batch of a process before this one: the first window ends after it.
+    pub before: Timestamp,
     /// For the processors.
     pub processors: ProcessorOptions,
 }
@@ -47,6 +49,7 @@ impl Default for TickOptions {
             scrape_offset: Duration::ZERO,
             sink_timeout: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(10),
+            before: Timestamp::NEVER,
             processors: ProcessorOptions::default(),
         }
     }
@@ -212,7 +215,8 @@ impl Ticker {
         queues: &mut Queues,
         mut shutdown: Pin<&mut impl Future<Output = ()>>,
     ) -> Option<Stopped> {
-        let mut schedule = Schedule::new(self.options.resolution, self.options.scrape_offset);
+        let mut schedule = Schedule::new(self.options.resolution, self.options.scrape_offset)
+            .behind(self.options.before);
         loop {
             let planned = schedule.next(self.clock.now());
             self.note_overrun(&planned);

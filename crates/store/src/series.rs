@@ -58,6 +58,12 @@ impl Series {
         self.predictor().expect(counter)
     }
 
+    /// Whether there is a value of `tick` or a later one.
+    #[inline]
+    pub(crate) fn reaches(&self, tick: u32) -> bool {
+        self.ticks > tick
+    }
+
     /// Adds the value of `tick`, which is after every earlier one.
     #[inline]
     pub(crate) fn push(&mut self, tick: u32, value: i64, counter: bool) {

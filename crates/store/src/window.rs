@@ -137,6 +137,11 @@ impl Window {
                     series.resize(entities, Series::default());
                 }
                 let one = &mut series[slot];
+                // A frame has one value of a series; a second one is not ours.
+                if one.reaches(tick) {
+                    lost += 1;
+                    continue;
+                }
                 let base = if key { 0 } else { one.expected(counter) };
                 one.push(tick, base.wrapping_add(*residual), counter);
                 self.samples += 1;

@@ -15,6 +15,8 @@ mod heapster_pairs;
 mod historical;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/killed.rs"]
+mod killed;
 #[path = "it/manifests.rs"]
 mod manifests;
 #[path = "it/promql.rs"]

@@ -30,7 +30,10 @@ pub(super) fn pipeline(
 ) -> Pipeline {
     let (source, inventory) = (Arc::clone(&measured.source), Arc::clone(&measured.inventory));
     let noted = noted_by(stated, Arc::clone(&inventory));
-    let mut pipeline = Pipeline::new(clock, source, inventory, tick_options(config, resolution))
+    let kept = history.and_then(|history| history.store().reach());
+    let before = kept.map_or(model::Timestamp::NEVER, |(_, newest)| newest);
+    let options = TickOptions { before, ..tick_options(config, resolution) };
+    let mut pipeline = Pipeline::new(clock, source, inventory, options)
         .with_consumer(noted)
         .with_consumer(taken_by(window));
     if let Some(windows) = ticked {

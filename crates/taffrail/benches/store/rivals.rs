@@ -2,7 +2,7 @@
 //!
 //! Starts the programs of Debian's packages on free ports, with temporary folders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub(crate) struct Rival {
     pub(crate) name: &'static str,
     child: Child,
-    address: String,
+    pub(crate) address: String,
     write_path: &'static str,
     folder: tempfile::TempDir,
     /// Time within requests.
@@ -119,10 +119,17 @@ impl Rival {
         (line.split(' ').nth(1).unwrap().parse().unwrap(), rest)
     }
 
-    /// Bytes on disk of what is in its final form, and how many samples that is of `sent`.
-    pub(crate) fn settled(&self, sent: f64) -> (f64, f64) {
+    /// Makes what was sent visible to queries.
+    pub(crate) fn flush(&self) {
         if self.name.starts_with("Victoria") {
             self.request("GET", "/internal/force_flush", b"");
+        }
+    }
+
+    /// Bytes on disk of what is in its final form, and how many samples that is of `sent`.
+    pub(crate) fn settled(&self, sent: f64) -> (f64, f64) {
+        self.flush();
+        if self.name.starts_with("Victoria") {
             self.request("GET", "/internal/force_merge", b"");
         }
         let begun = Instant::now();
@@ -211,6 +218,12 @@ impl Requests {
         (self.ticks >= TICKS).then(|| self.request())
     }
 
+    /// Takes the samples of one series: time in milliseconds, value.
+    pub(crate) fn add(&mut self, labels: &BTreeMap<String, String>, samples: Vec<(i64, f64)>) {
+        let labels = encoded(labels.iter().map(|(name, value)| (&**name, &**value)));
+        self.series.push(Line { labels, samples });
+    }
+
     /// What is gathered, as snappy's format with one literal.
     pub(crate) fn request(&mut self) -> Vec<u8> {
         self.ticks = 0;
@@ -246,6 +259,11 @@ fn labels(metric: &str, labels: &Labels) -> Vec<u8> {
     }
     pairs.extend(labels.iter());
     pairs.sort_unstable();
+    encoded(pairs.into_iter())
+}
+
+/// Labels of a series of remote write, sorted by name.
+fn encoded<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in pairs {
         let mut label = Vec::new();

@@ -1,7 +1,8 @@
 //! What the store costs: one table of samples per second, bytes per sample, query times, memory.
 //!
-//! `cargo bench -p store` runs everything but `-- rivals`, which compares with others; `-- quick`
-//! a tenth of it. One thread, the real disk. `cargo xtask bench store` runs both.
+//! Data are made up, recorded and replayed with variation, and the simulated cluster's. `cargo
+//! bench -p taffrail --bench store` runs everything but `-- rivals`, which compares with others;
+//! `-- quick` a tenth of it. One thread, the real disk. `cargo xtask bench store` runs both.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,22 +12,32 @@
     reason = "a benchmark that prints a table of rounded numbers"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{EntityKind, Timestamp};
+use model::{Batch, EntityKind, Timestamp};
 use store::{Matcher, Options, Query, Store};
 
 #[path = "store/counting.rs"]
 mod counting;
 #[path = "store/kubelet.rs"]
 mod kubelet;
+#[path = "../examples/history/measured.rs"]
+#[expect(dead_code, reason = "the queries' benchmark asks the simulated cluster itself too")]
+mod measured;
 #[path = "store/rivals.rs"]
+#[expect(dead_code, reason = "the queries' benchmark sends single series")]
 mod rivals;
 
 use counting::Counting;
 use kubelet::Cluster;
+use measured::Measured;
+
+/// What answers with the batch of a time.
+type Feeder<'a> = &'a mut dyn FnMut(Timestamp) -> Arc<Batch>;
 
 /// 2026-11-23T00:00:00Z
 const BEGIN: i64 = 1_795_392_000;
@@ -61,14 +72,14 @@ fn open(disk: &Counting, dir: &Path, now: i64) -> Store {
 }
 
 /// Feeds `ticks` batches, with maintenance after each.
-fn feed(dir: &Path, cluster: &mut Cluster, ticks: i64) -> Run {
+fn feed(dir: &Path, feeder: Feeder<'_>, ticks: i64) -> Run {
     let disk = Counting::default();
     let store = open(&disk, dir, BEGIN);
     let zero = Duration::ZERO;
     let mut run = Run { store, disk, samples: 0.0, appending: zero, maintaining: zero };
     for tick in 0..ticks {
         let now = BEGIN + tick * STEP;
-        let batch = cluster.tick(at(now));
+        let batch = feeder(at(now));
         let begun = Instant::now();
         let appended = run.store.append(&batch, at(now)).unwrap();
         run.appending += begun.elapsed();
@@ -144,7 +155,7 @@ fn wide(scale: i64) {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::synthetic(1000);
     let day = DAY / STEP / scale;
-    let run = feed(folder.path(), &mut cluster, day + 90);
+    let run = feed(folder.path(), &mut |now| cluster.tick(now), day + 90);
     row(
         "ingest through log and window, million samples/s, 1 core",
         format!("{:.2}", run.samples / run.appending.as_secs_f64() / 1e6),
@@ -176,11 +187,30 @@ fn recorded(scale: i64) {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::recorded(40);
     let ticks = 2 * DAY / STEP / scale;
-    let run = feed(folder.path(), &mut cluster, ticks);
+    let run = feed(folder.path(), &mut |now| cluster.tick(now), ticks);
     let now = BEGIN + ticks * STEP + DAY;
     run.store.flush(at(now)).unwrap();
     run.store.compact(at(now)).unwrap();
     report_disk(&run, "recorded, 40 nodes x 2 days");
+}
+
+/// What the simulated cluster's kubelets tell, through decoder and processors.
+fn simulated(scale: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Measured::new(20, 30, at(BEGIN));
+    let ticks = DAY / STEP / scale + 90;
+    let run = feed(folder.path(), &mut |now| cluster.tick(now), ticks);
+    row(
+        "simulated, 20 nodes: ingest through log and window, million samples/s, 1 core",
+        format!("{:.2}", run.samples / run.appending.as_secs_f64() / 1e6),
+        ">= 1",
+    );
+    let now = BEGIN + ticks * STEP;
+    run.store.flush(at(now)).unwrap();
+    run.store.compact(at(now + DAY)).unwrap();
+    let (ms, values) = time(&run.store, &hour(&["memory/working_set"], BEGIN + ticks * STEP / 2));
+    row("simulated, 1,200 containers x 1 h from a day, ms", format!("{ms:.2} ({values})"), "<= 12");
+    report_disk(&run, "simulated, 20 nodes x 1 day");
 }
 
 /// A month of a few containers.
@@ -188,7 +218,7 @@ fn month(scale: i64) {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = Cluster::synthetic(60);
     let ticks = 30 * DAY / STEP / scale;
-    let run = feed(folder.path(), &mut cluster, ticks);
+    let run = feed(folder.path(), &mut |now| cluster.tick(now), ticks);
     let end = BEGIN + ticks * STEP;
     let matcher = [Matcher::equal("pod", "pod-7")];
     let query = |columns, step| Query {
@@ -230,13 +260,41 @@ fn copy(dir: &Path) -> std::path::PathBuf {
     to
 }
 
-/// A million series: memory, and the time to be back after the process is killed.
+/// A million series: memory, and the time to be back after a kill with -9 under ingest.
 fn million(scale: i64) {
     let folder = tempfile::tempdir().unwrap();
+    let mut child = again(&["fill", &scale.to_string()], folder.path()).spawn().unwrap();
+    let mut steady = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        let Some(told) = line.strip_prefix("filled ") else {
+            println!("{line}");
+            continue;
+        };
+        steady = Some(told.to_owned());
+        // Neither flushed nor closed nor synced.
+        child.kill().unwrap();
+    }
+    child.wait().unwrap();
+    let words = format!("reopen {}", steady.unwrap());
+    let words: Vec<&str> = words.split(' ').collect();
+    let output = again(&words, folder.path()).output().unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// This program in a process of its own.
+fn again(words: &[&str], dir: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(words).arg(dir).stdout(Stdio::piped());
+    command
+}
+
+/// In a process of its own: fills a window with a million series, says so, and is killed.
+fn fill(scale: i64, dir: &Path) {
     let containers = 1_000_000 / kubelet::SYNTHETIC_METRICS / usize::try_from(scale).unwrap();
     let mut cluster = Cluster::synthetic(containers);
     let disk = Counting::default();
-    let store = open(&disk, folder.path(), BEGIN);
+    let store = open(&disk, dir, BEGIN);
     // The cluster itself is known before memory is measured.
     drop(cluster.tick(at(BEGIN - STEP)));
     let before = resident_bytes();
@@ -285,20 +343,19 @@ fn million(scale: i64) {
     );
     let steady = resident_bytes() - before;
     let now = BEGIN + tick * STEP;
-    // Neither flushed nor closed: what a kill leaves behind.
-    drop(store);
-    let arguments = ["reopen".to_owned(), now.to_string(), steady.to_string()];
-    let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(arguments)
-        .arg(folder.path())
-        .status();
-    assert!(child.unwrap().success());
+    println!("filled {now} {steady} {samples}");
+    // Goes on until it is killed.
+    loop {
+        std::thread::park();
+    }
 }
 
 /// The same samples for the store, Prometheus and `VictoriaMetrics`, side by side.
-fn side_by_side(what: &str, make: impl Fn() -> Cluster, ticks: i64) {
+fn side_by_side(what: &str, feeder: Feeder<'_>, ticks: i64) {
     let folder = tempfile::tempdir().unwrap();
-    let run = feed(folder.path(), &mut make(), ticks);
+    let batches: Vec<Arc<Batch>> = (0..ticks).map(|tick| feeder(at(BEGIN + tick * STEP))).collect();
+    let mut next = batches.iter();
+    let run = feed(folder.path(), &mut |_| Arc::clone(next.next().unwrap()), ticks);
     let end = BEGIN + ticks * STEP + DAY;
     run.store.flush(at(end)).unwrap();
     run.store.compact(at(end)).unwrap();
@@ -310,10 +367,9 @@ fn side_by_side(what: &str, make: impl Fn() -> Cluster, ticks: i64) {
     println!("|---|---|---|---|---|");
     println!("| Taffrail | {ours:.3} | | {:.2} M | |", run.samples / took.as_secs_f64() / 1e6);
     for mut rival in [rivals::prometheus(), rivals::victoria_metrics()] {
-        let mut cluster = make();
         let mut requests = rivals::Requests::default();
-        for tick in 0..ticks {
-            if let Some(body) = requests.take(&cluster.tick(at(BEGIN + tick * STEP))) {
+        for batch in &batches {
+            if let Some(body) = requests.take(batch) {
                 rival.write(&body);
             }
         }
@@ -332,12 +388,13 @@ fn side_by_side(what: &str, make: impl Fn() -> Cluster, ticks: i64) {
 }
 
 /// In a process of its own: opens what [`million`] left, and turns it into a block.
-fn reopen(now: i64, steady: f64, dir: &Path) {
+fn reopen(now: i64, steady: f64, samples: u64, dir: &Path) {
     let before = resident_bytes();
     let begun = Instant::now();
     let store = open(&Counting::default(), dir, now);
     let took = begun.elapsed().as_secs_f64();
-    row("restart after a kill, s", format!("{took:.2}"), "<= 2");
+    assert_eq!(store.summary().head_samples, samples, "samples were lost");
+    row("restart after kill -9, s", format!("{took:.2}"), "<= 2");
     let ratio = (resident_bytes() - before) / steady;
     row("  memory after it, of memory before", format!("{ratio:.2}"), "<= 1.2");
     let begun = Instant::now();
@@ -348,22 +405,31 @@ fn reopen(now: i64, steady: f64, dir: &Path) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, verb, now, steady, dir] = &arguments[..]
-        && verb == "reopen"
-    {
-        return reopen(now.parse().unwrap(), steady.parse().unwrap(), Path::new(dir));
+    let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
+    match words[..] {
+        ["fill", scale, dir] => return fill(scale.parse().unwrap(), Path::new(dir)),
+        ["reopen", now, steady, samples, dir] => {
+            let (now, samples) = (now.parse().unwrap(), samples.parse().unwrap());
+            return reopen(now, steady.parse().unwrap(), samples, Path::new(dir));
+        }
+        _ => {}
     }
-    if arguments.iter().any(|argument| argument == "rivals") {
+    if words.contains(&"rivals") {
         let ticks = DAY / STEP + 6 * 60;
-        side_by_side("made-up kubelets, 300 containers", || Cluster::synthetic(300), ticks);
-        side_by_side("recorded kubelet, 20 nodes", || Cluster::recorded(20), ticks);
+        let mut made_up = Cluster::synthetic(300);
+        side_by_side("made-up kubelets, 300 containers", &mut |now| made_up.tick(now), ticks);
+        let mut recorded = Cluster::recorded(20);
+        side_by_side("recorded kubelet, 20 nodes", &mut |now| recorded.tick(now), ticks);
+        let mut simulated = Measured::new(5, 30, at(BEGIN));
+        side_by_side("simulated cluster, 5 nodes", &mut |now| simulated.tick(now), ticks);
         return;
     }
-    let quick = arguments.iter().any(|argument| argument == "quick");
+    let quick = words.contains(&"quick");
     let scale = if quick { 10 } else { 1 };
     row("what", "measured", "target");
     wide(if quick { 2 } else { 1 });
     recorded(if quick { 4 } else { 1 });
+    simulated(scale);
     month(scale);
     million(scale);
 }

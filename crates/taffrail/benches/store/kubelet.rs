@@ -244,7 +244,7 @@ type Recorded = BTreeMap<String, BTreeMap<MetricId, Vec<Option<f64>>>>;
 
 /// The recorded batches as (entity, metric) → value by batch.
 fn read_recorded() -> Recorded {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/fixtures/recorded");
     let mut series = Recorded::new();
     for batch in 0..6 {
         let path = folder.join(format!("{:03}.batch.txt", batch + 1));

@@ -1,0 +1,377 @@
+//! What questions cost over HTTP: every dashboard's query, asked of `taffrail serve`, Prometheus
+//! and `VictoriaMetrics` on the same samples; then long ranges of our own API.
+//!
+//! `cargo xtask bench query`. The samples are a simulated cluster's of six hours, as our own
+//! server answers them; the others get them through remote write.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a benchmark that prints a table of rounded numbers"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::{Batch, Timestamp};
+use pipeline::Clock;
+use serde_json::Value;
+use store::{Disk, Options, Store};
+
+#[path = "store/kubelet.rs"]
+#[expect(dead_code, reason = "the store's benchmark replays recorded payloads too")]
+mod kubelet;
+#[path = "../examples/history/measured.rs"]
+mod measured;
+#[path = "query/panels.rs"]
+mod panels;
+#[path = "store/rivals.rs"]
+#[expect(dead_code, reason = "the store's benchmark sends whole batches and measures files")]
+mod rivals;
+
+use measured::Measured;
+use panels::Panel;
+use rivals::Rival;
+
+const STEP: i64 = 60;
+const HOUR: i64 = 3600;
+/// How far the queries' samples reach back.
+const REACH: i64 = 6 * HOUR;
+/// Points of a range query, as Grafana asks for.
+const POINTS: i64 = 720;
+/// How often a question is asked; the fastest counts.
+const TIMES: usize = 5;
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let (nodes, pods) =
+        if arguments.iter().any(|word| word == "quick") { (3, 10) } else { (20, 30) };
+    dashboards(nodes, pods);
+    long_ranges();
+}
+
+/// A running `taffrail serve`.
+struct Served {
+    child: Child,
+    address: String,
+    _stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Served {
+    fn start(source: &str, dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_taffrail"))
+            .args(["serve", source, "--listen=127.0.0.1:0", "--log=off"])
+            .arg(format!("--data-dir={}", dir.display()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        stdout.read_line(&mut greeting).unwrap();
+        let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        let served = Self { child, address: address.to_owned(), _stdout: stdout };
+        let begun = Instant::now();
+        while get(&served.address, "/api/taffrail/v1/status")["lastBatch"].is_null() {
+            assert!(begun.elapsed() < Duration::from_mins(3), "nothing was measured");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        served
+    }
+
+    fn resident(&self) -> f64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
+        statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0.0) * 4096.0
+    }
+}
+
+/// One question on a connection of its own, and its answer's body.
+fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let at = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..at]).to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut body = &answer[at + 4..];
+    let mut whole = Vec::new();
+    if head.contains("transfer-encoding: chunked") {
+        while let Some(end) = body.windows(2).position(|part| part == b"\r\n") {
+            let len = String::from_utf8_lossy(&body[..end]).into_owned();
+            let len = usize::from_str_radix(len.trim(), 16).unwrap();
+            whole.extend_from_slice(&body[end + 2..end + 2 + len]);
+            body = &body[(end + 4 + len).min(body.len())..];
+        }
+    } else {
+        whole.extend_from_slice(body);
+    }
+    (status, String::from_utf8(whole).unwrap())
+}
+
+fn get(address: &str, path: &str) -> Value {
+    let (status, body) = send(address, "GET", path, "");
+    assert!(status == 200, "{path}: {status} {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02X}"))
+}
+
+/// The fastest of some attempts in milliseconds, and how many series the answer has.
+fn time(address: &str, path: &str) -> (f64, usize) {
+    let mut best = f64::INFINITY;
+    let mut last = String::new();
+    for _ in 0..TIMES {
+        let begun = Instant::now();
+        let (status, body) = send(address, "GET", path, "");
+        best = best.min(begun.elapsed().as_secs_f64() * 1e3);
+        assert!(status == 200, "{address}{path}: {status} {body}");
+        last = body;
+    }
+    let answer: Value = serde_json::from_str(&last).unwrap();
+    (best, answer["data"]["result"].as_array().map_or(0, Vec::len))
+}
+
+fn dashboards(nodes: u32, pods: u32) {
+    let panels = panels::all();
+    let end = (Clock::system().now().secs() / STEP - 1) * STEP;
+    let begin = end - REACH;
+    let mut cluster = Measured::new(nodes, pods, at(begin));
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(Arc::new(Disk), folder.path(), Options::default(), at(begin)).unwrap();
+    for now in (begin..=end).step_by(STEP as usize) {
+        store.append(&cluster.tick(at(now)), at(now)).unwrap();
+        store.maintain(at(now)).unwrap();
+    }
+    store.sync(at(end)).unwrap();
+    drop(store);
+    let source = format!(
+        "--source=kubernetes.summary_api:{}?inClusterConfig=false&kubeletHttps=false&kubeletPort={}",
+        cluster.url, cluster.kubelet_port
+    );
+    let taffrail = Served::start(&source, folder.path());
+    let mut others = [rivals::prometheus(), rivals::victoria_metrics()];
+    let (series, samples) = copy(&taffrail, &mut others, &panels, end);
+    println!(
+        "\n{nodes} nodes x {pods} pods, {} h at {STEP} s: {series} series, {:.1} M samples that \
+         the dashboards ask for\n",
+        REACH / HOUR,
+        samples as f64 / 1e6
+    );
+    let mut rows = Vec::new();
+    for panel in &panels {
+        for range in [0, HOUR, REACH] {
+            rows.push(Row::measure(panel, range, end, &taffrail, &others));
+        }
+    }
+    report(&rows);
+    println!("\n| | RSS MiB after all queries |\n|---|---|");
+    println!("| Taffrail | {:.0} |", taffrail.resident() / 1_048_576.0);
+    for other in &others {
+        println!("| {} | {:.0} |", other.name, other.resident() / 1_048_576.0);
+    }
+}
+
+/// Sends every sample that the panels may ask for to the others. How many series and samples.
+fn copy(taffrail: &Served, others: &mut [Rival], panels: &[Panel], end: i64) -> (usize, usize) {
+    let words: BTreeSet<&str> = panels
+        .iter()
+        .flat_map(|panel| {
+            panel.expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+        })
+        .collect();
+    let names = get(&taffrail.address, "/api/v1/label/__name__/values");
+    let (mut series, mut samples) = (0, 0);
+    for name in names["data"].as_array().unwrap().iter().filter_map(Value::as_str) {
+        if !words.contains(name) {
+            continue;
+        }
+        let query = encoded(&format!("{{__name__=\"{name}\"}}[{REACH}s]"));
+        let answer = get(&taffrail.address, &format!("/api/v1/query?time={end}&query={query}"));
+        for found in answer["data"]["result"].as_array().unwrap().chunks(500) {
+            let mut requests = rivals::Requests::default();
+            for one in found {
+                let labels: BTreeMap<String, String> =
+                    serde_json::from_value(one["metric"].clone()).unwrap();
+                let values: Vec<(i64, f64)> =
+                    one["values"].as_array().unwrap().iter().map(sample).collect();
+                series += 1;
+                samples += values.len();
+                requests.add(&labels, values);
+            }
+            let body = requests.request();
+            for other in others.iter_mut() {
+                other.write(&body);
+            }
+        }
+    }
+    others.iter().for_each(Rival::flush);
+    (series, samples)
+}
+
+fn sample(pair: &Value) -> (i64, f64) {
+    let value = pair[1].as_str().unwrap().parse().unwrap();
+    ((pair[0].as_f64().unwrap() * 1000.0).round() as i64, value)
+}
+
+/// One query's times: milliseconds, number of series.
+struct Row {
+    place: String,
+    range: i64,
+    ours: (f64, usize),
+    theirs: Vec<(f64, usize)>,
+}
+
+impl Row {
+    fn measure(panel: &Panel, range: i64, end: i64, taffrail: &Served, others: &[Rival]) -> Self {
+        let query = encoded(&panel.expression);
+        let path = if range == 0 {
+            format!("/api/v1/query?time={end}&nocache=1&query={query}")
+        } else {
+            let (start, step) = (end - range, (range / POINTS).max(15));
+            format!(
+                "/api/v1/query_range?start={start}&end={end}&step={step}&nocache=1&query={query}"
+            )
+        };
+        Self {
+            place: panel.place.clone(),
+            range,
+            ours: time(&taffrail.address, &path),
+            theirs: others.iter().map(|other| time(&other.address, &path)).collect(),
+        }
+    }
+
+    fn faster(&self) -> f64 {
+        self.theirs.iter().map(|(ms, _)| *ms).fold(f64::INFINITY, f64::min)
+    }
+
+    fn ratio(&self) -> f64 {
+        self.faster() / self.ours.0
+    }
+}
+
+fn report(rows: &[Row]) {
+    println!(
+        "| range | queries | at least 2x faster | slower | median ratio | worst ratio | ms, sum: Taffrail | Prometheus | VictoriaMetrics |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for range in [0, HOUR, REACH] {
+        let of: Vec<&Row> = rows.iter().filter(|row| row.range == range).collect();
+        let mut ratios: Vec<f64> = of.iter().map(|row| row.ratio()).collect();
+        ratios.sort_by(f64::total_cmp);
+        let sum = |at: usize| -> f64 { of.iter().map(|row| row.theirs[at].0).sum() };
+        println!(
+            "| {} | {} | {} | {} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} |",
+            if range == 0 { "instant".to_owned() } else { format!("{} h", range / HOUR) },
+            of.len(),
+            ratios.iter().filter(|ratio| **ratio >= 2.0).count(),
+            ratios.iter().filter(|ratio| **ratio < 1.0).count(),
+            ratios[ratios.len() / 2],
+            ratios[0],
+            of.iter().map(|row| row.ours.0).sum::<f64>(),
+            sum(0),
+            sum(1)
+        );
+    }
+    println!("\n| panel | range | series | Taffrail ms | Prometheus | VictoriaMetrics | ratio |");
+    println!("|---|---|---|---|---|---|---|");
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by(|left, right| left.ratio().total_cmp(&right.ratio()));
+    for row in rows {
+        let (ms, series) = row.ours;
+        let differ = if row.theirs.iter().any(|(_, other)| *other != series) {
+            format!("{series} ({}, {})", row.theirs[0].1, row.theirs[1].1)
+        } else {
+            series.to_string()
+        };
+        println!(
+            "| {} | {} | {differ} | {ms:.2} | {:.2} | {:.2} | {:.2} |",
+            row.place,
+            if row.range == 0 { "instant".to_owned() } else { format!("{} h", row.range / HOUR) },
+            row.theirs[0].0,
+            row.theirs[1].0,
+            row.ratio()
+        );
+    }
+}
+
+/// `POST /query` over thirty days of sixty made-up containers, a sample a minute.
+fn long_ranges() {
+    let folder = tempfile::tempdir().unwrap();
+    let end = Clock::system().now().secs() / STEP * STEP;
+    let first = end - 30 * 86_400;
+    let mut cluster = kubelet::Cluster::synthetic(60);
+    let store = Store::open(Arc::new(Disk), folder.path(), Options::default(), at(first)).unwrap();
+    for now in (first..end).step_by(STEP as usize) {
+        let batch: Arc<Batch> = cluster.tick(at(now));
+        store.append(&batch, at(now)).unwrap();
+        store.maintain(at(now)).unwrap();
+    }
+    store.sync(at(end)).unwrap();
+    drop(store);
+    let taffrail = Served::start("--source=host", folder.path());
+    let named = |count: usize| -> String {
+        let one = |at: usize| {
+            format!(
+                r#"{{"kind":"container","namespace":"namespace-{}","pod":"pod-{at}","name":"main","metric":"memory/working_set"}}"#,
+                at % 20
+            )
+        };
+        format!(r#""series":[{}]"#, (0..count).map(one).collect::<Vec<_>>().join(","))
+    };
+    let top =
+        |metric: &str| format!(r#""select":[{{"kind":"container","metric":"{metric}","top":10}}]"#);
+    println!(
+        "\n| POST /query, 30 d of a sample a minute, 1,000 points | series | ms, first | ms, best of {TIMES} |"
+    );
+    println!("|---|---|---|---|");
+    for (what, asked) in [
+        ("one container's memory".to_owned(), named(1)),
+        ("20 containers' memory".to_owned(), named(20)),
+        ("60 containers' memory".to_owned(), named(60)),
+        ("the ten of 60 with most memory".to_owned(), top("memory/working_set")),
+        ("the ten of 60 with most CPU".to_owned(), top("cpu/usage_rate")),
+    ] {
+        let body = format!(r#"{{"start":{first}000,"end":{end}000,"points":1000,{asked}}}"#);
+        let mut times = Vec::new();
+        let mut series = 0;
+        for _ in 0..TIMES {
+            let begun = Instant::now();
+            let (status, answer) = send(&taffrail.address, "POST", "/api/taffrail/v1/query", &body);
+            times.push(begun.elapsed().as_secs_f64() * 1e3);
+            assert!(status == 200, "{status} {answer}");
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            let found = answer["series"].as_array().unwrap();
+            assert!(found.iter().all(|one| !one["avg"][500].is_null()), "{what}: a hole");
+            series = found.len();
+        }
+        let best = times.iter().copied().fold(f64::INFINITY, f64::min);
+        println!("| {what} | {series} | {:.1} | {best:.1} |", times[0]);
+    }
+}
