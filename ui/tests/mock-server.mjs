@@ -304,6 +304,7 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
       const items = latest() === null || (parameters.get('silenced') === 'false' && active().length > 0) ? [] : [alertItem()].filter(({ name, state }) => (parameters.get('state') ?? state) === state && name.includes(parameters.get('search') ?? ''));
       return { timestamp: latest(), total: items.length, counts: { firing: 1, pending: 0, resolved: 0, silenced: active().length }, items };
     },
+    events: () => ({ from: now() - 900_000, to: now(), total: 0, capped: false, items: [], histogram: { stepMs: 900_000, timestamps: [now() - 900_000], normal: [0], warning: [0] } }),
     'alerts/history': () => ({ total: 1, items: [{ at: now() - 20_000, id: 'a1', name: 'NodeDown', state: 'firing', severity: 'critical', labels, value: 1, summary: `Node ${FAILED} is down`, silenced: false }] }),
     'alerts/rules': () => ({ timestamp: latest(), groups: [{ name: 'nodes', file: 'built-in', intervalMs: 30_000, lastEvaluation: latest(), tookMs: 1, rules: [rule, { ...rule, name: 'Broken', state: 'inactive', alerts: 0, health: 'err', error: 'query needs more than the allowed 5 series' }] }] }),
     'alerts/silences': () => ({ items: silences.map((silence) => ({ ...silence, state: silence.endsAt > now() ? 'active' : 'expired', alerts: silence.endsAt > now() ? 1 : 0 })) }),

@@ -34,6 +34,29 @@ export function lists({ test, go, page, api }) {
     assert.ok(Math.abs(saved - total) <= 5, `${saved} of ${total}`);
   });
 
+  test('pods are narrowed by labels and node', async () => {
+    const [pod] = (await api('pods?sort=cpu&limit=1')).items;
+    const [key, value] = (await api(`pods/${pod.namespace}/${pod.name}`)).labels[0];
+    await go('pods');
+    await page().getByLabel('Labels, such as').fill(`${key}=${value}`);
+    await page().getByLabel('On node').fill(pod.node);
+    await eventually(async () => {
+      const { total } = await api(`pods?label=${encodeURIComponent(`${key}=${value}`)}&limit=1`);
+      const { total: there } = await api(`pods?label=${encodeURIComponent(`${key}=${value}`)}&node=${pod.node}&limit=1`);
+      assert.ok(total >= there && there > 0);
+      assert.equal(Number(await page().locator('[data-table=pods]').getAttribute('data-total')), there);
+    });
+  });
+
+  test('the first page ends with the latest warnings', async () => {
+    await go('?range=1h');
+    await eventually(async () => {
+      const { items, total } = await api('events?type=Warning&limit=10');
+      assert.equal(Number(await page().locator('[data-table=events]').getAttribute('data-total')), total);
+      assert.deepEqual(await page().locator('[data-event]').evaluateAll((all) => all.map(({ dataset }) => dataset.event)), items.map(({ uid }) => uid));
+    });
+  });
+
   test('events of several namespaces are one list', async () => {
     const { items } = await api('events?limit=1000');
     const names = [...new Set(items.map(({ namespace }) => namespace))].filter(Boolean).slice(0, 2);

@@ -174,6 +174,8 @@ export interface ListQuery {
   pod?: string;
   phase?: string;
   kind?: string;
+  /** `key=value`: all have to be there. */
+  label?: string[];
   /** `Kind/name`. */
   workload?: string;
 }

@@ -305,6 +305,8 @@ export const en = {
     limits: 'limits',
     phase: 'Phase',
     allPhases: 'all phases',
+    labelFilter: 'Labels, such as app=web,tier=front',
+    nodeFilter: 'On node',
     partLimit: 'partly limited',
   },
 
@@ -370,6 +372,7 @@ export const en = {
     none: (from: string, to: string) => `No events between ${from} and ${to}.`,
     since: (time: string) => `since ${time}`,
     histogram: (normal: string, warning: string, from: string, to: string) => `Events between ${from} and ${to}: ${normal} normal, ${warning} warnings. Drag to zoom.`,
+    latest: 'Latest warnings',
     filters: 'Filters',
     type: 'Type',
     allTypes: 'all types',

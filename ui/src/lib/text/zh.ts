@@ -306,6 +306,8 @@ export const zh: Catalogue = {
     limits: '限制',
     phase: '阶段',
     allPhases: '所有阶段',
+    labelFilter: '标签，例如 app=web,tier=front',
+    nodeFilter: '所在节点',
     partLimit: '部分限制',
   },
 
@@ -371,6 +373,7 @@ export const zh: Catalogue = {
     none: (from, to) => `${from} 到 ${to} 之间没有事件。`,
     since: (time) => `自 ${time}`,
     histogram: (normal, warning, from, to) => `${from} 到 ${to} 的事件:普通 ${normal},警告 ${warning}。拖动可放大。`,
+    latest: '最新警告',
     filters: '筛选',
     type: '级别',
     allTypes: '所有级别',
