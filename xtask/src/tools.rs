@@ -12,6 +12,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("/usr/bin/kubectl", "kubernetes-client"),
     ("/usr/bin/influxd", "influxdb"),
     ("/usr/bin/prometheus", "prometheus"),
+    ("/usr/bin/prometheus-alertmanager", "prometheus-alertmanager"),
     ("/usr/bin/victoria-metrics", "victoria-metrics"),
     ("/usr/bin/carbon-cache", "graphite-carbon"),
     ("/usr/bin/tinyproxy", "tinyproxy"),

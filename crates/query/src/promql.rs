@@ -26,6 +26,7 @@ mod rank;
 mod scan;
 mod select;
 mod selector;
+mod union;
 mod value;
 
 pub use answer::{Answer, AnswerValue, InstantSample, RangeSeries, Stats};
@@ -40,3 +41,4 @@ pub use parse::{Query, duration_ms, format, parse, parse_matchers};
 pub use select::{
     Column, Database, MetricInfo, STALE, Select, SelectRequest, Selected, SeriesView, is_stale,
 };
+pub use union::Union;

@@ -67,7 +67,7 @@ pub struct RuleStanding {
 /// Where alerts are sent, and how that goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receiver {
-    /// `alertmanager` or a sink's name.
+    /// The sink's name.
     pub kind: &'static str,
     /// Its address, without secrets.
     pub to: String,
@@ -79,8 +79,6 @@ pub struct Receiver {
     pub dropped: u64,
     /// Why the last attempt failed; `None` once one succeeded.
     pub failure: Option<String>,
-    /// When one succeeded last, milliseconds.
-    pub last_success: Option<i64>,
 }
 
 /// Says how the receivers stand now.

@@ -5,12 +5,12 @@ use crate::{Group, read};
 /// How the built-in rules are named where files are.
 pub(crate) const FILE: &str = "built-in";
 /// The rules, as a rule file.
-const TEXT: &str = include_str!("builtin.yaml");
+pub const BUILTIN: &str = include_str!("builtin.yaml");
 
 /// The built-in groups.
 pub fn builtin() -> Vec<Group> {
     // A test holds that the file has no mistakes.
-    read(FILE, TEXT).unwrap_or_default()
+    read(FILE, BUILTIN).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ mod tests {
 
     #[test]
     fn they_are_right() {
-        let groups = read(FILE, TEXT).unwrap();
+        let groups = read(FILE, BUILTIN).unwrap();
         let rules: Vec<&crate::Rule> = groups.iter().flat_map(|group| &group.rules).collect();
         assert!(rules.len() >= 15, "{}", rules.len());
         for rule in rules {

@@ -157,6 +157,21 @@ impl GroupRun {
         done
     }
 
+    /// The ends of alerts that fire by what an earlier process knew, and are not there any more.
+    pub fn orphans(&self, firing: &[Change], at: i64) -> Vec<Change> {
+        let mine = |change: &&Change| {
+            let name = change.label("alertname");
+            self.group.rules.iter().any(|rule| rule.is_alerting() && *rule.name == *name)
+        };
+        let gone = |change: &&Change| self.alerts().all(|alert| alert.id() != change.id);
+        firing
+            .iter()
+            .filter(mine)
+            .filter(gone)
+            .map(|change| Change { at, kind: ChangeKind::Resolved, ..change.clone() })
+            .collect()
+    }
+
     /// The alerts to send at `at`, each with when it ends if nothing more is heard; they count as
     /// sent. An alert is due when it changed, and again after `resend_ms`.
     pub fn due(&mut self, at: i64, resend_ms: i64) -> Vec<(Alert, i64)> {

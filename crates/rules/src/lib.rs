@@ -19,7 +19,7 @@ mod template;
 
 pub use alert::{Alert, AlertState};
 pub use board::{AlertBoard, GroupStanding, Receiver, Receivers, RuleStanding, Standing};
-pub use builtin::builtin;
+pub use builtin::{BUILTIN, builtin};
 pub use check::{Checked, check};
 pub use evaluate::{Evaluated, GroupRun, Health, Ledger, Sample, Setting};
 pub use file::{MAX_FILE_BYTES, Mistake, read};

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod alertmanager;
 pub mod bench;
 mod chunks;
 mod credentials;
@@ -96,6 +97,7 @@ pub const ALL: &[Kind] = &[
     stackdriver::KIND,
     gcl::KIND,
     email::KIND,
+    alertmanager::KIND,
 ];
 
 /// One row of [`ALL`].
@@ -388,7 +390,11 @@ mod tests {
             };
             let required: &Vec<_> = &address.iter().copied().chain(pairs).collect();
             let kind = find(kind.key).unwrap();
-            assert!(kind.takes_metrics() || kind.takes_events(), "{}", kind.key);
+            assert!(
+                kind.takes_metrics() || kind.takes_events() || kind.takes_alerts(),
+                "{}",
+                kind.key
+            );
             match kind.build(setup(required)) {
                 Ok(sink) => assert_eq!(sink.name(), kind.name),
                 Err(error) => {
@@ -399,7 +405,7 @@ mod tests {
             match kind.build_events(setup(required)) {
                 Ok(sink) => assert!(sink.name().to_lowercase().contains("sink"), "{}", kind.key),
                 Err(error) => {
-                    let expected = format!("sink {} takes metrics, no events", kind.key);
+                    let expected = format!("sink {} takes {}, no events", kind.key, kind.takes());
                     assert_eq!(error.to_string(), expected);
                 }
             }

@@ -19,6 +19,7 @@ mod merge;
 mod numbers;
 mod options;
 mod record;
+mod samples;
 mod scale;
 mod select;
 mod series;
@@ -34,6 +35,9 @@ pub use events::EventQuery;
 pub use labels::Labels;
 pub use matcher::Matcher;
 pub use options::{Durability, Options};
+pub use samples::{
+    Incoming, Pairs, Refused, SampleOptions, SampleQuery, SampleSeries, Samples, Taken, TooMuch,
+};
 pub use select::{Buckets, ColumnHead, Query, Selection, Slice, Values};
 pub use store::{Appended, BlockSummary, Last, Maintained, Store, Summary, Verified};
 pub use vfs::{Disk, Fault, File, Listed, LockError, LockGuard, Simulated, Vfs};

@@ -18,5 +18,11 @@ pub(crate) const DAMAGED: &str = "taffrail_store_damaged_total";
 pub(crate) const DROPPED: &str = "taffrail_store_dropped_samples_total";
 /// Files unlinked because of age or size.
 pub(crate) const RETIRED: &str = "taffrail_store_retired_files_total";
+/// Samples of any series stored.
+pub(crate) const SAMPLES_STORED: &str = "taffrail_samples_stored_total";
+/// Samples refused, by reason.
+pub(crate) const SAMPLES_REFUSED: &str = "taffrail_samples_refused_total";
+/// Series of a block whose samples could not be read.
+pub(crate) const SAMPLES_DAMAGED: &str = "taffrail_samples_damaged_total";
 /// Events stored.
 pub(crate) const EVENTS: &str = "taffrail_store_events_total";

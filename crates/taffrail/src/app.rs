@@ -21,6 +21,7 @@ use crate::facts::{self, ProcessFacts, cluster_facts};
 use crate::input::Input;
 use crate::outputs;
 
+mod alerting;
 mod deliver;
 pub(crate) mod events;
 mod history;
@@ -29,6 +30,7 @@ pub(crate) mod measure;
 mod past;
 mod replicas;
 mod resources;
+mod samples;
 mod secure;
 
 use events::EventIntake;
@@ -55,6 +57,7 @@ pub(crate) struct App {
     facts: ProcessFacts,
     cluster: Option<(Watches, Connection)>,
     replicas: Option<Replicas>,
+    answers: alerting::Answers,
     clock: Clock,
 }
 
@@ -104,6 +107,8 @@ impl App {
         let store = history.as_ref().map(History::store);
         let columns = StoredColumns::new(store, Arc::clone(&window));
         let views = Arc::new(Views::new(Arc::new(columns), Arc::clone(&stated)));
+        let answers =
+            alerting::Answers::open(config, resolution, views, history.as_ref(), clock).await?;
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -121,8 +126,8 @@ impl App {
             archive: history.as_ref().map(History::archive),
             resources: Arc::clone(resources.windows()),
             past: past::past(config, history.as_ref().map(History::store).as_ref())?,
-            database: views,
-            alerts: Arc::default(),
+            database: Arc::clone(&answers.database),
+            alerts: Arc::clone(&answers.board),
         });
         let taking = (&window, &stated, history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);
@@ -142,6 +147,7 @@ impl App {
             facts,
             cluster,
             replicas,
+            answers,
             clock,
         })
     }
@@ -192,6 +198,7 @@ impl App {
         if let Some((_, keeper)) = self.secure {
             tasks.spawn(keeper.run());
         }
+        let samples = self.answers.spawn(&mut tasks, self.clock);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);
@@ -241,6 +248,7 @@ impl App {
         };
         drop(stop_events);
         events::ended(events).await;
+        samples::close(samples).await;
         if let Some(history) = self.history {
             history.close().await;
         }

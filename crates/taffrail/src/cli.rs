@@ -13,6 +13,7 @@ pub(crate) use apis::{ApisArgs, DashboardMemory};
 mod apis;
 mod history;
 mod replicas;
+pub(crate) mod rules;
 mod store;
 mod top;
 mod why;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Manifests(ManifestsArgs),
     /// Check a configuration file, or print the default one.
     Config(ConfigArgs),
+    /// Check rule files, or print the built-in rules.
+    Rules(rules::RulesCommand),
     /// Ask a running server a PromQL question.
     Query(QueryArgs),
     /// Print a completion script for a shell.
@@ -199,6 +202,8 @@ pub(crate) struct ServeArgs {
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) apis: ApisArgs,
+    #[command(flatten)]
+    pub(crate) rules: rules::RulesArgs,
 }
 
 /// TLS of the main port.

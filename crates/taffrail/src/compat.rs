@@ -183,6 +183,7 @@ impl HeapsterArgs {
             source: self.source.into_iter().next(),
             sinks: self.sink,
             event_sinks: Vec::new(),
+            rules: crate::cli::rules::RulesConfig::default(),
             historical_source: Some(self.historical_source).filter(|text| !text.is_empty()),
             listen: SocketAddr::new(address, self.heapster_port),
             resolution: Some(self.metric_resolution),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::{LabelOptions, StoredLabel};
 
+use crate::cli::rules::RulesConfig;
 use crate::cli::{LabelArgs, ServeArgs};
 
 mod apis;
@@ -99,6 +100,7 @@ pub(crate) struct Config {
     /// `None` for the only one.
     pub(crate) replicas: Option<ReplicaConfig>,
     pub(crate) apis: ApisConfig,
+    pub(crate) rules: RulesConfig,
 }
 
 /// A configuration that cannot be used: every mistake at once.
@@ -132,6 +134,7 @@ impl Config {
             historical_source: None,
             apis: ApisConfig::default(),
             event_sinks: Vec::new(),
+            rules: RulesConfig::default(),
         }
     }
 
@@ -154,6 +157,7 @@ impl Config {
             replicas: args.replicas.wanted(),
             apis: ApisConfig::from_args(args.apis, None)
                 .map_err(|mistake| ConfigError(vec![mistake]))?,
+            rules: args.rules.config(),
         }
         .checked()
     }

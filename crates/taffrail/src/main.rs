@@ -16,6 +16,7 @@ mod input;
 mod logging;
 mod outputs;
 mod remote;
+mod rule_files;
 mod shutdown;
 mod simulation;
 mod telemetry;
@@ -82,6 +83,9 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     if let Command::Config(args) = cli.command {
         return Ok(say(commands::config::run(&args)?.trim_end())?);
     }
+    if let Command::Rules(args) = cli.command {
+        return Ok(say(commands::rules::run(&args)?.trim_end())?);
+    }
     let log = match &cli.command {
         Command::Top(args) => commands::top::log(args, cli.log),
         _ => cli.log,
@@ -101,7 +105,10 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
-        Command::Config(_) | Command::Manifests(_) | Command::Completions { .. } => Ok(()),
+        Command::Config(_)
+        | Command::Manifests(_)
+        | Command::Rules(_)
+        | Command::Completions { .. } => Ok(()),
     };
     Ok(outcome?)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use cluster::uri::{ComponentUri, UriError};
 use model::LabelOptions;
 use pipeline::Clock;
-use sinks::{EventSink, Setup, Sink, redact};
+use sinks::{AlertSink, EventSink, Setup, Sink, redact};
 
 use crate::config::{Config, Dialect};
 use crate::exit::Failure;
@@ -62,6 +62,20 @@ fn setup(
         output: output(dialect),
         clock: sinks::Clock::new(move || clock.now()),
     }
+}
+
+/// The sinks of alerts that the configuration names; a mistake in one is told at once.
+pub(crate) fn build_alerts(config: &Config, clock: Clock) -> Result<Vec<AlertSink>, Failure> {
+    let made = |text: &String| {
+        let built = parse(text).and_then(|(key, settings)| {
+            let kind = sinks::find(&key).map_err(|error| error.to_string())?;
+            let setup = setup(settings, config, clock);
+            kind.build_alerts(setup).map_err(|error| error.to_string())
+        });
+        built
+            .map_err(|mistake| Failure::config(format!("--alert-sink={}: {mistake}", redact(text))))
+    };
+    config.rules.sinks.iter().map(made).collect()
 }
 
 /// The sinks of events that the configuration names; otherwise as [`build`].

@@ -37,6 +37,17 @@ impl Labels {
         Self(pairs.into())
     }
 
+    /// Labels that are shared already: sorted by name, each name once, none empty.
+    pub fn shared(pairs: Arc<[(Arc<str>, Arc<str>)]>) -> Self {
+        debug_assert!(pairs.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted by name");
+        Self(pairs)
+    }
+
+    /// Names and values, sorted by name.
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.0
+    }
+
     /// The value of `name`, or the empty string.
     pub fn get(&self, name: &str) -> &str {
         self.find(name).map_or("", |pair| &pair.1)

@@ -182,7 +182,7 @@ fn raw(values: Values) -> Vec<f64> {
     }
 }
 
-fn matcher(wanted: &Matcher) -> Result<store::Matcher, SelectError> {
+pub(super) fn matcher(wanted: &Matcher) -> Result<store::Matcher, SelectError> {
     let (name, value) = (wanted.name(), wanted.value());
     match wanted.op() {
         MatchOp::Equal => Ok(store::Matcher::equal(name, value)),

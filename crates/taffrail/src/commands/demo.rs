@@ -115,6 +115,7 @@ fn config(
         source: Some(source),
         sinks: Vec::new(),
         event_sinks: Vec::new(),
+        rules: crate::cli::rules::RulesConfig::default(),
         historical_source: None,
         listen: free(args.listen),
         resolution: Some(args.metric_resolution),

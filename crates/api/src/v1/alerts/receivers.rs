@@ -25,7 +25,6 @@ struct Item {
     failed: u64,
     dropped: u64,
     failure: Option<String>,
-    last_success: Option<i64>,
 }
 
 pub(crate) async fn receivers(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
@@ -36,7 +35,6 @@ pub(crate) async fn receivers(State(state): State<Arc<ApiState>>, uri: Uri) -> R
         failed: one.failed,
         dropped: one.dropped,
         failure: one.failure,
-        last_success: one.last_success,
     };
     respond(
         no_parameters(&uri)

@@ -1,0 +1,6 @@
+//! Rules beside the real Prometheus.
+
+#[cfg(test)]
+mod it {
+    mod promtool;
+}
