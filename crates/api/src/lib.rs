@@ -10,6 +10,7 @@ mod error;
 mod health;
 mod heapster;
 mod holdings;
+mod intake;
 mod kubernetes;
 mod limits;
 mod local;
@@ -34,6 +35,7 @@ pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
 pub use health::port::{Healthy, serve_health};
 pub use holdings::{ReplicaFacts, StoreFacts, StoreLevel};
+pub use intake::{Described, Intake, Outcome, PushAccess, Pushed};
 pub use kubernetes::router as kubernetes_router;
 pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gate, Trust, User};
 pub use local::ask;
@@ -76,6 +78,7 @@ pub fn router(state: &Arc<ApiState>) -> Router {
     }
     routes
         .nest("/api/taffrail", Router::new().nest("/v1", v1_routes()).fallback(v1::not_found))
+        .route("/v1/metrics", named("otlpMetrics", post(intake::otlp::metrics)))
         .merge(prometheus::routes())
         .route("/", named("dashboard", get(dashboard::page)))
         .fallback(dashboard::page_or_not_found)

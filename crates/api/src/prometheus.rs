@@ -10,7 +10,7 @@ mod parameters;
 mod read;
 mod rules;
 mod status;
-mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         )
         .route("/api/v1/status/buildinfo", both("promBuildInfo", get(status::build_info)))
         .route("/api/v1/read", both("promRead", post(read::read)))
+        .route("/api/v1/write", both("promWrite", post(crate::intake::remote_write::write)))
         .route("/federate", named("promFederate", get(exposition::federate)))
         .route("/metrics/cluster", named("promCluster", get(exposition::cluster)))
 }

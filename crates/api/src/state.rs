@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::callers::Callers;
 use crate::dashboard::Dashboard;
 use crate::holdings::{ReplicaFacts, StoreFacts};
+use crate::intake::{Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 
@@ -220,6 +221,10 @@ pub struct ApiParts {
     pub database: Arc<dyn Database>,
     /// Rules, alerts and silences.
     pub alerts: Arc<AlertBoard>,
+    /// Where pushed samples go.
+    pub intake: Arc<dyn Intake>,
+    /// Who may push them.
+    pub push: PushAccess,
 }
 
 /// What the handlers share.
@@ -235,6 +240,8 @@ pub struct ApiState {
     pub(crate) archive: Option<Arc<dyn Archive>>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) alerts: Arc<AlertBoard>,
+    pub(crate) intake: Arc<dyn Intake>,
+    pub(crate) push: PushAccess,
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) past: Option<Arc<dyn Past>>,
@@ -298,6 +305,8 @@ impl ApiState {
             archive: parts.archive,
             database: parts.database,
             alerts: parts.alerts,
+            intake: parts.intake,
+            push: parts.push,
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             past: parts.past,
             resources: parts.resources,

@@ -13,6 +13,8 @@ pub const REQUEST_MICROSECONDS: &str = "http_request_duration_microseconds";
 pub const REQUEST_BYTES: &str = "http_request_size_bytes";
 /// Summary: size of answers before compression, by `handler`. Heapster's name.
 pub const RESPONSE_BYTES: &str = "http_response_size_bytes";
+/// Counter: samples that were pushed, by what became of them.
+pub(crate) const PUSHED: &str = "taffrail_pushed_samples_total";
 /// Counter: times a bound was hit, by `limit`.
 pub const LIMITS_HIT: &str = "taffrail_http_limits_hit_total";
 /// Gauge: open connections.

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::adapters::{EmbeddedDashboard, StoredColumns};
+use crate::adapters::{EmbeddedDashboard, StoredColumns, StoredSamples};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::facts::{self, ProcessFacts, cluster_facts};
@@ -128,6 +128,8 @@ impl App {
             past: past::past(config, history.as_ref().map(History::store).as_ref())?,
             database: Arc::clone(&answers.database),
             alerts: Arc::clone(&answers.board),
+            intake: Arc::<StoredSamples>::clone(&answers.stored),
+            push: config.push_access()?,
         });
         let taking = (&window, &stated, history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);

@@ -9,6 +9,7 @@ use model::{LabelOptions, StoredLabel};
 
 use crate::cli::rules::RulesConfig;
 use crate::cli::{LabelArgs, ServeArgs};
+use crate::exit::Failure;
 
 mod apis;
 
@@ -160,6 +161,21 @@ impl Config {
             rules: args.rules.config(),
         }
         .checked()
+    }
+
+    /// Who may push metrics: whoever shows the token, without one whoever is on this machine.
+    pub(crate) fn push_access(&self) -> Result<api::PushAccess, Failure> {
+        let Some(file) = &self.rules.push_token else {
+            let open = crate::cli::is_loopback(self.listen.ip());
+            return Ok(if open { api::PushAccess::Open } else { api::PushAccess::Closed });
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::config(format!("--push-token-file={}: {error}", file.display()))
+        })?;
+        match text.trim() {
+            "" => Err(Failure::config(format!("--push-token-file={}: is empty", file.display()))),
+            token => Ok(api::PushAccess::Token(token.into())),
+        }
     }
 
     /// Refuses what cannot work, naming the flag and the change to make.

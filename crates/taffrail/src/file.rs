@@ -49,6 +49,7 @@ const KEYS: &[(&str, &str, Shape)] = &[
     ("rules.interval", "rule-interval", Shape::Text),
     ("rules.alertmanagers", "alertmanager", Shape::List),
     ("rules.alert_sinks", "alert-sink", Shape::List),
+    ("push.token_file", "push-token-file", Shape::Text),
     ("rules.external_url", "external-url", Shape::Text),
     ("tls.cert", "tls-cert", Shape::Text),
     ("tls.key", "tls-key", Shape::Text),

@@ -69,7 +69,7 @@ pub(crate) fn build_alerts(config: &Config, clock: Clock) -> Result<Vec<AlertSin
     let made = |text: &String| {
         let built = parse(text).and_then(|(key, settings)| {
             let kind = sinks::find(&key).map_err(|error| error.to_string())?;
-            let setup = setup(settings, config, clock);
+            let setup = setup(settings, config.dialect, &config.labels, clock);
             kind.build_alerts(setup).map_err(|error| error.to_string())
         });
         built

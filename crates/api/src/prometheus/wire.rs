@@ -4,7 +4,7 @@
 
 /// Why bytes cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     /// Not snappy's block format.
     #[error("the body is not in snappy's block format")]
     Snappy,
@@ -18,14 +18,14 @@ pub(super) enum Malformed {
 
 /// One field of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
 }
 
 /// The fields of a message as (number, field).
-pub(super) fn fields(
+pub(crate) fn fields(
     mut bytes: &[u8],
 ) -> impl Iterator<Item = Result<(u64, Field<'_>), Malformed>> {
     std::iter::from_fn(move || {
@@ -65,7 +65,7 @@ fn field<'a>(bytes: &mut &'a [u8]) -> Result<(u64, Field<'a>), Malformed> {
     Ok((tag >> 3, field))
 }
 
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
+pub(crate) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (first, rest) = bytes.split_first()?;
@@ -78,7 +78,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
@@ -86,14 +86,14 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value.to_le_bytes()[0]);
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     put_varint(out, number << 3 | 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Decompresses a block of at most `most` bytes.
-pub(super) fn unsnap(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn unsnap(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, Malformed> {
     let len = varint(&mut bytes).and_then(|len| usize::try_from(len).ok());
     let len = len.ok_or(Malformed::Snappy)?;
     if len > most {
@@ -134,7 +134,7 @@ pub(super) fn unsnap(mut bytes: &[u8], most: usize) -> Result<Vec<u8>, Malformed
 }
 
 /// A block that holds `bytes` as they are: valid, and not smaller.
-pub(super) fn snap(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn snap(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 16_384 + 16);
     put_varint(&mut out, bytes.len() as u64);
     for chunk in bytes.chunks(1 << 16) {

@@ -132,6 +132,8 @@ mod tests {
             resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
             database: Arc::new(query::promql::MemorySeries::default()),
             alerts: Arc::default(),
+            intake: Arc::new(()),
+            push: crate::intake::PushAccess::Closed,
         })
     }
 

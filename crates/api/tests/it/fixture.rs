@@ -112,6 +112,8 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         resources: Arc::new(ResourceWindows::new(ResourceOptions::default())),
         database: Arc::new(query::promql::MemorySeries::default()),
         alerts: Arc::default(),
+        intake: Arc::new(()),
+        push: api::PushAccess::Closed,
     }
 }
 

@@ -51,7 +51,7 @@ fn whole(error: SelectError, request: &SelectRequest<'_>) -> SelectError {
         SelectError::TooMany { what, .. } => {
             SelectError::TooMany { what, limit: request.max_samples }
         }
-        other => other,
+        error @ SelectError::Failed(_) => error,
     }
 }
 

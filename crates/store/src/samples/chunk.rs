@@ -25,19 +25,17 @@ pub(super) fn put(times: &[i64], values: &[f64], out: &mut Vec<u8>) {
         (before, step) = (*time, difference);
     }
     put_numbers(&steps, out);
-    match (0..=MAX_DECIMALS).find_map(|decimals| Some((decimals, scaled(values, decimals)?))) {
-        Some((decimals, whole)) => {
-            out.extend_from_slice(&[SCALED, decimals]);
-            let mut before = 0;
-            let steps: Vec<i64> =
-                whole.iter().map(|value| value - std::mem::replace(&mut before, *value)).collect();
-            put_numbers(&steps, out);
-        }
-        None => {
-            out.push(BITS);
-            let bits: Vec<i64> = values.iter().map(|value| value.to_bits().cast_signed()).collect();
-            put_numbers(&bits, out);
-        }
+    let whole = (0..=MAX_DECIMALS).find_map(|decimals| Some((decimals, scaled(values, decimals)?)));
+    if let Some((decimals, whole)) = whole {
+        out.extend_from_slice(&[SCALED, decimals]);
+        let mut before = 0;
+        let steps: Vec<i64> =
+            whole.iter().map(|value| value - std::mem::replace(&mut before, *value)).collect();
+        put_numbers(&steps, out);
+    } else {
+        out.push(BITS);
+        let bits: Vec<i64> = values.iter().map(|value| value.to_bits().cast_signed()).collect();
+        put_numbers(&bits, out);
     }
     let sum = wire::checksum(&out[start..]);
     out.extend_from_slice(&sum.to_le_bytes());

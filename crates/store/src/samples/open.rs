@@ -39,7 +39,7 @@ impl Samples {
                 inner.next = inner.next.max(number + 1);
             } else if let Some(number) = log::number_of(&file.name) {
                 logs.push((number, path));
-            } else if file.name.ends_with(".tmp") {
+            } else if path.extension().is_some_and(|end| end == "tmp") {
                 vfs.remove(&path).map_err(|error| Error::io("remove", &path, error))?;
             }
         }

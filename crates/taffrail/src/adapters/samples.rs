@@ -1,7 +1,9 @@
 //! The store of samples as PromQL asks it, and as rules read and write it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use api::{Described, Intake, Outcome, Pushed};
 use pipeline::Clock;
 use query::promql::{
     Column, Database, Labels, MetricInfo, Select, SelectError, SelectRequest, Selected, SeriesView,
@@ -9,14 +11,20 @@ use query::promql::{
 use rules::{Ledger, Sample};
 use store::{Incoming, SampleQuery, Samples, TooMuch};
 
-/// Series that rules recorded.
+/// Most metrics whose kind and help are remembered.
+const MAX_DESCRIBED: usize = 100_000;
+
+/// Series that rules recorded and others pushed.
 pub(crate) struct StoredSamples {
     samples: Arc<Samples>,
+    /// What senders said of their metrics: kind and help by name.
+    described: Mutex<BTreeMap<String, (&'static str, Arc<str>)>>,
+    clock: Clock,
 }
 
 impl StoredSamples {
-    pub(crate) fn new(samples: Arc<Samples>) -> Self {
-        Self { samples }
+    pub(crate) fn new(samples: Arc<Samples>, clock: Clock) -> Self {
+        Self { samples, described: Mutex::default(), clock }
     }
 }
 
@@ -47,8 +55,38 @@ impl Select for StoredSamples {
 
 impl Database for StoredSamples {
     fn metrics(&self) -> Vec<MetricInfo> {
-        let info = |name: Arc<str>| MetricInfo { name, kind: "unknown", help: "".into() };
+        let described = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        let info = |name: Arc<str>| match described.get(&*name) {
+            Some((kind, help)) => MetricInfo { name, kind, help: Arc::clone(help) },
+            None => MetricInfo { name, kind: "unknown", help: "".into() },
+        };
         self.samples.names().into_iter().map(info).collect()
+    }
+}
+
+impl Intake for StoredSamples {
+    fn take(&self, series: &[Pushed], described: &[Described]) -> Result<Outcome, String> {
+        let incoming: Vec<Incoming<'_>> = series
+            .iter()
+            .flat_map(|one| {
+                let labels = one.labels.pairs();
+                one.samples.iter().map(move |(time, value)| Incoming {
+                    labels,
+                    time: *time,
+                    value: *value,
+                })
+            })
+            .collect();
+        let taken = self.samples.append(&incoming, self.clock.now());
+        let taken = taken.map_err(|error| error.to_string())?;
+        let mut known = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in described {
+            if known.len() < MAX_DESCRIBED || known.contains_key(&one.name) {
+                known.insert(one.name.clone(), (one.kind, one.help.as_str().into()));
+            }
+        }
+        let refused = taken.refused.into_iter().map(|(reason, count)| (reason.name(), count));
+        Ok(Outcome { stored: taken.stored, refused: refused.collect() })
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct Answers {
     pub(crate) database: Arc<dyn Database>,
     /// Rules, alerts and silences as others see them.
     pub(crate) board: Arc<AlertBoard>,
+    /// Where pushed samples go.
+    pub(crate) stored: Arc<StoredSamples>,
     samples: Arc<Samples>,
     alerting: Alerting,
 }
@@ -56,11 +58,12 @@ impl Answers {
         clock: Clock,
     ) -> Result<Self, Failure> {
         let samples = super::samples::open(config, history, clock).await?;
-        let stored = StoredSamples::new(Arc::clone(&samples));
-        let database: Arc<dyn Database> = Arc::new(Union::new(vec![views, Arc::new(stored)]));
+        let stored = Arc::new(StoredSamples::new(Arc::clone(&samples), clock));
+        let database: Arc<dyn Database> =
+            Arc::new(Union::new(vec![views, Arc::<StoredSamples>::clone(&stored)]));
         let board = board(history.map(|history| history.store().dir().to_owned()));
         let alerting = Alerting::build(config, resolution, &board, &database, &samples, clock)?;
-        Ok(Self { database, board, samples, alerting })
+        Ok(Self { database, board, stored, samples, alerting })
     }
 
     /// Begins to evaluate and to keep; answers what has to be closed in the end.
@@ -183,7 +186,7 @@ impl Alerting {
             self.board.show(&group.run);
             let resend = i64::try_from(RESEND.as_millis()).unwrap_or(i64::MAX);
             let due = group.run.due(at, resend);
-            self.tell(at, &changes, due, &group.run);
+            self.tell(at, &changes, &due, &group.run);
             let now = self.clock.now().millis();
             let next = group.next + interval;
             if next < now {
@@ -199,23 +202,23 @@ impl Alerting {
     }
 
     /// Tells an Alertmanager of what is due, and others of what changed.
-    fn tell(&mut self, at: i64, changes: &[Change], due: Vec<(Alert, i64)>, run: &GroupRun) {
+    fn tell(&mut self, at: i64, changes: &[Change], due: &[(Alert, i64)], run: &GroupRun) {
         if self.sinks.is_empty() {
             return;
         }
         let timestamp = Timestamp::from_millis(at);
-        let heard = |alert: &Alert| self.board.holding(&alert.labels, at).is_empty();
-        let due: Vec<model::Alert> = due
+        let audible = |alert: &Alert| self.board.holding(&alert.labels, at).is_empty();
+        let repeated: Vec<model::Alert> = due
             .iter()
-            .filter(|(alert, _)| heard(alert))
+            .filter(|(alert, _)| audible(alert))
             .map(|(alert, _)| told(alert, &self.external_url))
             .collect();
-        let wanted = |change: &&Change| {
+        let is_told = |change: &&Change| {
             !change.silenced && matches!(change.kind, ChangeKind::Firing | ChangeKind::Resolved)
         };
         let changed: Vec<model::Alert> = changes
             .iter()
-            .filter(wanted)
+            .filter(is_told)
             .map(|change| {
                 let known = run.alerts().find(|alert| alert.id() == change.id);
                 known.map_or_else(
@@ -225,7 +228,7 @@ impl Alerting {
             })
             .collect();
         for sink in &mut self.sinks {
-            let alerts = if sink.name() == ALERTMANAGER { &due } else { &changed };
+            let alerts = if sink.name() == ALERTMANAGER { &repeated } else { &changed };
             if alerts.is_empty() {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! Flags of rules and alerts, and `taffrail rules`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -8,7 +9,7 @@ use super::duration;
 
 /// Recording and alerting rules.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Rules and alerts")]
+#[command(next_help_heading = "Rules, alerts and pushed metrics")]
 pub(crate) struct RulesArgs {
     /// Prometheus rule file; its name may have `*`, `?` and `[…]`. May be given several times.
     #[arg(long, value_name = "FILE")]
@@ -27,6 +28,10 @@ pub(crate) struct RulesArgs {
     /// others of docs/SINKS.md that take alerts. May be given several times.
     #[arg(long, value_name = "URI")]
     pub(crate) alert_sink: Vec<String>,
+    /// File with the bearer token that senders of metrics show (remote write at /api/v1/write,
+    /// OTLP at /v1/metrics). Without it, metrics are taken on loopback only.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) push_token_file: Option<PathBuf>,
     /// Where people reach this server; links in alerts begin with it.
     #[arg(long, value_name = "URL", default_value = "")]
     pub(crate) external_url: String,
@@ -43,6 +48,8 @@ pub(crate) struct RulesConfig {
     pub(crate) interval: Option<Duration>,
     /// Where alerts go, as sinks' texts.
     pub(crate) sinks: Vec<String>,
+    /// File with the token of senders.
+    pub(crate) push_token: Option<PathBuf>,
     /// Where people reach the server.
     pub(crate) external_url: String,
 }
@@ -55,6 +62,7 @@ impl RulesArgs {
             no_builtin: self.no_builtin_rules,
             interval: self.rule_interval.filter(|interval| !interval.is_zero()),
             sinks: managers.chain(self.alert_sink).collect(),
+            push_token: self.push_token_file,
             external_url: self.external_url,
         }
     }

@@ -67,6 +67,8 @@ impl Measuring {
             resources: Arc::new(query::ResourceWindows::new(query::ResourceOptions::default())),
             database: Arc::new(query::promql::MemorySeries::default()),
             alerts: Arc::default(),
+            intake: Arc::new(()),
+            push: api::PushAccess::Closed,
         });
         let Measured { source, inventory, cluster, .. } = measured;
         let name = cluster
