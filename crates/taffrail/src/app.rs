@@ -72,6 +72,16 @@ fn facts_at_start(measured: &Measured, resolution: Duration, clock: Clock) -> Fa
     }
 }
 
+/// Settings of the HTTP side.
+fn api_options(config: &Config) -> ApiOptions {
+    ApiOptions {
+        disable_export: config.disable_export,
+        disable_metric_sink: config.disable_metric_sink,
+        old_resource_version: config.apis.old_version,
+        dashboard_working_set: config.apis.dashboard_working_set,
+    }
+}
+
 impl App {
     /// Builds everything and binds the port; runs nothing but the watches.
     pub(crate) async fn build(
@@ -115,12 +125,7 @@ impl App {
             status: Arc::new(facts.clone()),
             labels: config.labels.clone(),
             clock: Arc::new(move || clock.now()),
-            options: ApiOptions {
-                disable_export: config.disable_export,
-                disable_metric_sink: config.disable_metric_sink,
-                old_resource_version: config.apis.old_version,
-                dashboard_working_set: config.apis.dashboard_working_set,
-            },
+            options: api_options(config),
             self_metrics,
             dashboard: Arc::new(EmbeddedDashboard),
             archive: history.as_ref().map(History::archive),

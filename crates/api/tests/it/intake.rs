@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use super::fixture::{Answer, parts, send};
 
+/// Labels and samples.
+type Series = (String, Vec<(i64, f64)>);
+
 #[derive(Default)]
-struct Kept(Mutex<Vec<(String, Vec<(i64, f64)>)>>);
+struct Kept(Mutex<Vec<Series>>);
 
 impl Intake for Kept {
     fn take(&self, series: &[Pushed], _: &[Described]) -> Result<Outcome, String> {

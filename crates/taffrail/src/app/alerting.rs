@@ -216,7 +216,7 @@ impl Alerting {
         let is_told = |change: &&Change| {
             !change.silenced && matches!(change.kind, ChangeKind::Firing | ChangeKind::Resolved)
         };
-        let changed: Vec<model::Alert> = changes
+        let news: Vec<model::Alert> = changes
             .iter()
             .filter(is_told)
             .map(|change| {
@@ -228,7 +228,7 @@ impl Alerting {
             })
             .collect();
         for sink in &mut self.sinks {
-            let alerts = if sink.name() == ALERTMANAGER { &repeated } else { &changed };
+            let alerts = if sink.name() == ALERTMANAGER { &repeated } else { &news };
             if alerts.is_empty() {
                 continue;
             }
