@@ -143,7 +143,7 @@ fn put_context(context: &mut model::Context, set: &Set<'_>, kind: EntityKind) {
         };
         context.pod = Some(Arc::new(Pod {
             uid: label("pod_id").into(),
-            labels,
+            labels: labels.into(),
             containers: [spec].into(),
             ..Pod::default()
         }));
