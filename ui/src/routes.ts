@@ -39,6 +39,13 @@ const ROUTES: Route[] = [
   at('events', t.nav.events, () => import('./pages/Events.svelte')),
   at('explore', t.nav.explore, () => import('./pages/Explore.svelte')),
 
+  at('objects', t.objects.title, () => import('./pages/Objects.svelte')),
+  at('objects/:group/:version/:plural', t.objects.title, () => import('./pages/ObjectList.svelte')),
+  at('objects/:group/:version/:plural/:namespace/:name', t.objects.title, () => import('./pages/ObjectOne.svelte')),
+  at('logs/:namespace/:plural/:name', t.logs.title, () => import('./pages/Logs.svelte')),
+  at('shell/:namespace/:pod/:name', t.shell.title, () => import('./pages/Shell.svelte')),
+  at('create', t.objects.create, () => import('./pages/Create.svelte')),
+  at('login', t.login.title, () => import('./pages/Login.svelte')),
   at('status', t.nav.status, () => import('./pages/Status.svelte')),
 ];
 
@@ -55,6 +62,7 @@ export const GOTO: Record<string, string> = {
   r: 'sizing',
   a: 'alerts',
   e: 'events',
+  b: 'objects',
   x: 'explore',
   t: 'status',
 };

@@ -72,16 +72,27 @@ const PAGES: &[&str] = &[
     "map",
     "explore",
     "status",
+    "objects",
+    "logs",
+    "shell",
+    "create",
+    "login",
 ];
 
-/// Deepest page: workloads, namespace, kind, name.
-const DEEPEST: usize = 4;
+/// Deepest page: objects, group, version, plural, namespace, name.
+const DEEPEST: usize = 5;
 
 /// How many folders below the root the page at `path` stands; `None` where there is no page.
 fn page_depth(path: &str) -> Option<usize> {
     let depth = path.matches('/').count();
     let first = path.split('/').next().unwrap_or_default();
     (PAGES.contains(&first) && depth < DEEPEST + 1).then_some(depth)
+}
+
+/// Whether `path` is a page or a file of the dashboard: the same for everybody, without data.
+pub(crate) fn is_file(state: &ApiState, path: &str) -> bool {
+    let raw = path.trim_start_matches('/');
+    raw.is_empty() || page_depth(raw).is_some() || state.dashboard.asset(&decoded(raw)).is_some()
 }
 
 /// `/`.

@@ -15,8 +15,10 @@ mod kubernetes;
 mod limits;
 mod local;
 mod number;
+mod objects;
 mod observe;
 mod past;
+mod people;
 mod prometheus;
 mod request;
 mod server;
@@ -28,6 +30,7 @@ mod v1;
 use std::sync::Arc;
 
 use axum::Router;
+pub use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -40,6 +43,7 @@ pub use kubernetes::router as kubernetes_router;
 pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gate, Trust, User};
 pub use local::ask;
 pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
+pub use people::{ApiServer, Credentials, Login, OidcParts, PeopleParts, Person, Web};
 pub use server::{Listener, ServingKey, Tls, TlsError, fuzz_request_head, serve};
 pub use sidecar::router as sidecar_router;
 pub use state::{
@@ -48,6 +52,7 @@ pub use state::{
 };
 
 use observe::named;
+use people::{guard, login, oidc};
 
 /// The route table.
 pub fn router(state: &Arc<ApiState>) -> Router {
@@ -82,6 +87,7 @@ pub fn router(state: &Arc<ApiState>) -> Router {
         .merge(prometheus::routes())
         .route("/", named("dashboard", get(dashboard::page)))
         .fallback(dashboard::page_or_not_found)
+        .layer(from_fn_with_state(Arc::clone(state), guard::guard))
         .layer(from_fn_with_state(Arc::clone(state), observe::count))
         .layer(observe::compression())
         .with_state(Arc::clone(state))
@@ -122,5 +128,12 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/diagnosis", v1("v1Diagnosis", get(v1::diagnosis)))
         .route("/why", v1("v1Why", get(v1::why)))
         .route("/stream", v1("v1Stream", get(v1::stream)))
+        .route(
+            "/session",
+            v1("v1Session", get(login::show).post(login::sign_in).delete(login::sign_out)),
+        )
+        .route("/session/oidc", v1("v1SignIn", get(oidc::begin)))
+        .route("/session/oidc/callback", v1("v1SignIn", get(oidc::callback)))
+        .nest("/objects", objects::routes())
         .fallback(v1::not_found)
 }

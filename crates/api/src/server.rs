@@ -227,7 +227,7 @@ async fn connection(
 /// Serves one connection until it ends or the server stops.
 async fn converse<S>(stream: S, client: Client, front: &Arc<Front>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let reader = HeadReader::new(stream, Arc::clone(&front.long_heads));
     let service = service_fn(|request| {
@@ -240,7 +240,8 @@ where
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_CONNECTION_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(reader), service);
+        .serve_connection(TokioIo::new(reader), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -21,6 +21,7 @@ use crate::holdings::{ReplicaFacts, StoreFacts};
 use crate::intake::{Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
+use crate::people::{People, PeopleParts};
 
 /// Shows the time now.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -225,6 +226,8 @@ pub struct ApiParts {
     pub intake: Arc<dyn Intake>,
     /// Who may push them.
     pub push: PushAccess,
+    /// Who may see what, and how they sign in.
+    pub people: PeopleParts,
 }
 
 /// What the handlers share.
@@ -242,6 +245,7 @@ pub struct ApiState {
     pub(crate) alerts: Arc<AlertBoard>,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) push: PushAccess,
+    pub(crate) people: People,
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
     pub(crate) past: Option<Arc<dyn Past>>,
@@ -307,6 +311,7 @@ impl ApiState {
             alerts: parts.alerts,
             intake: parts.intake,
             push: parts.push,
+            people: People::new(parts.people),
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             past: parts.past,
             resources: parts.resources,

@@ -47,7 +47,7 @@ pub(crate) use series::query;
 pub(crate) use sinks::sinks;
 pub(crate) use sizing::sizing;
 pub(crate) use status::status;
-pub(crate) use stream::stream;
+pub(crate) use stream::{Place, stream};
 pub(crate) use targets::targets;
 pub(crate) use volumes::volumes;
 pub(crate) use why::why;

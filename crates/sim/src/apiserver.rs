@@ -16,7 +16,9 @@ mod aggregated;
 mod attributes;
 mod caller;
 mod discovery;
+mod exec;
 mod list;
+mod logs;
 mod openapi;
 mod parameters;
 mod rbac;
@@ -50,7 +52,7 @@ use crate::plan::Sec;
 use crate::store::Store;
 use crate::tokens::AdminTokens;
 
-pub(crate) use self::caller::Caller;
+pub(crate) use self::caller::{AUTHENTICATED, Caller};
 pub(crate) use self::token::Tokens;
 
 /// Largest request body read; reviews and faults are small.
@@ -64,6 +66,7 @@ pub(crate) struct Api {
     pub now: Now,
     pub admins: Arc<AdminTokens>,
     pub tokens: Tokens,
+    pub issuer: Option<crate::issuer::Issuer>,
     pub aggregator: Arc<Aggregator>,
     pub bookmark_every: Duration,
     pub shutdown: CancellationToken,
@@ -76,6 +79,8 @@ pub(crate) struct Request {
     pub query: Option<String>,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What the connection becomes when the answer is 101.
+    pub upgrade: Option<hyper::upgrade::OnUpgrade>,
 }
 
 /// Where an object request points.
@@ -143,6 +148,19 @@ impl Api {
         let subresource = place.subresource.as_deref();
         if subresource == Some("token") && place.resource.plural == "serviceaccounts" {
             return token::answer(self, place, request);
+        }
+        match (place.resource.plural, subresource) {
+            ("pods", Some("log")) if request.method == Method::GET => {
+                return logs::logs(self, place, request);
+            }
+            ("pods", Some("exec")) if request.method == Method::GET => {
+                return exec::exec(self, place, request);
+            }
+            ("pods", Some("eviction")) => return write::world::evict(self, place, request),
+            ("deployments" | "statefulsets" | "replicasets", Some("scale")) => {
+                return write::world::scale(self, place, request);
+            }
+            _ => {}
         }
         if !matches!(subresource, None | Some("status")) {
             return Err(Status::no_such_path());

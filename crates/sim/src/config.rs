@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::Timestamp;
 
 use crate::faults::Faults;
+use crate::issuer::Issuer;
 
 /// Where the simulation reads the time; the binary passes its clock, tests a value they move.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -77,6 +78,8 @@ pub struct Config {
     pub history: Option<usize>,
     /// How often a watch that allows bookmarks gets one.
     pub bookmark_every: Duration,
+    /// A provider whose tokens the API server takes.
+    pub issuer: Option<Issuer>,
 }
 
 /// Changes kept for watches in small clusters, see [`Config::history`].
@@ -99,6 +102,7 @@ impl Config {
             faults: Faults::default(),
             history: None,
             bookmark_every: Duration::from_mins(1),
+            issuer: None,
         }
     }
 }

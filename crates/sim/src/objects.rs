@@ -2,6 +2,7 @@
 //! requests, watches or selectors.
 
 mod batch;
+mod changed;
 mod event;
 mod node;
 mod plain;
@@ -17,6 +18,7 @@ use model::Timestamp;
 use serde_json::{Map, Value, json};
 
 pub(crate) use batch::{Outcome, outcome, schedule};
+pub(crate) use changed::{difference, lay};
 pub(crate) use event::{Event, Involved, SCHEDULER, render_new as render_new_event};
 pub(crate) use plain::{API_SERVICE, cluster_address};
 pub(crate) use pod::{status_word, unschedulable};
@@ -67,6 +69,12 @@ pub(crate) enum Object {
     Event(Arc<Event>),
     /// A client's own.
     Written(Arc<Written>),
+    /// One of the others with what clients changed of it.
+    Changed {
+        base: Box<Object>,
+        /// A merge patch.
+        patch: Arc<Value>,
+    },
 }
 
 /// An object as it was at one resource version.
@@ -109,6 +117,13 @@ pub(crate) fn time(t: Sec) -> String {
     Timestamp::from_secs(t).to_rfc3339_seconds()
 }
 
+impl Version {
+    /// The same moment of `object`.
+    pub(crate) fn of(&self, object: &Object) -> Self {
+        Self { object: object.clone(), ..*self }
+    }
+}
+
 /// `metadata` of a version, without its resource version.
 pub(crate) fn metadata(cluster: &Cluster, version: &Version) -> Metadata {
     let (plan, at) = (&cluster.plan, version.at);
@@ -129,6 +144,7 @@ pub(crate) fn metadata(cluster: &Cluster, version: &Version) -> Metadata {
         Object::Lease(node) => plain::lease_metadata(plan, *node),
         Object::Event(event) => event::metadata(plan, event),
         Object::Written(written) => written.metadata(plan),
+        Object::Changed { base, .. } => metadata(cluster, &version.of(base)),
     }
 }
 
@@ -185,6 +201,14 @@ pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<Stri
     if let Object::Written(written) = &version.object {
         return written.render(plan, version.resource_version);
     }
+    if let Object::Changed { base, patch } = &version.object {
+        let mut object = Value::Object(render(cluster, &version.of(base), now));
+        lay(&mut object, patch);
+        return match object {
+            Value::Object(object) => object,
+            _ => Map::new(),
+        };
+    }
     let metadata = metadata(cluster, version);
     let mut json = Map::new();
     json.insert("metadata".to_owned(), metadata_json(&metadata, version.resource_version));
@@ -205,6 +229,7 @@ pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<Stri
         Object::Lease(node) => plain::lease(plan, *node, now),
         Object::Event(event) => event::body(plan, event),
         Object::Written(written) => written.body.clone(),
+        Object::Changed { patch, .. } => Value::clone(patch),
     };
     if let Value::Object(rest) = rest {
         json.extend(rest);

@@ -140,6 +140,7 @@ impl Sim {
             faults,
             now: config.now,
             admins,
+            issuer: config.issuer,
             tokens: Tokens::default(),
             aggregator,
             bookmark_every: config.bookmark_every,
@@ -335,7 +336,8 @@ async fn answer_api(
     secure: bool,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Cut> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    let upgrade = head.extensions.remove();
     let Ok(body) = Limited::new(body, LARGEST_REQUEST).collect().await else { return Err(Cut) };
     let request = Request {
         method: head.method,
@@ -343,6 +345,7 @@ async fn answer_api(
         query: head.uri.query().map(str::to_owned),
         headers: head.headers,
         body: body.to_bytes(),
+        upgrade,
     };
     api.answer(secure, request).await
 }
@@ -425,12 +428,13 @@ async fn handshake(
 /// Speaks HTTP/1.1 until either side has enough.
 async fn speak<S, F, R>(stream: S, answer: F, stop: CancellationToken)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Fn(http::Request<Incoming>) -> R,
     R: Future<Output = Result<http::Response<Body>, Cut>>,
 {
     let connection = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .with_upgrades();
     tokio::pin!(connection);
     let ended: Result<(), hyper::Error> = tokio::select! {
         ended = connection.as_mut() => ended,

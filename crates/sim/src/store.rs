@@ -1,6 +1,7 @@
 //! The API server's memory: every object's present version, a bounded history of changes, and the
 //! steps that follow the world through time. Knows nothing of requests or JSON.
 
+mod changed;
 mod events;
 mod initial;
 mod nodes;
@@ -48,9 +49,12 @@ pub(crate) enum Kind {
     RoleBindings,
     ClusterRoles,
     ClusterRoleBindings,
+    Secrets,
+    Budgets,
+    Ships,
 }
 
-const KINDS: usize = Kind::ClusterRoleBindings as usize + 1;
+const KINDS: usize = Kind::Ships as usize + 1;
 
 /// Namespace index (0 for cluster-wide kinds) and name.
 pub(crate) type Key = (u32, Arc<str>);
@@ -147,6 +151,10 @@ struct State {
     told: events::Told,
     /// How many objects clients have written.
     written: usize,
+    /// How often clients changed objects of the world.
+    changed: usize,
+    /// Objects of the world that clients removed.
+    gone: BTreeSet<(Kind, Key)>,
 }
 
 impl Store {
@@ -164,6 +172,8 @@ impl Store {
             outages: HashMap::new(),
             told: events::Told::default(),
             written: 0,
+            changed: 0,
+            gone: BTreeSet::new(),
             cluster: Arc::clone(&cluster),
         };
         state.fill();
@@ -305,6 +315,7 @@ impl State {
 
     /// Adds or replaces an object.
     fn put(&mut self, kind: Kind, key: Key, object: Object, at: Sec) {
+        let Some(object) = self.with_changes(kind, &key, object) else { return };
         self.version += 1;
         let version = Version { resource_version: self.version, at, object };
         let previous = self.maps[kind as usize].insert(key.clone(), version.clone());

@@ -12,11 +12,13 @@ use tokio::time::timeout;
 mod archive;
 mod cluster;
 mod columns;
+mod people;
 mod samples;
 
 pub(crate) use self::cluster::{FilledWindows, Reviews, fill_from};
 pub(crate) use archive::{StoredArchive, matcher as archive_matcher};
 pub(crate) use columns::StoredColumns;
+pub(crate) use people::{LetIn, Provider};
 pub(crate) use samples::{RuleLedger, StoredSamples};
 
 /// How long an export waits for what it queued to be sent: long enough that a batch that meets a

@@ -28,6 +28,7 @@ mod history;
 mod listen;
 pub(crate) mod measure;
 mod past;
+mod people;
 mod replicas;
 mod resources;
 mod samples;
@@ -114,8 +115,7 @@ impl App {
         let resources = resources::Resources::plan(config, resolution, &measured);
         let (listeners, secure) = listen::others(config, listener, &measured).await?;
         let stated = Arc::new(StateHistory::default());
-        let store = history.as_ref().map(History::store);
-        let columns = StoredColumns::new(store, Arc::clone(&window));
+        let columns = StoredColumns::new(history.as_ref().map(History::store), Arc::clone(&window));
         let views = Arc::new(Views::new(Arc::new(columns), Arc::clone(&stated)));
         let answers =
             alerting::Answers::open(config, resolution, views, history.as_ref(), clock).await?;
@@ -135,6 +135,7 @@ impl App {
             alerts: Arc::clone(&answers.board),
             intake: Arc::<StoredSamples>::clone(&answers.stored),
             push: config.push_access()?,
+            people: people::people(config, &measured, clock)?,
         });
         let taking = (&window, &stated, history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);

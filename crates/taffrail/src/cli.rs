@@ -12,6 +12,7 @@ pub(crate) use apis::{ApisArgs, DashboardMemory};
 
 mod apis;
 mod history;
+mod people;
 mod replicas;
 pub(crate) mod rules;
 mod store;
@@ -19,6 +20,7 @@ mod top;
 mod why;
 
 pub(crate) use history::{HistoryArgs, KeptArgs, age};
+pub(crate) use people::{LoginChoice, PeopleArgs};
 pub(crate) use store::{
     ExportArgs, ExportFormat, FolderArgs, SnapshotArgs, StoreArgs, StoreOutput, StoreVerb,
 };
@@ -180,7 +182,7 @@ pub(crate) struct ServeArgs {
     /// history on disk.
     #[arg(long, value_name = "URI")]
     pub(crate) historical_source: Option<String>,
-    /// Address to serve on. Anything but loopback is reachable by others: there is no login yet.
+    /// Address to serve on. Anything but loopback is reachable by others, who sign in: see --login.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
     pub(crate) listen: SocketAddr,
     /// How often to measure: at least 5s. [default: 60s, and 5s for the host]
@@ -204,6 +206,8 @@ pub(crate) struct ServeArgs {
     pub(crate) apis: ApisArgs,
     #[command(flatten)]
     pub(crate) rules: rules::RulesArgs,
+    #[command(flatten)]
+    pub(crate) people: PeopleArgs,
 }
 
 /// TLS of the main port.
@@ -363,6 +367,15 @@ pub(crate) struct SimulateArgs {
     /// Write a kubeconfig for the cluster here.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig_out: Option<PathBuf>,
+    /// Take tokens of this OIDC provider, too.
+    #[arg(long, value_name = "URL", requires_all = ["oidc_client_id", "oidc_keys"])]
+    pub(crate) oidc_issuer: Option<String>,
+    /// For whom its tokens are.
+    #[arg(long, value_name = "ID")]
+    pub(crate) oidc_client_id: Option<String>,
+    /// File with its public keys (JSON Web Key Set).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) oidc_keys: Option<PathBuf>,
 }
 
 /// `taffrail manifests`.

@@ -195,6 +195,7 @@ impl HeapsterArgs {
             history: self.data_dir.map(|dir| self.kept.in_folder(Some(dir))),
             replicas: None,
             apis,
+            people: crate::config::PeopleConfig::default(),
         }
         .checked()
     }

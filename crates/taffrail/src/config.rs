@@ -12,8 +12,10 @@ use crate::cli::{LabelArgs, ServeArgs};
 use crate::exit::Failure;
 
 mod apis;
+mod people;
 
 pub(crate) use apis::{ApisConfig, SecureConfig};
+pub(crate) use people::{OidcConfig, PeopleConfig};
 
 /// The shortest time between two ticks, as Heapster's.
 pub(crate) const MIN_RESOLUTION: Duration = Duration::from_secs(5);
@@ -102,6 +104,7 @@ pub(crate) struct Config {
     pub(crate) replicas: Option<ReplicaConfig>,
     pub(crate) apis: ApisConfig,
     pub(crate) rules: RulesConfig,
+    pub(crate) people: PeopleConfig,
 }
 
 /// A configuration that cannot be used: every mistake at once.
@@ -134,6 +137,7 @@ impl Config {
             replicas: None,
             historical_source: None,
             apis: ApisConfig::default(),
+            people: PeopleConfig::default(),
             event_sinks: Vec::new(),
             rules: RulesConfig::default(),
         }
@@ -159,6 +163,8 @@ impl Config {
             apis: ApisConfig::from_args(args.apis, None)
                 .map_err(|mistake| ConfigError(vec![mistake]))?,
             rules: args.rules.config(),
+            people: PeopleConfig::from_args(args.people, args.listen)
+                .map_err(|mistake| ConfigError(vec![mistake]))?,
         }
         .checked()
     }

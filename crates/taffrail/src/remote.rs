@@ -91,14 +91,7 @@ impl Remote {
             )));
         }
         let authorization = token_file.map(bearer).transpose()?;
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(base.starts_with("https:"), ca_file)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = client(ca_file, "--ca-file", base.starts_with("https:"))?;
         Ok(Self { base, authorization, bounds: BOUNDS, client })
     }
 
@@ -158,8 +151,25 @@ impl Remote {
     }
 }
 
+/// A client that trusts the certificates in the file that `flag` names, else the system's if TLS
+/// is `spoken` at all.
+pub(crate) fn client(
+    ca_file: Option<&Path>,
+    flag: &str,
+    spoken: bool,
+) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Failure> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls(spoken, ca_file, flag)?)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
 /// The innermost reason: "connection refused" rather than "client error".
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
@@ -184,11 +194,11 @@ fn bearer(path: &Path) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-fn tls(spoken: bool, ca_file: Option<&Path>) -> Result<ClientConfig, Failure> {
+fn tls(spoken: bool, ca_file: Option<&Path>, flag: &str) -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca_file {
         let wrong =
-            |reason: String| Failure::config(format!("--ca-file={}: {reason}", path.display()));
+            |reason: String| Failure::config(format!("{flag}={}: {reason}", path.display()));
         let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
         for certificate in CertificateDer::pem_slice_iter(&text) {
             let certificate = certificate.map_err(|error| wrong(error.to_string()))?;

@@ -41,6 +41,14 @@ pub(crate) fn with_addresses(mut config: Config, args: &SimulateArgs) -> Result<
     config.insecure_listen = args.insecure_listen;
     config.kubelet_https_port = args.kubelet_port;
     config.kubelet_http_port = args.kubelet_http_port;
+    if let (Some(url), Some(client), Some(path)) =
+        (&args.oidc_issuer, &args.oidc_client_id, &args.oidc_keys)
+    {
+        let wrong = |why: String| Failure::config(format!("--oidc-keys={}: {why}", path.display()));
+        let keys = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let issuer = sim::Issuer::new(url, client, &keys);
+        config.issuer = Some(issuer.ok_or_else(|| wrong("no RSA key in it".to_owned()))?);
+    }
     Ok(config)
 }
 

@@ -241,7 +241,10 @@ fn framing(head: &[u8]) -> Result<Framing, Refusal> {
     for header in request.headers.iter() {
         if header.name.eq_ignore_ascii_case(TARGET_HEADER) {
             return Err(Refusal::Head);
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding")
+            || header.name.eq_ignore_ascii_case("upgrade")
+        {
+            // What follows may be another protocol's; where it is not, hyper closes.
             unknown_length = true;
         } else if header.name.eq_ignore_ascii_case("content-length") {
             let digits = std::str::from_utf8(header.value).unwrap_or("");

@@ -134,6 +134,7 @@ mod tests {
             alerts: Arc::default(),
             intake: Arc::new(()),
             push: crate::intake::PushAccess::Closed,
+            people: crate::PeopleParts::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
@@ -16,6 +17,7 @@ use super::respond;
 use crate::ApiState;
 use crate::error::Error;
 use crate::limits::{DEFAULT_LIST_ITEMS, MAX_EVENT_BUCKETS, MAX_EVENTS, MAX_LIST_ITEMS, hit};
+use crate::people::Sight;
 use crate::request::pairs;
 
 /// How far back a search looks when nobody says it.
@@ -69,12 +71,17 @@ struct Search {
     buckets: usize,
 }
 
-pub(crate) async fn events(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+pub(crate) async fn events(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    uri: Uri,
+) -> Response {
     let search = match Search::read(uri.query().unwrap_or(""), state.now()) {
         Ok(search) => search,
         Err(error) => return error.as_json(),
     };
-    ask(&state, move |state, _| respond(search.run(state))).await
+    let sight = sight.map(|Extension(sight)| sight);
+    ask(&state, move |state, _| respond(search.run(state, sight.as_deref()))).await
 }
 
 impl Search {
@@ -110,9 +117,16 @@ impl Search {
         Ok(Self { asked, limit, offset, buckets })
     }
 
-    fn run(&self, state: &ApiState) -> Result<Found, Error> {
+    fn run(&self, state: &ApiState, sight: Option<&Sight>) -> Result<Found, Error> {
         let archive = state.archive.as_ref().ok_or(Error::NothingKept)?;
         let mut found = archive.events(&self.asked, MAX_EVENTS + 1).map_err(Error::Archive)?;
+        // Of what is in no namespace, whoever may see nodes is told.
+        if let Some(sight) = sight.filter(|sight| !sight.whole()) {
+            found.retain(|event| match &*event.namespace {
+                "" => sight.nodes,
+                namespace => sight.namespace(namespace),
+            });
+        }
         let capped = found.len() > MAX_EVENTS;
         if capped {
             hit("events");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
@@ -15,6 +16,7 @@ use super::respond;
 use super::status::no_parameters;
 use super::volumes;
 use crate::ApiState;
+use crate::people::Sight;
 
 #[derive(Debug, Serialize)]
 struct Overview {
@@ -47,8 +49,16 @@ struct Pods {
     by_phase: Option<BTreeMap<String, usize>>,
 }
 
-pub(crate) async fn overview(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
-    respond(no_parameters(&uri).map(|()| gather(&state)))
+pub(crate) async fn overview(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    uri: Uri,
+) -> Response {
+    let part = sight.map(|Extension(sight)| sight).filter(|sight| !sight.whole());
+    respond(no_parameters(&uri).map(|()| match part {
+        Some(sight) => gather_part(&state, &sight),
+        None => gather(&state),
+    }))
 }
 
 fn gather(state: &ApiState) -> Overview {
@@ -71,6 +81,31 @@ fn gather(state: &ApiState) -> Overview {
         memory: row.memory_of_node(None),
         network: row.network(),
         filesystem: filesystem(batch),
+    }
+}
+
+/// What somebody sees who does not see the cluster: counts of their namespaces, and no sums.
+fn gather_part(state: &ApiState, sight: &Sight) -> Overview {
+    let latest = state.window.latest();
+    let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
+    let mut by_phase: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut total, mut containers, mut restarted) = (0, 0, 0.0);
+    for pod in inventory.pods().filter(|pod| sight.namespace(&pod.namespace)) {
+        total += 1;
+        containers += pod.statuses.len();
+        restarted += pod.statuses.iter().map(|one| f64::from(one.restart_count)).sum::<f64>();
+        *by_phase.entry(pod.phase.to_string()).or_default() += 1;
+    }
+    let workloads = inventory.workloads().filter(|one| one.owner.is_none());
+    let namespaces = inventory.namespaces().filter(|one| sight.namespace(&one.name));
+    Overview {
+        timestamp: latest.map(|batch| batch.timestamp().millis()),
+        pods: Pods { total: Some(total), by_phase: Some(by_phase) },
+        namespaces: Some(namespaces.count()),
+        containers: Some(containers),
+        workloads: Some(workloads.filter(|one| sight.namespace(&one.namespace)).count()),
+        restarts: Some(Number(restarted)),
+        ..before_first_batch()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
@@ -12,6 +13,7 @@ use super::respond;
 use crate::ApiState;
 use crate::error::Error;
 use crate::limits::{DEFAULT_LIST_ITEMS, MAX_LIST_ITEMS};
+use crate::people::Sight;
 use crate::request::pairs;
 
 #[derive(Debug, Serialize)]
@@ -35,11 +37,16 @@ struct Item {
     workload_kind: Option<String>,
 }
 
-pub(crate) async fn search(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
-    respond(gather(&state, uri.query().unwrap_or("")))
+pub(crate) async fn search(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    uri: Uri,
+) -> Response {
+    let sight = sight.map(|Extension(sight)| sight);
+    respond(gather(&state, sight.as_deref(), uri.query().unwrap_or("")))
 }
 
-fn gather(state: &ApiState, query: &str) -> Result<Found, Error> {
+fn gather(state: &ApiState, sight: Option<&Sight>, query: &str) -> Result<Found, Error> {
     let mut wanted = String::new();
     let mut limit = DEFAULT_LIST_ITEMS;
     for (key, value) in pairs(query) {
@@ -54,6 +61,13 @@ fn gather(state: &ApiState, query: &str) -> Result<Found, Error> {
     }
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
     let mut items = matching(&inventory, &wanted);
+    if let Some(sight) = sight {
+        items.retain(|item| match (&item.namespace, item.kind) {
+            (Some(namespace), _) => sight.namespace(namespace),
+            (None, "namespace") => sight.namespace(&item.name),
+            (None, _) => sight.nodes,
+        });
+    }
     items.sort_unstable();
     let total = items.len();
     items.truncate(limit);

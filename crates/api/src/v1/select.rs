@@ -10,6 +10,7 @@ use super::series::known_metric;
 use crate::ApiState;
 use crate::error::Error;
 use crate::limits::{MAX_QUERY_SERIES, MAX_SELECTED, hit};
+use crate::people::Sight;
 
 /// A selector as a client writes it.
 #[derive(Debug, Deserialize)]
@@ -48,6 +49,7 @@ impl Selector {
     pub(super) fn resolve(
         &self,
         state: &ApiState,
+        sight: Option<&Sight>,
         range: (Timestamp, Timestamp),
         cancel: &Cancel,
     ) -> Result<Selected, Error> {
@@ -64,10 +66,16 @@ impl Selector {
                 takes: format!("a number from 1 to {MAX_QUERY_SERIES}"),
             });
         }
-        let found = match &state.archive {
+        let mut found = match &state.archive {
             Some(archive) => archive.entities(kind, &conditions, range).map_err(Error::Archive)?,
             None => live(state, kind, &conditions),
         };
+        if let Some(sight) = sight {
+            found.retain(|entity| match label_of(entity, None, "namespace") {
+                "" => sight.nodes,
+                namespace => sight.namespace(namespace),
+            });
+        }
         let matched = found.len();
         if matched > MAX_SELECTED {
             hit("query_selected");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::response::Response;
@@ -17,6 +18,7 @@ use super::select::Selector;
 use crate::ApiState;
 use crate::error::Error;
 use crate::limits::{BODY_TIMEOUT, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, hit};
+use crate::people::Sight;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +55,26 @@ struct SeriesName {
     model: Option<String>,
 }
 
+impl SeriesName {
+    /// Whether somebody with `sight` may see it.
+    fn shown(&self, sight: &Sight) -> bool {
+        let namespace = if self.kind == "namespace" { &self.name } else { &self.namespace };
+        namespace.as_deref().map_or(sight.nodes, |namespace| sight.namespace(namespace))
+    }
+
+    /// Makes it the name of nothing: it answers as what was never measured.
+    fn hide(&mut self) {
+        let named = [&mut self.name, &mut self.namespace, &mut self.pod, &mut self.node];
+        for part in named.into_iter().filter(|part| part.is_some()) {
+            *part = Some("/".to_owned());
+        }
+        if self.kind == "cluster" {
+            "node".clone_into(&mut self.kind);
+            self.name = Some("/".to_owned());
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -78,10 +100,18 @@ struct SeriesAnswer {
     max: Option<Vec<Option<Number>>>,
 }
 
-pub(crate) async fn query(State(state): State<Arc<ApiState>>, body: Body) -> Response {
+pub(crate) async fn query(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    body: Body,
+) -> Response {
+    let sight = sight.map(|Extension(sight)| sight).filter(|sight| !sight.whole());
     let error = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await {
         Ok(Ok(body)) => {
-            return ask(&state, move |state, cancel| respond(answer(state, &body, cancel))).await;
+            return ask(&state, move |state, cancel| {
+                respond(answer(state, sight.as_deref(), &body, cancel))
+            })
+            .await;
         }
         Ok(Err(_)) => Error::BodyTooLarge,
         Err(_) => Error::BodyTooSlow,
@@ -90,8 +120,13 @@ pub(crate) async fn query(State(state): State<Arc<ApiState>>, body: Body) -> Res
     error.as_json()
 }
 
-fn answer(state: &ApiState, body: &[u8], cancel: &Cancel) -> Result<Answer, Error> {
-    let query: Query =
+fn answer(
+    state: &ApiState,
+    sight: Option<&Sight>,
+    body: &[u8],
+    cancel: &Cancel,
+) -> Result<Answer, Error> {
+    let mut query: Query =
         serde_json::from_slice(body).map_err(|error| Error::Body(error.to_string()))?;
     if query.series.len() > MAX_QUERY_SERIES {
         hit("query_series");
@@ -99,6 +134,9 @@ fn answer(state: &ApiState, body: &[u8], cancel: &Cancel) -> Result<Answer, Erro
     }
     if !(1..=MAX_QUERY_POINTS).contains(&query.points) {
         return Err(Error::count("points", &query.points.to_string()));
+    }
+    if let Some(sight) = sight {
+        query.series.iter_mut().filter(|one| !one.shown(sight)).for_each(SeriesName::hide);
     }
     let mut registry = Registry::default();
     let mut series: Vec<SeriesRef> = query
@@ -111,7 +149,7 @@ fn answer(state: &ApiState, body: &[u8], cancel: &Cancel) -> Result<Answer, Erro
     let named = series.len();
     let (mut matched, mut selects) = (Vec::new(), Vec::new());
     for (number, selector) in query.select.iter().enumerate() {
-        let found = selector.resolve(state, (start, end), cancel)?;
+        let found = selector.resolve(state, sight, (start, end), cancel)?;
         matched.push(found.matched);
         selects.extend(found.series.iter().map(|_| number));
         series.extend(found.series);

@@ -72,10 +72,10 @@ fn event(arrival: &Arrival) -> Option<Event> {
 }
 
 /// One of the places for open streams, given back when the stream ends.
-struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
+    pub(crate) fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
         if open.fetch_add(1, Ordering::Relaxed) >= MAX_STREAMS {
             open.fetch_sub(1, Ordering::Relaxed);
             return None;

@@ -114,6 +114,7 @@ pub(crate) fn parts(batches: &[Arc<Batch>], inventory: Inventory) -> ApiParts {
         alerts: Arc::default(),
         intake: Arc::new(()),
         push: api::PushAccess::Closed,
+        people: api::PeopleParts::default(),
     }
 }
 

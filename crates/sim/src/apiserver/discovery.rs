@@ -93,6 +93,16 @@ fn resources(group: &str, version: &str) -> Option<Value> {
                 "kind": "NodeProxyOptions", "verbs": ["get"],
             }));
         }
+        let parts: &[(&str, &[&str])] = match one.plural {
+            "pods" => &[("log", &["get"]), ("exec", &["create", "get"]), ("eviction", &["create"])],
+            "deployments" | "statefulsets" | "replicasets" => {
+                &[("scale", &["get", "patch", "update"])]
+            }
+            _ => &[],
+        };
+        for (part, verbs) in parts {
+            list.push(entry(one, &format!("{}/{part}", one.plural), verbs));
+        }
         if one.stored.is_some() && one.plural != "leases" && one.plural != "events" {
             list.push(entry(one, &format!("{}/status", one.plural), &["get"]));
         }

@@ -87,7 +87,11 @@ impl Renderer {
             written.metadata_json(&self.cluster.plan, version.resource_version)
         } else {
             let metadata = metadata(&self.cluster, version);
-            metadata_json(&metadata, version.resource_version)
+            let mut json = metadata_json(&metadata, version.resource_version);
+            if let Object::Changed { patch, .. } = &version.object {
+                crate::objects::lay(&mut json, &patch["metadata"]);
+            }
+            json
         };
         let mut object = Map::new();
         object.insert("kind".to_owned(), "PartialObjectMetadata".into());

@@ -50,6 +50,9 @@ impl Resource {
             _ if super::write::keeps(self) => {
                 &["create", "delete", "get", "list", "patch", "update", "watch"]
             }
+            _ if self.stored.is_some() && self.stored != Some(Kind::Events) => {
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
+            }
             // Dry runs only.
             _ if super::schema::is_writable(self) => &["create", "get", "list", "watch"],
             _ => &["get", "list", "watch"],
@@ -163,7 +166,19 @@ pub(crate) const ALL: &[Resource] = &[
     )),
     resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
     resource("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy"),
-    resource("policy", "v1", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget"),
+    stored(
+        resource(
+            "policy",
+            "v1",
+            "poddisruptionbudgets",
+            "poddisruptionbudget",
+            "PodDisruptionBudget",
+        ),
+        Kind::Budgets,
+        &["pdb"],
+    ),
+    stored(resource("", "v1", "secrets", "secret", "Secret"), Kind::Secrets, &[]),
+    stored(resource("harbour.example.com", "v1", "ships", "ship", "Ship"), Kind::Ships, &["sh"]),
     stored(resource("rbac.authorization.k8s.io", "v1", "roles", "role", "Role"), Kind::Roles, &[]),
     stored(
         resource("rbac.authorization.k8s.io", "v1", "rolebindings", "rolebinding", "RoleBinding"),

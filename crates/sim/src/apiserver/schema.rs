@@ -1,7 +1,7 @@
 //! The kinds that clients may write, and whether an object is one of its kind: types and unknown
 //! fields by Kubernetes' own published types, then the rules that a manifest breaks most easily.
 
-use k8s_openapi::api::{apps, coordination, core, networking, policy, rbac};
+use k8s_openapi::api::{apps, batch, coordination, core, networking, policy, rbac};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,10 @@ fn round_trip_of(resource: &Resource) -> Option<RoundTrip> {
         ("", "serviceaccounts") => round_trip::<core::v1::ServiceAccount>,
         ("", "services") => round_trip::<core::v1::Service>,
         ("", "endpoints") => round_trip::<core::v1::Endpoints>,
+        ("", "secrets") => round_trip::<core::v1::Secret>,
+        ("batch", "jobs") => round_trip::<batch::v1::Job>,
+        ("batch", "cronjobs") => round_trip::<batch::v1::CronJob>,
+        ("harbour.example.com", "ships") => Ok,
         ("", "configmaps") => round_trip::<core::v1::ConfigMap>,
         ("", "persistentvolumeclaims") => round_trip::<core::v1::PersistentVolumeClaim>,
         ("apps", "deployments") => round_trip::<apps::v1::Deployment>,

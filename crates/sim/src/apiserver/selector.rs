@@ -134,6 +134,13 @@ pub(crate) fn fields_of(kind: &str) -> Vec<&'static str> {
 
 fn field(cluster: &Cluster, key: &Key, version: &Version, name: &str) -> Option<String> {
     let plan = &cluster.plan;
+    if let Object::Changed { base, patch } = &version.object {
+        if let ("spec.unschedulable", Some(said)) = (name, patch["spec"]["unschedulable"].as_bool())
+        {
+            return Some(said.to_string());
+        }
+        return field(cluster, key, &version.of(base), name);
+    }
     match (name, &version.object) {
         ("metadata.name", _) => Some(key.1.to_string()),
         ("metadata.namespace", Object::Node { .. } | Object::Namespace(_)) => None,

@@ -45,6 +45,14 @@ impl Status {
         Self::about(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
     }
 
+    /// An eviction that a disruption budget does not allow.
+    pub(crate) fn disruption(budget: &str) -> Self {
+        let message = format!(
+            "Cannot evict pod as it would violate the pod's disruption budget. The disruption budget {budget} allows no more"
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message)
+    }
+
     pub(crate) fn conflict(resource: &Resource, name: &str) -> Self {
         let mut status = Self::about(StatusCode::CONFLICT, "Conflict", resource, name, "");
         status.message = format!(

@@ -160,6 +160,9 @@ fn columns(resource: &Resource) -> &'static [Column] {
             &[NAME, ("Service", "string", 0), ("Available", "string", 0), AGE]
         }
         Some(Kind::RoleBindings | Kind::ClusterRoleBindings) => &[NAME, ("Role", "string", 0), AGE],
+        Some(Kind::Secrets) => &[NAME, ("Type", "string", 0), ("Data", "integer", 0), AGE],
+        Some(Kind::Budgets) => &[NAME, ("Min Available", "string", 0), AGE],
+        Some(Kind::Ships) => &[NAME, ("Masts", "integer", 0), AGE],
         Some(Kind::ServiceAccounts | Kind::Roles | Kind::ClusterRoles) | None => &[NAME, AGE],
     }
 }
@@ -206,6 +209,10 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
         Object::Pod { slot, generation } => pod_cells(plan, *slot, *generation, &age, at, now),
         Object::Event(event) => event_cells(event, now),
         Object::Lease(_) => json!([name, name, age]),
+        Object::Changed { base, patch } => {
+            let cells = cells(renderer, &version.of(base));
+            written::changed(base, patch, cells)
+        }
         Object::Written(written) => written::cells(renderer.resource, &written.body, &name, &age),
         Object::Claim(slot) => {
             let size = format!("{}Gi", plan.workload_of(*slot).template.volume);

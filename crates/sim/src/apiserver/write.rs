@@ -2,6 +2,7 @@
 //! (leases, services, rights, …); of kinds that something would have to run only dry runs are taken.
 
 mod patch;
+pub(super) mod world;
 
 use http::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -45,8 +46,8 @@ impl Options {
 /// Whether objects of this kind are kept when they are written.
 pub(super) fn keeps(resource: &Resource) -> bool {
     use Kind::{
-        ApiServices, ClusterRoleBindings, ClusterRoles, ConfigMaps, Endpoints, Leases,
-        RoleBindings, Roles, ServiceAccounts, Services,
+        ApiServices, Budgets, ClusterRoleBindings, ClusterRoles, ConfigMaps, Endpoints, Leases,
+        RoleBindings, Roles, Secrets, ServiceAccounts, Services, Ships,
     };
     let kept = [
         Leases,
@@ -59,6 +60,9 @@ pub(super) fn keeps(resource: &Resource) -> bool {
         RoleBindings,
         ClusterRoles,
         ClusterRoleBindings,
+        Secrets,
+        Budgets,
+        Ships,
     ];
     resource.stored.is_some_and(|kind| kept.contains(&kind))
 }
@@ -68,13 +72,28 @@ pub(super) fn answer(
     place: &Place,
     request: &Request,
 ) -> Result<Response<Body>, Status> {
-    if place.subresource.is_some() || !schema::is_writable(place.resource) {
+    if place.subresource.is_some() {
         return Err(Status::method_not_allowed());
     }
     let write = Write { api, resource: place.resource, namespace: namespace(api, place)? };
     let options = Options::read(request.query.as_deref())?;
+    let worlds = |name: &String| {
+        let found = write.found(name);
+        found.is_some_and(|(kind, _, version)| kind != Kind::Events && world::is_worlds(&version))
+    };
     match (&request.method, &place.name) {
-        (&Method::POST, None) => write.create(read(&request.body)?, &options),
+        (&Method::PUT | &Method::PATCH, Some(name)) if worlds(name) => {
+            write.change_world(name, request, &options)
+        }
+        (&Method::DELETE, Some(name)) if worlds(name) => {
+            write.delete_world(name, &request.body, &options)
+        }
+        (&Method::PATCH, Some(name)) if applies(request) && write.found(name).is_none() => {
+            write.create(read(&request.body)?, &options)
+        }
+        (&Method::POST, None) if schema::is_writable(place.resource) => {
+            write.create(read(&request.body)?, &options)
+        }
         (&Method::PUT, Some(name)) if keeps(place.resource) => {
             write.replace(name, read(&request.body)?, &options)
         }
@@ -86,6 +105,12 @@ pub(super) fn answer(
         }
         _ => Err(Status::method_not_allowed()),
     }
+}
+
+/// Whether a patch is server-side apply.
+fn applies(request: &Request) -> bool {
+    let kind = request.headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind == "application/apply-patch+yaml")
 }
 
 /// The namespace written to, which must exist; 0 for cluster-wide kinds.
@@ -127,7 +152,8 @@ impl Write<'_> {
         if options.dry_run {
             return Ok(respond(StatusCode::CREATED, &self.pretended(object)));
         }
-        let kind = self.resource.stored.filter(|_| keeps(self.resource));
+        let jobs = self.resource.stored == Some(Kind::Jobs);
+        let kind = self.resource.stored.filter(|_| jobs || keeps(self.resource));
         let kind = kind.ok_or_else(|| Status::dry_runs_only(self.resource, &name))?;
         let namespaced = self.resource.namespaced;
         let created = self.api.store.create(kind, &key, namespaced, object, self.now());

@@ -111,7 +111,7 @@ impl Store {
     }
 
     /// Makes a change and wakes the watches.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let (changed, version) = self.write(|state| {
             let changed = change(state);
             (changed, state.version)

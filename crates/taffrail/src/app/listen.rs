@@ -23,8 +23,9 @@ pub(super) async fn listen(config: &Config) -> Result<Listener, Failure> {
             }
         ))
     })?;
-    if !crate::cli::is_loopback(address.ip()) {
-        tracing::warn!(%address, "reachable from other machines, and there is no login");
+    let open = config.people.login == crate::cli::LoginChoice::Off;
+    if open && !crate::cli::is_loopback(address.ip()) {
+        tracing::warn!(%address, "reachable from other machines, and nobody has to sign in");
     }
     match &config.tls {
         None => Ok(Listener::plain(socket)),

@@ -127,6 +127,7 @@ fn config(
         history: Some(history),
         replicas: None,
         apis: ApisConfig::on_loopback(args.secure_port),
+        people: crate::config::PeopleConfig::default(),
     }
     .checked()
     .map_err(Failure::usage)

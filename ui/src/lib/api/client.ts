@@ -32,17 +32,35 @@ import type {
   WorkloadItem,
 } from './types';
 
-const PREFIX = 'api/taffrail/v1/';
+export const PREFIX = 'api/taffrail/v1/';
 
 /** No answer of ours takes this long; a proxy that swallows the request does. */
 const TIMEOUT_MS = 20_000;
 
 export const streamUrl = (): URL => new URL(`${PREFIX}stream`, base);
 
+export interface Asked {
+  method?: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+  /** How long an answer may take, in milliseconds. */
+  patience?: number;
+}
+
+/** Told when the server does not know who asks; what it wants to see with every change. */
+export const door: { closed: () => void; csrf: string } = { closed: () => undefined, csrf: '' };
+
+/** The headers of whatever changes something: other sites' pages cannot send them. */
+export const guarded = (): Record<string, string> => (door.csrf ? { 'x-taffrail-csrf': door.csrf } : {});
+
 /** Asks Taffrail's own API; a `body` is posted. */
-export function ask<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
-  const init: RequestInit = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
-  return received(new URL(PREFIX + path, base), init, signal, TIMEOUT_MS, refusal);
+export const ask = <T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> => request<T>(path, { signal, body, method: body === undefined ? 'GET' : 'POST' });
+
+export function request<T>(path: string, { method = 'GET', body, headers = {}, signal, patience = TIMEOUT_MS }: Asked): Promise<T> {
+  const init: RequestInit = { method, headers: { ...headers, ...(method === 'GET' ? {} : guarded()), ...(body === undefined ? {} : { 'content-type': 'application/json' }) } };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  return received(new URL(PREFIX + path, base), init, signal, patience, refusal);
 }
 
 /** The JSON that `url` answers; `refused` reads why where it does not. */
@@ -69,6 +87,8 @@ async function answered<T>(url: URL, init: RequestInit, signal: AbortSignal | un
     if (signal?.aborted) throw error;
     throw new ApiError(t.errors.network, t.errors.networkAdvice);
   }
+  if (response.status === 401 && !url.pathname.endsWith('/session')) door.closed();
+  if (response.status === 204) return null as T;
   const answer: unknown = await response.json().catch(() => {
     if (signal?.aborted) throw signal.reason;
     return null;

@@ -3,7 +3,10 @@ import { alerts } from './en.alerts';
 import { explore } from './en.explore';
 import { holdings } from './en.holdings';
 
+import { peopleEn } from './people.en';
+
 export const en = {
+  ...peopleEn,
   language: 'en',
   product: 'Taffrail',
   skip: 'Skip to content',
@@ -57,6 +60,7 @@ export const en = {
       ['g r', 'right-sizing'],
       ['g a', 'alerts'],
       ['g e', 'events'],
+      ['g b', 'objects'],
       ['g x', 'explore'],
       ['g t', 'status'],
       ['t', 'time range'],

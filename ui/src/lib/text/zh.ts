@@ -1,10 +1,12 @@
 // Every sentence the dashboard shows, in Simplified Chinese.
 import type { Catalogue } from './en';
 import { alerts } from './zh.alerts';
+import { peopleZh } from './people.zh';
 import { explore } from './zh.explore';
 import { holdings } from './zh.holdings';
 
 export const zh: Catalogue = {
+  ...peopleZh,
   language: 'zh',
   product: 'Taffrail',
   skip: '跳到内容',
@@ -58,6 +60,7 @@ export const zh: Catalogue = {
       ['g r', '资源配额建议'],
       ['g a', '告警'],
       ['g e', '事件'],
+      ['g b', '对象'],
       ['g x', '探索'],
       ['g t', '状态'],
       ['t', '时间范围'],

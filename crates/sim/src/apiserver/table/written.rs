@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::apiserver::resource::Resource;
+use crate::objects::Object;
 use crate::store::Kind;
 
 pub(super) fn cells(resource: &Resource, body: &Value, name: &str, age: &str) -> Value {
@@ -13,6 +14,13 @@ pub(super) fn cells(resource: &Resource, body: &Value, name: &str, age: &str) ->
             let parts = |field: &str| body[field].as_object().map_or(0, serde_json::Map::len);
             json!([name, parts("data") + parts("binaryData"), age])
         }
+        Some(Kind::Jobs) => json!([name, "Running", "0/1", "", age, "", "", ""]),
+        Some(Kind::Secrets) => {
+            let parts = body["data"].as_object().map_or(0, serde_json::Map::len);
+            json!([name, body["type"].as_str().unwrap_or("Opaque"), parts, age])
+        }
+        Some(Kind::Budgets) => json!([name, body["spec"]["minAvailable"].to_string(), age]),
+        Some(Kind::Ships) => json!([name, body["spec"]["masts"], age]),
         Some(Kind::Endpoints) => json!([name, endpoints(&body["subsets"]), age]),
         Some(Kind::ApiServices) => {
             let service = &body["spec"]["service"];
@@ -30,6 +38,34 @@ pub(super) fn cells(resource: &Resource, body: &Value, name: &str, age: &str) ->
         Some(Kind::Services) => service(&body["spec"], name, age),
         _ => json!([name, age]),
     }
+}
+
+/// Cells of an object of the world as clients changed it.
+pub(super) fn changed(base: &Object, patch: &Value, mut cells: Value) -> Value {
+    match base {
+        Object::Node { .. } if patch["spec"]["unschedulable"] == true => {
+            let status = text_of(&cells[1]);
+            cells[1] = format!("{status},SchedulingDisabled").into();
+        }
+        Object::Deployment(_) | Object::StatefulSet(_) => {
+            if let Some(replicas) = patch["spec"]["replicas"].as_u64() {
+                let ready = text_of(&cells[1]);
+                let ready = ready.split('/').next().and_then(|text| text.parse::<u64>().ok());
+                cells[1] = format!("{}/{replicas}", ready.unwrap_or(0).min(replicas)).into();
+            }
+        }
+        Object::CronJob(_) => {
+            if let Some(suspend) = patch["spec"]["suspend"].as_bool() {
+                cells[3] = suspend.to_string().into();
+            }
+        }
+        _ => {}
+    }
+    cells
+}
+
+fn text_of(cell: &Value) -> String {
+    cell.as_str().unwrap_or_default().to_owned()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

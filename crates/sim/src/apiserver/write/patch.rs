@@ -4,13 +4,15 @@ use http::{HeaderMap, header};
 use serde_json::Value;
 
 use crate::apiserver::status::Status;
+pub(super) use crate::objects::lay as merge;
 
 /// The change that a body asks for.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Value, Status> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or("").split(';').next().unwrap_or("").trim();
     let strategic = match kind {
-        "application/merge-patch+json" => false,
+        // A JSON text is a YAML text; fields have no owners here, so that applying is merging.
+        "application/merge-patch+json" | "application/apply-patch+yaml" => false,
         "application/strategic-merge-patch+json" => true,
         _ => return Err(Status::unsupported_patch(kind)),
     };
@@ -34,25 +36,6 @@ fn is_plain(change: &Value) -> bool {
         }
         Value::Array(_) => false,
         _ => true,
-    }
-}
-
-/// Applies `change` to `target`.
-pub(super) fn merge(target: &mut Value, change: &Value) {
-    let Value::Object(change) = change else {
-        *target = change.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
-    }
-    let Value::Object(target) = target else { return };
-    for (key, value) in change {
-        if value.is_null() {
-            target.remove(key);
-        } else {
-            merge(target.entry(key.clone()).or_insert(Value::Null), value);
-        }
     }
 }
 

@@ -69,6 +69,7 @@ impl Measuring {
             alerts: Arc::default(),
             intake: Arc::new(()),
             push: api::PushAccess::Closed,
+            people: api::PeopleParts::default(),
         });
         let Measured { source, inventory, cluster, .. } = measured;
         let name = cluster

@@ -1,0 +1,42 @@
+// The last lines of several containers, in the order of their times; bounded in lines and bytes.
+export interface LogLine {
+  /** Rises with every line that came. */
+  number: number;
+  source: string;
+  place: number;
+  time: string;
+  text: string;
+}
+
+const MOST_LINES = 5_000;
+const MOST_CHARS = 8_000_000;
+/** Longest line that is kept; the rest is in the download. */
+const LONGEST = 16_384;
+
+export class Tail {
+  dropped = 0;
+  #held: LogLine[] = [];
+  #chars = 0;
+  #came = 0;
+
+  add(line: Omit<LogLine, 'number'>): void {
+    this.#came += 1;
+    const text = line.text.length > LONGEST ? `${line.text.slice(0, LONGEST)}…` : line.text;
+    const held = { ...line, text, number: this.#came };
+    // Lines come nearly sorted: the place is found from the end.
+    let at = this.#held.length;
+    while (at > 0 && this.#held[at - 1]!.time > held.time) at -= 1;
+    if (at === this.#held.length) this.#held.push(held);
+    else this.#held.splice(at, 0, held);
+    this.#chars += text.length;
+    while (this.#held.length > MOST_LINES || this.#chars > MOST_CHARS) {
+      const first = this.#held.shift();
+      this.#chars -= first?.text.length ?? 0;
+      this.dropped += 1;
+    }
+  }
+
+  lines(): LogLine[] {
+    return [...this.#held];
+  }
+}
