@@ -1,3 +1,5 @@
+//! Samples through restarts, bounds and memory.
+
 use std::path::Path;
 
 use super::*;
