@@ -123,7 +123,7 @@ mod tests {
             let text = format!("kubernetes:?kubeletAddresses={list}");
             SourceOptions::parse(&text, &|_| None, Defaults::taffrail()).unwrap().addresses
         };
-        let node = Node {
+        let many = Node {
             addresses: [
                 ("InternalIP", "10.0.0.1"),
                 ("Hostname", "n1"),
@@ -138,7 +138,7 @@ mod tests {
             ("InternalDNS,ExternalIP,InternalIP", Some("fd00::1")),
             ("ExternalDNS", None),
         ] {
-            assert_eq!(scrape_address(&node, &options(list)).as_deref(), expected, "{list}");
+            assert_eq!(scrape_address(&many, &options(list)).as_deref(), expected, "{list}");
         }
         let none = Err("the node has no valid hostname and/or IP address");
         check(Ready::Yes, &[("Hostname", "n1")], none);

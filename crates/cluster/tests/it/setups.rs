@@ -239,7 +239,7 @@ const WAY: &[Row] = &[
     row(
         "a proxy whose name does not resolve",
         |world| {
-            world.kubeconfig = vec![("server:", "proxy-url: 'http://proxy.invalid:8', server:")]
+            world.kubeconfig = vec![("server:", "proxy-url: 'http://proxy.invalid:8', server:")];
         },
         (API, "address"),
         "the proxy proxy.invalid:8: the name proxy.invalid does not resolve",
@@ -698,8 +698,9 @@ fn httpdate(at: model::Timestamp) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let text = at.to_rfc3339_seconds();
-    let month = MONTHS[text[5..7].parse::<usize>().unwrap() - 1];
-    format!("Mon, {} {month} {} {} GMT", &text[8..10], &text[..4], &text[11..19])
+    let parts: Vec<&str> = text.split(['-', 'T', 'Z']).collect();
+    let month = MONTHS[parts[1].parse::<usize>().unwrap() - 1];
+    format!("Mon, {} {month} {} {} GMT", parts[2], parts[0], parts[3])
 }
 
 /// What is wrong with what is told of a row; `None` when all is right.
@@ -824,8 +825,11 @@ async fn an_api_server_that_goes_down_meanwhile_is_told() {
 /// What `sh login` prints.
 const LOGGED_IN: &str = r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"sesame"}}'"#;
 
-/// Ways in that work, and who we are by them.
-const WAYS: &[(&str, fn(&mut World), &str)] = &[
+/// A title, what it changes, and who we are then.
+type Way = (&'static str, fn(&mut World), &'static str);
+
+/// Ways in that work.
+const WAYS: &[Way] = &[
     ("a token", |_| {}, "a token from the configuration"),
     (
         "a token file",
