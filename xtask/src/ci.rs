@@ -65,7 +65,7 @@ pub(crate) fn end_to_end() -> Outcome {
     )?;
     let url = demo.said().split_whitespace().find(|word| word.starts_with("http://"));
     let url = url.ok_or("the demo printed no address")?;
-    for suite in ["e2e", "pages"] {
+    for suite in ["e2e", "pages", "people", "objects"] {
         run(Command::new("npm")
             .args(["run", suite])
             .env("TAFFRAIL_URL", url)
