@@ -133,7 +133,7 @@ fn measure(server: &Running, address: &str) -> Result<Vec<Tick>, String> {
 }
 
 /// Waits for a batch newer than the one in the status text `last`.
-fn next_batch(address: &str, last: &str) -> Result<String, String> {
+pub(crate) fn next_batch(address: &str, last: &str) -> Result<String, String> {
     let begun = Instant::now();
     let before = batch_time(last);
     while begun.elapsed() < Duration::from_mins(2) {
@@ -154,14 +154,14 @@ fn batch_time(status: &str) -> String {
 }
 
 /// The digits behind `"name":` in a JSON text.
-fn field(text: &str, name: &str) -> String {
+pub(crate) fn field(text: &str, name: &str) -> String {
     let marker = format!("\"{name}\":");
     text.split_once(&marker).map_or_else(String::new, |(_, rest)| {
         rest.chars().take_while(char::is_ascii_digit).collect()
     })
 }
 
-fn get(address: &str, path: &str) -> Result<String, String> {
+pub(crate) fn get(address: &str, path: &str) -> Result<String, String> {
     let mut stream = TcpStream::connect(address).map_err(|error| format!("{address}: {error}"))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
@@ -171,7 +171,7 @@ fn get(address: &str, path: &str) -> Result<String, String> {
 }
 
 /// User and system time of the process so far.
-fn cpu_seconds(id: u32) -> Result<f64, String> {
+pub(crate) fn cpu_seconds(id: u32) -> Result<f64, String> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).map_err(|error| error.to_string())?;
     let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: f64 = after_name
@@ -183,7 +183,7 @@ fn cpu_seconds(id: u32) -> Result<f64, String> {
     Ok(ticks / CLOCK_TICKS_PER_SECOND)
 }
 
-fn rss_mib(id: u32) -> Result<f64, String> {
+pub(crate) fn rss_mib(id: u32) -> Result<f64, String> {
     let text =
         fs::read_to_string(format!("/proc/{id}/status")).map_err(|error| error.to_string())?;
     let kib = text

@@ -8,6 +8,7 @@ mod ci;
 mod fuzz;
 mod new;
 mod process;
+mod scale;
 mod soak;
 #[cfg(test)]
 mod tidy;
@@ -33,6 +34,7 @@ cargo xtask <verb>
   bench query   dashboards' queries beside Prometheus and VictoriaMetrics, long ranges over HTTP
   bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
+  bench scale   100, 1,000 and 5,000 nodes with history and clients [--nodes N] [--ticks N] [--no-build]
 ";
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         ["bench", "query"] => bench::query(),
         ["bench", "store"] => bench::store(),
         ["bench", "tick", options @ ..] => bench::tick(options),
+        ["bench", "scale", options @ ..] => scale::scale(options),
         ["fuzz", options @ ..] => fuzz::run_targets(options),
         ["soak", "kill", options @ ..] => soak::kill(options),
         ["help" | "--help" | "-h"] | [] => {

@@ -1,19 +1,25 @@
-//! The secure port: an aggregated API server for `metrics.k8s.io`, in place of metrics-server.
+//! The secure port: an aggregated API server for `metrics.k8s.io`, in place of metrics-server, and
+//! for `custom.metrics.k8s.io` and `external.metrics.k8s.io`, in place of an adapter.
 //!
 //! Shapes and messages: metrics-server's and Kubernetes' own API servers'. Differences:
-//! `docs/decisions/0140`.
+//! `docs/decisions/0140`, `docs/decisions/0181`.
 
 mod accept;
+mod custom;
 mod discovery;
+mod external;
 mod gate;
+mod measure;
 mod metrics;
 mod openapi;
 mod parameters;
 mod probes;
 mod proto;
 mod quantity;
+mod schemas;
 mod selector;
 mod status;
+mod stored;
 mod write;
 
 use std::sync::Arc;
@@ -37,7 +43,12 @@ pub(crate) use selector::Selection;
 pub(crate) use status::Status;
 
 /// What the secure port answers, each `group/version`: the names of `APIService`s, turned around.
-pub const API_SERVICES: [&str; 1] = ["metrics.k8s.io/v1beta1"];
+pub const API_SERVICES: [&str; 4] = [
+    "metrics.k8s.io/v1beta1",
+    "custom.metrics.k8s.io/v1beta2",
+    "custom.metrics.k8s.io/v1beta1",
+    "external.metrics.k8s.io/v1beta1",
+];
 
 /// The routes of the secure port, behind its gate.
 pub fn router(state: &Arc<ApiState>) -> Router {
@@ -68,6 +79,24 @@ async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> R
             return handled("resourceMetrics", response);
         }
     }
+    for (group, versions) in
+        [(custom::GROUP, &custom::VERSIONS[..]), (external::GROUP, &external::VERSIONS[..])]
+    {
+        let rest = path.strip_prefix("/apis/").and_then(|path| path.strip_prefix(group));
+        let rest =
+            rest.and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split_once('/'));
+        let Some((version, rest)) = rest else { continue };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if !versions.contains(&version) || rest.is_empty() {
+            continue;
+        }
+        let answered = match group {
+            custom::GROUP => custom::answer(&state, version, rest, &request),
+            _ => external::answer(&state, version, rest, &request),
+        };
+        let response = answered.unwrap_or_else(|status| status.respond(Form::Json));
+        return handled("storedMetrics", response);
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let status = Status::unsupported(request.method().as_str(), metrics::GROUP, "nodes");
         return status.respond(Form::Json);
@@ -82,20 +111,23 @@ async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> R
     )
 }
 
-fn page(state: &ApiState, path: &str, request: &Request<Body>) -> Option<Value> {
-    let (versions, taffrail) = (versions(state), state.status.facts().version);
+fn page(state: &Arc<ApiState>, path: &str, request: &Request<Body>) -> Option<Value> {
+    let (groups, taffrail) = (discovery::groups(state), state.status.facts().version);
     if path == "/apis"
         && let Some(discovery) = accept::aggregated_discovery(request.headers())
     {
-        return Some(discovery::aggregated(versions, discovery));
+        return Some(discovery::aggregated(&groups, discovery));
     }
     match path {
-        "/openapi/v2" => Some(openapi::v2(versions, &taffrail)),
-        "/openapi/v3" => Some(openapi::v3_index(versions)),
-        _ => match path.strip_prefix("/openapi/v3/apis/metrics.k8s.io/") {
-            Some(version) if versions.contains(&version) => Some(openapi::v3(version, &taffrail)),
-            _ => discovery::page(path, versions, &taffrail),
-        },
+        "/openapi/v2" => Some(openapi::v2(&groups, &taffrail)),
+        "/openapi/v3" => Some(openapi::v3_index(&groups)),
+        _ => {
+            let of_group = path.strip_prefix("/openapi/v3/apis/");
+            if let Some((group, version)) = of_group.and_then(|rest| rest.split_once('/')) {
+                return openapi::v3(&groups, group, version, &taffrail);
+            }
+            discovery::page(path, &groups, &taffrail)
+        }
     }
 }
 

@@ -63,6 +63,8 @@ pub(crate) const MAX_STREAMS: usize = 256;
 pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Most lists of metrics.k8s.io that are read at once.
 pub(crate) const MAX_LISTS: usize = 64;
+/// Most values of one answer of custom and external metrics.
+pub(crate) const MAX_METRIC_VALUES: usize = 50_000;
 /// Answers smaller than this are not compressed.
 pub(crate) const MIN_COMPRESSED_BYTES: u64 = 1024;
 

@@ -13,6 +13,7 @@ mod it {
     pub(crate) mod recorded;
     pub(crate) mod self_metrics;
     pub(crate) mod sockets;
+    pub(crate) mod stored_metrics;
     pub(crate) mod tls;
     pub(crate) mod v1;
 }

@@ -42,6 +42,8 @@ pub struct Access<'a> {
     pub resource: &'a str,
     /// Empty for all.
     pub namespace: &'a str,
+    /// What of the resource; empty for the whole.
+    pub subresource: &'a str,
     /// Empty for lists.
     pub name: &'a str,
     /// Path, where it is no resource's.
@@ -114,7 +116,8 @@ impl Connection {
         } else {
             spec["resourceAttributes"] = json!({
                 "verb": access.verb, "group": access.group, "version": access.version,
-                "resource": access.resource, "namespace": access.namespace, "name": access.name,
+                "resource": access.resource, "subresource": access.subresource,
+                "namespace": access.namespace, "name": access.name,
             });
         }
         let review = json!({

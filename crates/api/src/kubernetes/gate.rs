@@ -65,6 +65,8 @@ pub struct Attributes {
     pub resource: String,
     /// The namespace; empty for all.
     pub namespace: String,
+    /// What of the resource; a custom metric's name.
+    pub subresource: String,
     /// The object; empty for lists.
     pub name: String,
     /// The path, where it is no resource's.
@@ -339,13 +341,14 @@ fn attributes(request: &Request<Body>) -> Attributes {
         version: (*version).to_owned(),
         resource: (*resource).to_owned(),
         namespace: namespace.to_owned(),
+        subresource: rest.get(2).copied().unwrap_or_default().to_owned(),
         name: name.to_owned(),
         path: String::new(),
     }
 }
 
 fn forbidden(user: &User, wanted: &Attributes, reason: &str) -> Status {
-    let Attributes { verb, group, resource, namespace, name, path, .. } = wanted;
+    let Attributes { verb, group, resource, subresource, namespace, name, path, .. } = wanted;
     let who = &user.name;
     let mut message = if resource.is_empty() {
         format!("forbidden: User \"{who}\" cannot {verb} path \"{path}\"")
@@ -355,9 +358,10 @@ fn forbidden(user: &User, wanted: &Attributes, reason: &str) -> Status {
             namespace => format!("in the namespace \"{namespace}\""),
         };
         let object = if name.is_empty() { String::new() } else { format!(" \"{name}\"") };
+        let slash = if subresource.is_empty() { "" } else { "/" };
         format!(
             "{resource}.{group}{object} is forbidden: User \"{who}\" cannot {verb} resource \
-             \"{resource}\" in API group \"{group}\" {place}"
+             \"{resource}{slash}{subresource}\" in API group \"{group}\" {place}"
         )
     };
     if !reason.is_empty() {
@@ -401,8 +405,12 @@ mod tests {
     fn check(method: &str, target: &str, expected: &str) {
         let request = Request::builder().method(method).uri(target).body(Body::empty()).unwrap();
         let found = attributes(&request);
-        let Attributes { verb, group, version, resource, namespace, name, path } = found;
-        let shown = format!("{verb} {group}/{version} {resource} {namespace}/{name} {path}");
+        let Attributes { verb, group, version, resource, subresource, namespace, name, path } =
+            found;
+        let place = format!("{namespace}/{name} {path}");
+        let shown = format!("{verb} {group}/{version} {resource} {subresource} {place}");
+        let shown: Vec<&str> = shown.split_whitespace().collect();
+        let shown = shown.join(" ");
         assert_eq!(shown.trim_end(), expected, "{method} {target}");
     }
 
@@ -413,8 +421,9 @@ mod tests {
         check("GET", "/apis/g/v1/namespaces/a/pods?watch=true", "watch g/v1 pods a/");
         check("GET", "/apis/g/v1/namespaces/a/pods/p", "get g/v1 pods a/p");
         check("DELETE", "/apis/g/v1/pods", "delete g/v1 pods /");
-        check("GET", "/apis/g/v1", "get /  / /apis/g/v1");
-        check("GET", "/version", "get /  / /version");
+        check("GET", "/apis/g/v1/namespaces/a/pods/*/m", "get g/v1 pods m a/*");
+        check("GET", "/apis/g/v1", "get / / /apis/g/v1");
+        check("GET", "/version", "get / / /version");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,16 +2,28 @@
 
 use serde_json::{Map, Value, json};
 
+use super::discovery::Group;
 use super::metrics::GROUP;
+use super::schemas;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
-/// `OpenAPI` 2, all versions.
-pub(super) fn v2(versions: &[&str], taffrail: &str) -> Value {
+/// `OpenAPI` 2, all groups and versions.
+pub(super) fn v2(groups: &[Group], taffrail: &str) -> Value {
     let reference = |name: &str| json!({ "$ref": format!("#/definitions/{name}") });
     let (mut paths, mut definitions) = (Map::new(), Map::new());
-    for version in versions {
+    let all = groups.iter().flat_map(|group| group.versions.iter().map(move |one| (group, *one)));
+    for (group, version) in all {
+        if group.name != GROUP {
+            let (more, schemas) = schemas::of(group, version, &reference);
+            for (path, schema) in more {
+                let ok = json!({ "description": "OK", "schema": reference(&schema) });
+                paths.insert(path, json!({ "get": { "responses": { "200": ok } } }));
+            }
+            definitions.extend(schemas);
+            continue;
+        }
         for (path, kind, list) in operations(version) {
             let ok = json!({ "description": "OK", "schema": reference(&name(version, &kind)) });
             paths.insert(path, json!({ "get": operation(version, &kind, list, &ok) }));
@@ -25,29 +37,50 @@ pub(super) fn v2(versions: &[&str], taffrail: &str) -> Value {
 }
 
 /// The index of `OpenAPI` 3.
-pub(super) fn v3_index(versions: &[&str]) -> Value {
+pub(super) fn v3_index(groups: &[Group]) -> Value {
     let mut paths = Map::new();
-    for version in versions {
-        let path = format!("apis/{GROUP}/{version}");
-        let url = format!("/openapi/v3/{path}");
-        paths.insert(path, json!({ "serverRelativeURL": url }));
+    for group in groups {
+        for version in group.versions {
+            let path = format!("apis/{}/{version}", group.name);
+            let url = format!("/openapi/v3/{path}");
+            paths.insert(path, json!({ "serverRelativeURL": url }));
+        }
     }
     json!({ "paths": paths })
 }
 
-/// `OpenAPI` 3 of one version.
-pub(super) fn v3(version: &str, taffrail: &str) -> Value {
+/// `OpenAPI` 3 of one version of a group; `None` where it is not served.
+pub(super) fn v3(groups: &[Group], group: &str, version: &str, taffrail: &str) -> Option<Value> {
+    let group = groups.iter().find(|one| one.name == group)?;
+    if !group.versions.contains(&version) {
+        return None;
+    }
     let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
     let mut paths = Map::new();
-    for (path, kind, list) in operations(version) {
-        let schema = json!({ "schema": reference(&name(version, &kind)) });
-        let ok = json!({ "description": "OK", "content": { "application/json": schema } });
-        paths.insert(path, json!({ "get": operation(version, &kind, list, &ok) }));
+    let json_of = |schema: &str| {
+        let schema = json!({ "schema": reference(schema) });
+        json!({ "description": "OK", "content": { "application/json": schema } })
+    };
+    let mut all = schemas(version, &reference);
+    if group.name == GROUP {
+        for (path, kind, list) in operations(version) {
+            let ok = json_of(&name(version, &kind));
+            paths.insert(path, json!({ "get": operation(version, &kind, list, &ok) }));
+        }
+    } else {
+        // Of the other group's, those that every document needs.
+        all.retain(|name, _| !name.contains(".pkg.apis.metrics."));
+        let (more, schemas) = schemas::of(group, version, &reference);
+        for (path, schema) in more {
+            let ok = json_of(&schema);
+            paths.insert(path, json!({ "get": { "responses": { "200": ok } } }));
+        }
+        all.extend(schemas);
     }
-    json!({
+    Some(json!({
         "openapi": "3.0.0", "info": { "title": "Taffrail", "version": taffrail },
-        "paths": paths, "components": { "schemas": schemas(version, &reference) },
-    })
+        "paths": paths, "components": { "schemas": all },
+    }))
 }
 
 /// Every path with the kind it answers and whether that is a list.

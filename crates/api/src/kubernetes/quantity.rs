@@ -22,6 +22,23 @@ pub(crate) fn memory(bytes: i64) -> String {
     scaled(bytes, 1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi"])
 }
 
+/// A number in decimal units, to three digits behind the point (small ones to six): `1500m`, `2k`.
+pub(super) fn number(value: f64) -> String {
+    let whole = |value: f64| model::Value::Float(value.round()).as_i64();
+    if value.abs() < 1.0 {
+        let micro = whole(value * 1e6);
+        return if micro % 1000 == 0 { milli(micro / 1000) } else { format!("{micro}u") };
+    }
+    milli(whole(value * 1e3))
+}
+
+fn milli(value: i64) -> String {
+    if value % 1000 == 0 {
+        return scaled(value / 1000, 1000, &["", "k", "M", "G", "T", "P"]);
+    }
+    format!("{value}m")
+}
+
 fn scaled(mut value: i64, step: i64, suffixes: &[&str]) -> String {
     let mut suffix = suffixes.first().copied().unwrap_or("");
     for next in suffixes.iter().skip(1) {
@@ -93,6 +110,21 @@ mod tests {
             (1_234_567_890, "1234567890"),
         ] {
             assert_eq!(memory(bytes), text);
+        }
+    }
+
+    #[test]
+    fn decimals_are_canonical() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.85, "850m"),
+            (0.000_25, "250u"),
+            (1.5, "1500m"),
+            (1_234.567_8, "1234568m"),
+            (2000.0, "2k"),
+            (1_073_741_824.0, "1073741824"),
+        ] {
+            assert_eq!(number(value), text);
         }
     }
 

@@ -37,6 +37,35 @@ impl Selection {
         Ok(Self { labels: parse_labels(labels)?, fields: parse_fields(fields)? })
     }
 
+    /// Whether everything is wanted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Its labels as Kubernetes' `LabelSelector`; null where all pass, and where that has no words
+    /// for a test.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let mut tests = Vec::new();
+        for (key, test) in &self.labels {
+            let (operator, values) = match test {
+                Test::Exists => ("Exists", None),
+                Test::Absent => ("DoesNotExist", None),
+                Test::In(values) => ("In", Some(values)),
+                Test::NotIn(values) => ("NotIn", Some(values)),
+                Test::Above(_) | Test::Below(_) => return serde_json::Value::Null,
+            };
+            let mut one = serde_json::json!({ "key": key, "operator": operator });
+            if let Some(values) = values {
+                one["values"] = values.as_slice().into();
+            }
+            tests.push(one);
+        }
+        if tests.is_empty() {
+            return serde_json::Value::Null;
+        }
+        serde_json::json!({ "matchExpressions": tests })
+    }
+
     /// Whether an object with these is wanted; `labels` are sorted by key.
     pub(crate) fn matches(&self, namespace: &str, name: &str, labels: &Labels) -> bool {
         let fields = self.fields.iter().all(|(field, value, equal)| {

@@ -63,6 +63,11 @@ impl Status {
         Self { about, ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
     }
 
+    /// A metric that nothing has.
+    pub(crate) fn missing_metric(message: String) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
     /// `action` on a resource that has it not.
     pub(crate) fn unsupported(action: &str, group: &'static str, kind: &'static str) -> Self {
         let message = format!("{action} is not supported on resources of kind \"{kind}.{group}\"");

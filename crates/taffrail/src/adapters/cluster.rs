@@ -31,6 +31,7 @@ impl Delegate for Reviews {
                 group: &wanted.group,
                 version: &wanted.version,
                 resource: &wanted.resource,
+                subresource: &wanted.subresource,
                 namespace: &wanted.namespace,
                 name: &wanted.name,
                 path: &wanted.path,

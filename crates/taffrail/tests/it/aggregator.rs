@@ -161,6 +161,7 @@ async fn kubectl_top_works_through_the_aggregator() {
             tables_are_right(&cluster, program);
             others_are_refused(&cluster, program);
         }
+        stored_metrics_are_served(&cluster, first);
         the_port_itself_refuses(&cluster);
         // The server goes: so does the group, and kubectl is told.
         let Aggregated { ref served, .. } = cluster;
@@ -215,6 +216,31 @@ fn others_are_refused(cluster: &Aggregated, program: &PathBuf) {
     assert!(cluster.refused(program, odd).contains("BadRequest"), "{odd}");
     let missing = cluster.refused(program, "get nodemetrics nothing");
     assert!(missing.contains("(NotFound)"), "{missing}");
+}
+
+/// As an HPA asks: pods by their labels, an object, something from outside.
+fn stored_metrics_are_served(cluster: &Aggregated, program: &PathBuf) {
+    let base = "get --raw /apis/custom.metrics.k8s.io/v1beta2";
+    let words = format!(
+        "{base}/namespaces/kube-system/pods/*/memory_working_set?labelSelector=app%3Dkube-proxy"
+    );
+    let pods = cluster.until(program, &words, |text| text.matches("\"value\"").count() == NODES);
+    let pods: Value = serde_json::from_str(&pods).unwrap();
+    assert_eq!(pods["items"][0]["describedObject"]["kind"], "Pod");
+    // A rate needs two ticks.
+    let words = format!("{base}/namespaces/web/metrics/network_rx_rate");
+    cluster.until(program, &words, |text| text.contains("\"windowSeconds\":5"));
+    let nodes = cluster.run(program, &format!("{base}/nodes/*/filesystem_fill"));
+    assert_eq!(nodes.matches("\"value\"").count(), NODES, "{nodes}");
+    let outside = "get --raw /apis/external.metrics.k8s.io/v1beta1/namespaces/web";
+    let restarts = cluster.run(program, &format!("{outside}/workload_restart_count"));
+    assert!(restarts.contains("\"workload_type\":\"Deployment\""), "{restarts}");
+    let missing = cluster.refused(program, &format!("{base}/nodes/*/nonsense"));
+    assert!(missing.contains("could not find the metric nonsense for nodes"), "{missing}");
+    let resources = cluster.run(program, "get --raw /apis/custom.metrics.k8s.io/v1beta1");
+    assert!(resources.contains("\"deployments.apps/network_tx_rate\""), "{resources}");
+    let services = cluster.run(program, "get apiservices");
+    assert_eq!(services.matches("True").count(), api::API_SERVICES.len(), "{services}");
 }
 
 /// Straight at the secure port, where no API server stands before it.
