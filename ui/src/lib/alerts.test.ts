@@ -12,7 +12,7 @@ test('an alert concerns what its labels name', () => {
   expect(concerns({ ...labels, container: 'd' }, { kind: 'container', namespace: 'web', pod: 'a', name: 'c' })).toBe(false);
   expect(concerns(labels, { kind: 'cluster' })).toBe(false);
   expect(concerns({ node: 'n' }, { kind: 'cluster' })).toBe(true);
-  expect([alertPage(labels), alertPage({ node: 'n' }), alertPage({ severity: 'x' })]).toEqual(['pods/web/a', 'nodes/n', null]);
+  expect([alertPage(labels), alertPage({ node: 'n' }), alertPage({ severity: 'x' }), alertPage({ namespace: 'web', deployment: 'd' })]).toEqual(['pods/web/a', 'nodes/n', null, 'workloads/web/Deployment/d']);
 });
 
 test('graphs are marked where an alert began and ended', () => {

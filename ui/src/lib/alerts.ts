@@ -41,11 +41,18 @@ export function alertMarks(changes: Change[], subject: Subject, words: (change: 
     .map((change) => ({ at: change.at, label: words(change), level: change.state === 'resolved' ? 'calm' : change.severity === 'critical' ? 'bad' : 'warn' }));
 }
 
+/** Labels of kube-state-metrics that name a workload. */
+const OWNERS: [string, string][] = [['deployment', 'Deployment'], ['statefulset', 'StatefulSet'], ['daemonset', 'DaemonSet'], ['job_name', 'Job']];
+
 /** The page of what an alert is about, where there is one. */
 export function alertPage(labels: Labels): string | null {
   const { namespace, pod, container, node, workload, workload_type: kind } = labels;
   if (namespace && pod) return container ? pageOf.container(namespace, pod, container) : pageOf.pod(namespace, pod);
   if (namespace && workload && kind) return pageOf.workload(namespace, kind, workload);
+  for (const [label, owner] of OWNERS) {
+    const name = labels[label];
+    if (namespace && name) return pageOf.workload(namespace, owner, name);
+  }
   if (node) return pageOf.node(node);
   return namespace ? pageOf.namespace(namespace) : null;
 }
