@@ -103,9 +103,8 @@ const SESSION_PATH: &str = "/api/taffrail/v1/session";
 /// What nobody has to prove anything for: probes, and the dashboard's files, which hold no data.
 fn is_public(state: &ApiState, method: &Method, path: &str) -> bool {
     match path {
-        "/healthz" | "/healthz/healthz" => true,
         // Whoever pushes shows a token of its own, which is looked at there.
-        "/api/v1/write" | "/v1/metrics" => true,
+        "/healthz" | "/healthz/healthz" | "/api/v1/write" | "/v1/metrics" => true,
         _ => (method == Method::GET || method == Method::HEAD) && dashboard::is_file(state, path),
     }
 }
