@@ -8,9 +8,9 @@ use crate::{
 
 pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) {
     put(
-        "The dashboard and the APIs inside the cluster. There is no login: do not make it a\n\
-         LoadBalancer or NodePort, and put nothing before it that does not ask who comes.",
-        service(options, NAME, labels()),
+        "The dashboard and the APIs inside the cluster. People sign in by their own\n\
+         right to the cluster; give it TLS before you make it reachable from outside.",
+        front(options),
     );
     if options.variant == Variant::Heapster {
         let labels = json!({
@@ -68,6 +68,15 @@ const SCRAPERS: [(&str, &str); 2] = [
     ("dashboard-metrics-scraper", "What Kubernetes Dashboard 2 asks for metrics."),
     ("kubernetes-dashboard-metrics-scraper", "What Kubernetes Dashboard 3 to 7 asks for metrics."),
 ];
+
+/// The service that people's browsers reach. A session is known to one replica only.
+fn front(options: &Options) -> Value {
+    let mut front = service(options, NAME, labels());
+    if options.variant == Variant::Replicas {
+        front["spec"]["sessionAffinity"] = json!("ClientIP");
+    }
+    front
+}
 
 fn service(options: &Options, name: &str, labels: Value) -> Value {
     let mut metadata = metadata(options, name);

@@ -345,8 +345,10 @@ mod tests {
         for kind in ALL {
             let built = if kind.takes_metrics() {
                 kind.build(setup(&[("bogus", "1")])).err()
-            } else {
+            } else if kind.takes_events() {
                 kind.build_events(setup(&[("bogus", "1")])).err()
+            } else {
+                kind.build_alerts(setup(&[("bogus", "1")])).err()
             };
             let error = built.unwrap().to_string();
             assert!(error.contains("has no setting \"bogus\""), "{error}");

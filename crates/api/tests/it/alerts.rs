@@ -64,7 +64,7 @@ fn state() -> Arc<ApiState> {
 }
 
 async fn ask(state: &Arc<ApiState>, method: &str, path: &str, body: Option<&Value>) -> Answer {
-    let mut request = Request::builder().method(method).uri(path);
+    let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
     if body.is_some() {
         request = request.header("content-type", "application/json");
     }
@@ -159,6 +159,6 @@ async fn silences_are_made_and_ended() {
     ] {
         assert_eq!(ask(&state, "POST", path, Some(&body)).await.status, status, "{body:.80}");
     }
-    let form = Request::post(path).body(Body::from("{}")).unwrap();
+    let form = Request::post(path).header("host", "localhost").body(Body::from("{}")).unwrap();
     assert_eq!(send(&state, form).await.status, 415, "as another site's form would come");
 }

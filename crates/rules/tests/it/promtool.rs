@@ -53,7 +53,7 @@ groups:
     for: 5m
     annotations:
       value: '{{ printf "%.3f" $value }} {{ humanize $value }} {{ if gt $value 4.0 }}very{{ else }}fairly{{ end }}'
-      first: '{{ with query "job:up:sum" }}{{ . | first | value | humanize1024 }}{{ end }}'
+      first: '{{ with query "sort(job:up:sum)" }}{{ . | first | value | humanize1024 }}{{ end }}'
       duration: '{{ humanizeDuration 98765.4 }} {{ humanizeTimestamp 1435065584.128 }} {{ 1e6 }}'
   - alert: Gone
     expr: absent(up{job="gone"})

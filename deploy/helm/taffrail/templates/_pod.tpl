@@ -41,6 +41,9 @@ spec:
         - serve
         - --listen=0.0.0.0:8082
         - --data-dir=/var/lib/taffrail
+        {{- if .Values.heapsterService }}
+        - --login=dashboard
+        {{- end }}
         {{- if gt (int .Values.replicas) 1 }}
         - --lease-namespace={{ .Release.Namespace }}
         - --peer-listen=0.0.0.0:8083
