@@ -189,7 +189,7 @@ test('the server sorts and searches', async () => {
   await head.getByRole('button').click();
   assert.equal(await head.getAttribute('aria-sort'), 'ascending');
   const [first] = (await api('nodes?sort=name&order=asc&limit=1')).items;
-  const search = page.locator('[data-table=nodes] input');
+  const search = page.locator('[data-table=nodes] input[type=search]');
   await search.fill(first.name);
   await eventually(async () => assert.ok((await rows('nodes')).every(({ key }) => key.includes(first.name))));
   await search.fill('no-such-node');

@@ -71,6 +71,7 @@ const PAGES: &[&str] = &[
     "sizing",
     "map",
     "explore",
+    "alerts",
     "status",
     "objects",
     "logs",
