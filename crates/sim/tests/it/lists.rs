@@ -199,7 +199,7 @@ async fn single_objects_know_their_kind_and_missing_ones_are_told() {
     assert_eq!(missing.status, 404);
     assert_eq!(missing.json()["message"], "deployments.apps \"nothing\" not found");
     assert_eq!(cluster.get("/apis/apps/v1/unicorns").await.json()["code"], 404);
-    assert_eq!(cluster.send("DELETE", "/api/v1/namespaces/web", "", &[]).await.status, 405);
+    assert_eq!(cluster.send("DELETE", "/api/v1/nodes", "", &[]).await.status, 405);
     assert_eq!(count(&cluster.get("/api/v1/namespaces/nowhere/pods").await.json()), 0);
 }
 
