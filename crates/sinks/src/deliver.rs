@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::chunks::{Chunk, Chunks, Framing};
-use crate::plan::{AlertPlan, Encode, EncodeAlerts, EncodeEvents, EventPlan, Plan, Transport};
+use crate::plan::{AlertPlan, Encode, EncodeAlerts, EncodeEvents, EventPlan, Plan};
 use crate::queue::{Caps, DiskQueue, MemoryQueue, Queue};
 use crate::select::Selection;
 use crate::settings::Settings;
@@ -84,10 +84,9 @@ impl Sink {
         settings: &Settings,
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
-        let Plan { encode, framing, transport, concurrency } = plan;
-        let way = Way { folder: kind.key.to_owned(), framing, transport, concurrency };
         let thin = Thin { step: settings.duration_or_zero("resolution")?, last: None };
-        Ok(Self { encode, thin, delivery: Delivery::new(kind.name, way, settings, output)? })
+        let (encode, delivery) = Delivery::open(kind.name, kind.key, plan, settings, output)?;
+        Ok(Self { encode, thin, delivery })
     }
 
     /// Encodes one batch and puts it into the queue, or writes it to the output. May block for
@@ -118,9 +117,8 @@ impl EventSink {
         settings: &Settings,
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
-        let Plan { encode, framing, transport, concurrency } = plan;
-        let way = Way { folder: format!("{key}-events"), framing, transport, concurrency };
-        let delivery = Delivery::new(name, way, settings, output)?;
+        let folder = format!("{key}-events");
+        let (encode, delivery) = Delivery::open(name, &folder, plan, settings, output)?;
         Ok(Self { encode, selection, delivery })
     }
 
@@ -153,10 +151,8 @@ impl AlertSink {
         settings: &Settings,
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
-        let Plan { encode, framing, transport, concurrency } = plan;
         let folder = format!("{}-alerts", kind.key);
-        let way = Way { folder, framing, transport, concurrency };
-        let delivery = Delivery::new(kind.name, way, settings, output)?;
+        let (encode, delivery) = Delivery::open(kind.name, &folder, plan, settings, output)?;
         Ok(Self { encode, selection, delivery })
     }
 
@@ -204,15 +200,6 @@ macro_rules! delivered {
 
 delivered!(Sink, EventSink, AlertSink);
 
-/// Where what was encoded goes.
-struct Way {
-    /// First part of the queue's folder.
-    folder: String,
-    framing: Framing,
-    transport: Transport,
-    concurrency: usize,
-}
-
 /// From encoded points to their destination; knows not what they are.
 struct Delivery {
     name: &'static str,
@@ -226,13 +213,16 @@ enum Outlet {
 }
 
 impl Delivery {
-    fn new(
+    /// The encoder of `plan`, and the way that goes on behind it. `folder` is the first part of
+    /// the queue's folder.
+    fn open<E: ?Sized>(
         name: &'static str,
-        way: Way,
+        folder: &str,
+        plan: Plan<E>,
         settings: &Settings,
         output: Box<dyn Write + Send>,
-    ) -> Result<Self, Error> {
-        let Way { folder, framing, transport, concurrency } = way;
+    ) -> Result<(Box<E>, Self), Error> {
+        let Plan { encode, framing, transport, concurrency } = plan;
         let limit = settings.duration("timeout", TIMEOUT)?;
         let to = transport.destination();
         let outlet = match Sender::new(transport, limit, settings)? {
@@ -240,8 +230,8 @@ impl Delivery {
             Some(sender) => {
                 let runtime =
                     Handle::try_current().map_err(|_| Error::NoRuntime { sink: settings.sink })?;
-                let circuit = Circuit::new(RandomState::new().hash_one(&folder));
-                let queue = queue(&folder, &to, settings)?;
+                let circuit = Circuit::new(RandomState::new().hash_one(folder));
+                let queue = queue(folder, &to, settings)?;
                 let gather = Gather::new(settings, &framing)?;
                 let lane = Arc::new(Lane::new(name, to, queue, gather));
                 let task =
@@ -249,7 +239,7 @@ impl Delivery {
                 Outlet::Queue { lane, task }
             }
         };
-        Ok(Self { name, framing, outlet })
+        Ok((encode, Self { name, framing, outlet }))
     }
 
     fn deliver(

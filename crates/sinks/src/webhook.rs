@@ -152,13 +152,7 @@ fn push_field(out: &mut Vec<u8>, field: &str, event: &Event) {
 
 /// An event as one JSON object.
 pub(crate) fn push_event(out: &mut Vec<u8>, event: &Event) {
-    for (at, field) in FIELDS.iter().enumerate() {
-        out.push(if at == 0 { b'{' } else { b',' });
-        push_json(out, field);
-        out.push(b':');
-        push_field(out, field, event);
-    }
-    out.push(b'}');
+    push_fields(out, FIELDS, |out, field| push_field(out, field, event));
 }
 
 /// Fields of an alert by name.
@@ -192,11 +186,18 @@ fn push_alert_field(out: &mut Vec<u8>, field: &str, alert: &Alert) -> bool {
 
 /// An alert as one JSON object.
 fn push_alert(out: &mut Vec<u8>, alert: &Alert) {
-    for (at, field) in ALERT_FIELDS.iter().enumerate() {
+    push_fields(out, ALERT_FIELDS, |out, field| {
+        push_alert_field(out, field, alert);
+    });
+}
+
+/// One JSON object of the named fields, whose values `push` writes.
+fn push_fields(out: &mut Vec<u8>, fields: &[&str], push: impl Fn(&mut Vec<u8>, &str)) {
+    for (at, field) in fields.iter().enumerate() {
         out.push(if at == 0 { b'{' } else { b',' });
         push_json(out, field);
         out.push(b':');
-        push_alert_field(out, field, alert);
+        push(out, field);
     }
     out.push(b'}');
 }
