@@ -40,6 +40,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use self::list::namespace_index;
 use self::parameters::Parameters;
 use self::resource::Resource;
 use self::status::Status;
@@ -48,8 +49,9 @@ use crate::config::Now;
 use crate::faults::Table as FaultTable;
 use crate::http::{Body, Cut, JSON, TEXT, answer};
 use crate::kubelet::server::{Kubelets, Request as KubeletRequest};
+use crate::objects::Version;
 use crate::plan::Sec;
-use crate::store::Store;
+use crate::store::{Kind, Store};
 use crate::tokens::AdminTokens;
 
 pub(crate) use self::caller::{AUTHENTICATED, Caller};
@@ -96,6 +98,15 @@ struct Place {
 }
 
 impl Api {
+    /// The pod at `place`.
+    fn pod(&self, place: &Place) -> Result<Version, Status> {
+        let name = place.name.as_deref().unwrap_or_default();
+        let missing = || Status::not_found(place.resource, name);
+        let namespace = place.namespace.as_deref().unwrap_or_default();
+        let index = namespace_index(self.store.cluster(), namespace).ok_or_else(missing)?;
+        self.store.get(Kind::Pods, &(index, name.into())).ok_or_else(missing)
+    }
+
     /// Answers a request; `secure` ones need a token.
     pub(crate) async fn answer(
         self: &Arc<Self>,

@@ -13,11 +13,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
-use super::list::namespace_index;
 use super::status::Status;
 use super::{Api, Place, Request};
 use crate::http::Body;
-use crate::store::{Key, Kind};
 
 /// What RFC 6455 adds to a key.
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -34,12 +32,8 @@ pub(super) fn exec(
     place: &Place,
     request: &Request,
 ) -> Result<Response<Body>, Status> {
+    api.pod(place)?;
     let name = place.name.as_deref().unwrap_or_default();
-    let missing = || Status::not_found(place.resource, name);
-    let namespace = place.namespace.as_deref().unwrap_or_default();
-    let index = namespace_index(api.store.cluster(), namespace).ok_or_else(missing)?;
-    let key: Key = (index, name.into());
-    api.store.get(Kind::Pods, &key).ok_or_else(missing)?;
     let text = |name: header::HeaderName| {
         request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     };

@@ -11,7 +11,7 @@ use http::Response;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::list::{Renderer, namespace_index};
+use super::list::Renderer;
 use super::parameters::Parameters;
 use super::status::Status;
 use super::{Api, Place, Request};
@@ -19,7 +19,6 @@ use crate::http::{Body, TEXT, streamed};
 use crate::objects::time;
 use crate::plan::Sec;
 use crate::seed::{mix, text as seed_of};
-use crate::store::{Key, Kind};
 
 /// Lines of the past when nobody says how many.
 const USUAL: Sec = 3_600;
@@ -39,11 +38,7 @@ pub(super) fn logs(
     request: &Request,
 ) -> Result<Response<Body>, Status> {
     let name = place.name.as_deref().unwrap_or_default();
-    let missing = || Status::not_found(place.resource, name);
-    let namespace = place.namespace.as_deref().unwrap_or_default();
-    let index = namespace_index(api.store.cluster(), namespace).ok_or_else(missing)?;
-    let key: Key = (index, name.into());
-    let version = api.store.get(Kind::Pods, &key).ok_or_else(missing)?;
+    let version = api.pod(place)?;
     let now = api.catch_up();
     let parameters = Parameters::default();
     let renderer = Renderer::new(api, place.resource, &parameters, now);
