@@ -33,6 +33,22 @@ pub struct EventQuery<'a> {
 }
 
 impl EventQuery<'_> {
+    /// All events from `from` to `to`, however many.
+    pub const fn all(from: Timestamp, to: Timestamp) -> Self {
+        Self {
+            from,
+            to,
+            namespaces: &[],
+            object_kind: None,
+            object_name: None,
+            object_uid: None,
+            reason: None,
+            event_type: None,
+            text: None,
+            limit: usize::MAX,
+        }
+    }
+
     fn accepts(&self, event: &Event) -> bool {
         let is = |wanted: Option<&str>, found: &str| wanted.is_none_or(|wanted| *wanted == *found);
         let among = |wanted: &[String], found: &str| {

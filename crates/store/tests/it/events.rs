@@ -25,16 +25,11 @@ fn event(uid: &str, reason: &str, count: u32, secs: i64) -> Event {
 }
 
 const ANY: EventQuery<'static> = EventQuery {
-    from: model::Timestamp::from_secs(DAY),
-    to: model::Timestamp::from_secs(DAY + 1_000_000),
-    namespaces: &[],
-    object_kind: None,
-    object_name: None,
-    object_uid: None,
-    reason: None,
-    event_type: None,
-    text: None,
     limit: 100,
+    ..EventQuery::all(
+        model::Timestamp::from_secs(DAY),
+        model::Timestamp::from_secs(DAY + 1_000_000),
+    )
 };
 
 fn found(store: &Store, query: &EventQuery<'_>) -> Vec<(String, u32)> {

@@ -75,18 +75,8 @@ fn databases_of_every_version_open() {
         assert_eq!(summary.damage, []);
         assert!(summary.blocks.iter().any(|block| block.compacted), "{summary:?}");
         assert!(summary.head_samples > 0);
-        let any = EventQuery {
-            from: at(0),
-            to: at(DAY * 2),
-            namespaces: &[],
-            object_kind: None,
-            object_name: None,
-            object_uid: None,
-            reason: Some("BackOff"),
-            event_type: None,
-            text: None,
-            limit: 9,
-        };
+        let all = EventQuery::all(at(0), at(DAY * 2));
+        let any = EventQuery { reason: Some("BackOff"), limit: 9, ..all };
         assert_eq!(store.search_events(&any).unwrap()[0].count, 3);
     }
 }

@@ -68,20 +68,8 @@ impl WantedEvents {
 
     /// What of `store` is wanted, oldest first.
     fn find(&self, store: &Store) -> Result<Vec<Event>, store::Error> {
-        let query = EventQuery {
-            from: self.range.0,
-            to: self.range.1,
-            namespaces: &[],
-            object_kind: None,
-            object_name: None,
-            object_uid: None,
-            reason: None,
-            event_type: None,
-            text: None,
-            // All of them: the store bounds the bytes that it keeps.
-            limit: usize::MAX,
-        };
-        let mut found = store.search_events(&query)?;
+        // All of them: the store bounds the bytes that it keeps.
+        let mut found = store.search_events(&EventQuery::all(self.range.0, self.range.1))?;
         found.retain(|event| self.conditions.iter().all(|(text, one)| one.accepts(text(event))));
         found.reverse();
         Ok(found)
