@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use metrics::counter;
 use query::promql::{Labels, METRIC_NAME};
+use tokio::time::timeout;
 
+use crate::limits::{BODY_TIMEOUT, hit};
 use crate::telemetry::PUSHED;
 
 pub(crate) mod otlp;
@@ -55,6 +59,18 @@ pub struct Outcome {
     pub stored: usize,
     /// Not kept, by reason.
     pub refused: BTreeMap<&'static str, usize>,
+}
+
+/// A whole body, as it came, or why there is none.
+async fn whole(body: Body) -> Result<Bytes, (StatusCode, &'static str)> {
+    match timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            hit("push_body");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 16 MiB"))
+        }
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+    }
 }
 
 impl Outcome {

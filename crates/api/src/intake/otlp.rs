@@ -5,17 +5,16 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use super::{MAX_BODY_BYTES, MAX_DECODED_BYTES, Outcome, checked, counted};
+use super::{MAX_DECODED_BYTES, Outcome, checked, counted};
 use crate::ApiState;
-use crate::limits::{BODY_TIMEOUT, hit};
+use crate::limits::hit;
 use crate::prometheus::wire::{put_bytes, put_varint};
 
 mod json;
@@ -103,13 +102,9 @@ pub(crate) async fn metrics(
         "gzip" => true,
         _ => return said(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send gzip or plain bytes", is_json),
     };
-    let body = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            hit("push_body");
-            return said(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 16 MiB", is_json);
-        }
-        Err(_) => return said(StatusCode::REQUEST_TIMEOUT, "the body is too slow", is_json),
+    let body = match super::whole(body).await {
+        Ok(body) => body,
+        Err((status, reason)) => return said(status, reason, is_json),
     };
     let ended = spawn_blocking(move || taken(&state, &body, zipped, is_json)).await;
     match ended {

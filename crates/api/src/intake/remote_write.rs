@@ -4,19 +4,16 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use query::promql::Labels;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
-use super::{
-    Described, MAX_BODY_BYTES, MAX_DECODED_BYTES, MAX_SERIES, Outcome, Pushed, checked, counted,
-};
+use super::{Described, MAX_DECODED_BYTES, MAX_SERIES, Outcome, Pushed, checked, counted};
 use crate::ApiState;
-use crate::limits::{BODY_TIMEOUT, hit};
+use crate::limits::hit;
 use crate::prometheus::wire::{Field, fields, unsnap};
 
 /// A message that was read.
@@ -48,13 +45,9 @@ pub(crate) async fn write(
         ["application/x-protobuf", "proto=io.prometheus.write.v2.Request"] => true,
         _ => return said(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send application/x-protobuf"),
     };
-    let body = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            hit("push_body");
-            return said(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 16 MiB");
-        }
-        Err(_) => return said(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+    let body = match super::whole(body).await {
+        Ok(body) => body,
+        Err((status, reason)) => return said(status, reason),
     };
     let ended = spawn_blocking(move || taken(&state, &body, second)).await;
     match ended {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -62,13 +63,7 @@ pub(super) async fn act(
         let session = person(session)?;
         changeable(&state)?;
         let place = Place::read((group, version, plural, namespace, name))?;
-        let body = read(body).await?;
-        let told: Told = if body.is_empty() {
-            Told::default()
-        } else {
-            serde_json::from_slice(&body)
-                .map_err(|error| Refusal::bad(format!("the body: {error}")))?
-        };
+        let told: Told = told_or_usual(body).await?;
         let dry = told.dry_run;
         let deed = Deed { person: &*session.person, place: &place, now: state.now() };
         let work = deed.run(&action, told);
@@ -83,8 +78,23 @@ pub(super) async fn act(
     respond(answer.await)
 }
 
+/// What the body says; nothing said is what is usual.
+pub(super) async fn told_or_usual<T: DeserializeOwned + Default>(body: Body) -> Result<T, Refusal> {
+    let body = read(body).await?;
+    if body.is_empty() { Ok(T::default()) } else { parsed(&body) }
+}
+
+/// What the body says.
+pub(super) async fn told<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+    parsed(&read(body).await?)
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::bad(format!("the body: {error}")))
+}
+
 /// The whole body.
-pub(super) async fn read(body: Body) -> Result<Bytes, Refusal> {
+async fn read(body: Body) -> Result<Bytes, Refusal> {
     if let Ok(Ok(body)) = timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
         return Ok(body);
     }

@@ -43,9 +43,7 @@ pub(super) async fn apply(
     let answer = async {
         let session = person(session)?;
         changeable(&state)?;
-        let body = actions::read(body).await?;
-        let told: Told = serde_json::from_slice(&body)
-            .map_err(|error| Refusal::bad(format!("the body: {error}")))?;
+        let told: Told = actions::told(body).await?;
         let (dry, work) = (told.dry_run, put(&state, &session, told));
         let done = if dry { work.await } else { session.deeds.once(&headers, work).await };
         if !dry {

@@ -57,13 +57,7 @@ pub(super) async fn drain(
         changeable(&state)?;
         let kind = KindAddress::read("core", "v1", "nodes")?;
         let node = Place { kind, namespace: String::new(), name: place::name(&name)? };
-        let body = actions::read(body).await?;
-        let told: Told = if body.is_empty() {
-            Told::default()
-        } else {
-            serde_json::from_slice(&body)
-                .map_err(|error| Refusal::bad(format!("the body: {error}")))?
-        };
+        let told: Told = actions::told_or_usual(body).await?;
         if !session.deeds.first(&headers)? {
             return Err(Refusal::new(StatusCode::CONFLICT, "this drain was begun already", ""));
         }
