@@ -2,5 +2,8 @@
 
 #[cfg(test)]
 mod it {
+    use rules::{Ledger, Sample};
+
+    mod memory;
     mod promtool;
 }

@@ -1,14 +1,12 @@
 //! Alerts over time: pending, firing, resolved, silenced, as the engine tells them.
 
-use std::sync::Mutex;
-
-use query::promql::{MemorySeries, SelectError, SelectRequest, Selected, SeriesView};
-
 use super::*;
 use crate::read;
 
-#[derive(Default)]
-struct Memory(Mutex<MemorySeries>);
+#[path = "../../tests/it/memory.rs"]
+mod memory;
+
+use memory::Memory;
 
 impl Memory {
     fn put(&self, labels: &[(&str, &str)], at: i64, value: f64) {
@@ -24,29 +22,6 @@ impl Memory {
             Some((shown, values[at]))
         })
         .collect()
-    }
-}
-
-impl Select for Memory {
-    fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
-        use query::promql::Column;
-        let memory = self.0.lock().unwrap();
-        let found = memory.select(request)?;
-        let owned = found.series.into_iter().map(|series| SeriesView {
-            labels: series.labels,
-            timestamps: Column::Owned(series.timestamps.to_vec()),
-            values: Column::Owned(series.values.to_vec()),
-        });
-        Ok(Selected { series: owned.collect(), warnings: found.warnings })
-    }
-}
-
-impl Ledger for Memory {
-    fn append(&self, samples: &[Sample]) -> Result<(), String> {
-        for sample in samples {
-            self.0.lock().unwrap().push(&sample.labels, sample.time, sample.value);
-        }
-        Ok(())
     }
 }
 

@@ -4,14 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 
-use query::promql::{
-    Column, Labels, METRIC_NAME, MemorySeries, Options, STALE, Select, SelectError, SelectRequest,
-    Selected, SeriesView, is_stale,
-};
-use rules::{AlertState, GroupRun, Ledger, Sample, Setting, read};
+use query::promql::{Labels, METRIC_NAME, Options, STALE, is_stale};
+use rules::{AlertState, GroupRun, Setting, read};
 use serde_json::{Value, json};
+
+use super::memory::Memory;
 
 const PROMTOOL: &str = "/usr/bin/promtool";
 const MINUTE: i64 = 60_000;
@@ -60,30 +58,6 @@ groups:
     for: 1m
 "#;
 
-struct Memory(Mutex<MemorySeries>);
-
-impl Select for Memory {
-    fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
-        let memory = self.0.lock().unwrap();
-        let found = memory.select(request)?;
-        let owned = found.series.into_iter().map(|series| SeriesView {
-            labels: series.labels,
-            timestamps: Column::Owned(series.timestamps.to_vec()),
-            values: Column::Owned(series.values.to_vec()),
-        });
-        Ok(Selected { series: owned.collect(), warnings: found.warnings })
-    }
-}
-
-impl Ledger for Memory {
-    fn append(&self, samples: &[Sample]) -> Result<(), String> {
-        for sample in samples {
-            self.0.lock().unwrap().push(&sample.labels, sample.time, sample.value);
-        }
-        Ok(())
-    }
-}
-
 /// Series with a value, a gap (`None`) or an end (a stale marker) every minute.
 fn series() -> Vec<(Labels, Vec<Option<f64>>)> {
     let up = |instance: &str, job: &str, down: &dyn Fn(i64) -> Option<f64>| {
@@ -123,7 +97,7 @@ fn object<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
 
 /// Evaluates every minute and writes down what there is, as expectations of the other engine.
 fn expectations() -> (Vec<Value>, Vec<Value>) {
-    let memory = Memory(Mutex::default());
+    let memory = Memory::default();
     let groups = read("rules.yml", RULES).unwrap();
     let names: Vec<String> = groups[1].rules.iter().map(|rule| rule.name.to_string()).collect();
     let mut runs: Vec<GroupRun> =
