@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::TlsFiles;
+use crate::remote::LOCAL;
 
 pub(crate) use apis::{ApisArgs, DashboardMemory};
 
@@ -90,19 +91,21 @@ pub(crate) enum ConfigVerb {
     PrintDefault,
 }
 
+/// Whom a command asks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AskArgs {
+    /// The server to ask.
+    #[arg(long, env = "TAFFRAIL_SERVER", default_value = LOCAL, value_name = "URL")]
+    pub(crate) server: String,
+}
+
 /// `taffrail query`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct QueryArgs {
     /// The question, in PromQL: `sum by (namespace) (rate(container_cpu_usage_seconds_total[5m]))`.
     pub(crate) expression: String,
-    /// The server to ask.
-    #[arg(
-        long,
-        env = "TAFFRAIL_SERVER",
-        default_value = "http://127.0.0.1:8082",
-        value_name = "URL"
-    )]
-    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
     /// Ask for the last so long (`1h`, `30m`) instead of one moment.
     #[arg(long, value_name = "DURATION")]
     pub(crate) range: Option<String>,

@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use super::AskArgs;
+
 /// `taffrail why`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  taffrail why pod web/web-1\n  taffrail why node node-3 \
@@ -20,14 +22,8 @@ pub(crate) struct WhyArgs {
     /// The metric that has no value; without it, why the thing is not measured at all.
     #[arg(long, value_name = "METRIC")]
     pub(crate) metric: Option<String>,
-    /// The server to ask.
-    #[arg(
-        long,
-        env = "TAFFRAIL_SERVER",
-        default_value = "http://127.0.0.1:8082",
-        value_name = "URL"
-    )]
-    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
     /// How to print the answer.
     #[arg(short, long, value_enum, default_value_t = WhyOutput::Text)]
     pub(crate) output: WhyOutput,

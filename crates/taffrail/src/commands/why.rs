@@ -12,11 +12,14 @@ use crate::say;
 /// Asks once. That there is no value is a failure, so that scripts can tell.
 pub(crate) async fn run(args: &WhyArgs) -> Result<(), Failure> {
     let path = path(args)?;
-    let server = Remote::new(&args.server, None, None)?;
+    let server = Remote::new(&args.ask.server, None, None)?;
     let answer = server.ask(Method::GET, &path, "application/json", Vec::new()).await;
     let (status, body) = answer.map_err(Failure::unavailable)?;
     let answer: Value = serde_json::from_slice(&body).map_err(|error| {
-        Failure::unavailable(format!("{} answered no JSON: {error}; is it Taffrail?", args.server))
+        Failure::unavailable(format!(
+            "{} answered no JSON: {error}; is it Taffrail?",
+            args.ask.server
+        ))
     })?;
     if !status.is_success() {
         let reason = answer["error"]["message"].as_str().or(answer["message"].as_str());
@@ -94,13 +97,14 @@ fn text(answer: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::AskArgs;
 
     fn asked(subject: WhySubject, name: &str, metric: Option<&str>) -> Result<String, String> {
         let args = WhyArgs {
             subject,
             name: name.to_owned(),
             metric: metric.map(str::to_owned),
-            server: String::new(),
+            ask: AskArgs { server: String::new() },
             output: WhyOutput::Text,
         };
         path(&args).map_err(|failure| failure.message)
