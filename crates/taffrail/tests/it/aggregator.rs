@@ -156,13 +156,13 @@ async fn kubectl_top_works_through_the_aggregator() {
         cluster.until(first, "top nodes", full);
         let services = cluster.run(first, "get apiservices");
         assert!(services.contains("kube-system/taffrail"), "{services}");
-        the_certificate_was_injected(&cluster);
+        let port = the_certificate_was_injected(&cluster);
         for program in &programs {
             tables_are_right(&cluster, program);
             others_are_refused(&cluster, program);
         }
         stored_metrics_are_served(&cluster, first);
-        the_port_itself_refuses(&cluster);
+        the_port_itself_refuses(&cluster, &port);
         // The server goes: so does the group, and kubectl is told.
         let Aggregated { ref served, .. } = cluster;
         served.kill();
@@ -175,7 +175,7 @@ async fn kubectl_top_works_through_the_aggregator() {
     .unwrap();
 }
 
-fn the_certificate_was_injected(cluster: &Aggregated) {
+fn the_certificate_was_injected(cluster: &Aggregated) -> Direct {
     let words = "get --raw /apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
     let service: Value = serde_json::from_str(&cluster.run(&programs()[0], words)).unwrap();
     assert_eq!(service["spec"]["insecureSkipTLSVerify"], false);
@@ -185,6 +185,7 @@ fn the_certificate_was_injected(cluster: &Aggregated) {
     let port = Direct::trusting(&cluster.secure, bundle);
     let (status, _) = port.get("/readyz", &[]);
     assert_eq!(status, 200);
+    port
 }
 
 fn tables_are_right(cluster: &Aggregated, program: &PathBuf) {
@@ -244,8 +245,7 @@ fn stored_metrics_are_served(cluster: &Aggregated, program: &PathBuf) {
 }
 
 /// Straight at the secure port, where no API server stands before it.
-fn the_port_itself_refuses(cluster: &Aggregated) {
-    let port = Direct::believing(&cluster.secure);
+fn the_port_itself_refuses(cluster: &Aggregated, port: &Direct) {
     let path = "/apis/metrics.k8s.io/v1beta1/pods";
     let forged = [("x-remote-user", "sim-admin"), ("x-remote-group", "system:masters")];
     let (status, body) = port.get(path, &forged);
