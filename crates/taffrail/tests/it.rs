@@ -19,6 +19,8 @@ mod history;
 mod killed;
 #[path = "it/manifests.rs"]
 mod manifests;
+#[path = "it/people.rs"]
+mod people;
 #[path = "it/promql.rs"]
 mod promql;
 #[path = "it/replicas.rs"]

@@ -7,7 +7,7 @@ use pipeline::Clock;
 
 use super::measure::Measured;
 use crate::adapters::{LetIn, Provider};
-use crate::cli::LoginChoice;
+use crate::cli::{LoginChoice, is_loopback};
 use crate::config::{Config, OidcConfig};
 use crate::exit::Failure;
 use crate::remote;
@@ -33,7 +33,10 @@ pub(super) fn people(
             LoginChoice::All => Login::All,
         },
         read_only: wanted.read_only,
-        server: connection.map(|one| Arc::new(LetIn(one.clone())) as Arc<dyn ApiServer>),
+        server: connection.map(|one| {
+            let alone = is_loopback(config.listen.ip());
+            Arc::new(LetIn { connection: one.clone(), alone }) as Arc<dyn ApiServer>
+        }),
         oidc: wanted.oidc.as_ref().map(|oidc| provider(oidc, clock)).transpose()?,
     })
 }

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::served::Served;
 
 /// A simulated cluster that is served until the test drops it, and a kubeconfig for it.
-struct Cluster {
+pub(crate) struct Cluster {
     kubeconfig: tempfile::NamedTempFile,
     text: String,
     token: String,
@@ -25,7 +25,7 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    async fn with(faults: &str, certificates: Certificates) -> Self {
+    pub(crate) async fn with(faults: &str, certificates: Certificates) -> Self {
         let clock = Clock::system();
         let world = WorldConfig {
             nodes: 3,
@@ -42,6 +42,11 @@ impl Cluster {
         std::fs::write(kubeconfig.path(), &text).unwrap();
         let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
         Self { kubeconfig, text, token, url, task }
+    }
+
+    /// What measures it, as a flag.
+    pub(crate) fn source(&self) -> String {
+        format!("--source=kubernetes.summary_api:?auth={}", self.kubeconfig.path().display())
     }
 
     async fn doctor(&self, options: &str, words: &[&str]) -> Output {
@@ -288,8 +293,7 @@ async fn sinks_and_disk_are_tried_and_sent_nothing() {
 #[tokio::test]
 async fn a_running_server_diagnoses_itself() {
     let cluster = Cluster::with("node-2=403", Certificates::Signed).await;
-    let path = cluster.kubeconfig.path().display();
-    let source = format!("--source=kubernetes.summary_api:?auth={path}");
+    let source = cluster.source();
     let asked = spawn_blocking(move || {
         let served = Served::start(&["serve", &source, "--no-history"]);
         let prefix = "/api/taffrail/v1";

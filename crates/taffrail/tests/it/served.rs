@@ -35,10 +35,14 @@ impl Served {
     pub(crate) fn through(starter: &[&str], words: &[&str]) -> Self {
         let program = [env!("CARGO_BIN_EXE_taffrail")];
         let line: Vec<&str> = starter.iter().chain(&program).chain(words).copied().collect();
+        let unless = |flag: &str, usual: &str| {
+            let said = words.iter().any(|word| word.starts_with(flag));
+            (!said).then(|| format!("{flag}{usual}"))
+        };
         let mut child = Command::new(line[0])
             .args(&line[1..])
-            .arg("--listen=127.0.0.1:0")
-            .args((!words.iter().any(|word| word.starts_with("--log="))).then_some("--log=off"))
+            .args(unless("--listen=", "127.0.0.1:0"))
+            .args(unless("--log=", "off"))
             .env_clear()
             .env("HOME", "/nonexistent")
             .stdout(Stdio::piped())
