@@ -36,8 +36,6 @@ const PYTHON: &[(&str, &str)] = &[
     ("opentelemetry/proto", "opentelemetry-proto==1.45.2"),
     ("grpc", "grpcio==1.85.1"),
     ("aiosmtpd", "aiosmtpd==1.4.6"),
-    // Snappy, as remote write has it.
-    ("cramjam", "cramjam==2.14.0"),
 ];
 
 /// (what is looked for in npm's folder, the package that brings it)
