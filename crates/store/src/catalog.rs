@@ -90,7 +90,7 @@ impl Index {
 
     fn remove(&mut self, id: u32, labels: &Labels) {
         self.all.remove(id);
-        for (name, value) in labels.pairs() {
+        for (name, value) in &**labels.pairs() {
             if let Some((_, values)) = self.names.iter_mut().find(|(known, _)| known == name)
                 && values.get_mut(value).is_some_and(|postings| postings.remove(id))
             {

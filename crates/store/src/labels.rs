@@ -19,7 +19,7 @@ const MAX_LABELS: usize = 64;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Labels {
     kind: EntityKind,
-    pairs: Box<[(Arc<str>, Arc<str>)]>,
+    pairs: Arc<[(Arc<str>, Arc<str>)]>,
 }
 
 impl Labels {
@@ -28,7 +28,7 @@ impl Labels {
         pairs.retain(|(_, value)| !value.is_empty());
         pairs.sort_unstable();
         pairs.dedup_by(|right, left| right.0 == left.0);
-        Self { kind, pairs: pairs.into_boxed_slice() }
+        Self { kind, pairs: pairs.into() }
     }
 
     /// Of a row's entity: `namespace`, `pod`, `container`, `node`, `workload` and
@@ -83,18 +83,18 @@ impl Labels {
     }
 
     /// Every (name, value), sorted by name, to be shared.
-    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+    pub fn pairs(&self) -> &Arc<[(Arc<str>, Arc<str>)]> {
         &self.pairs
     }
 
     pub(crate) fn pairs_mut(&mut self) -> &mut [(Arc<str>, Arc<str>)] {
-        &mut self.pairs
+        Arc::make_mut(&mut self.pairs)
     }
 
     pub(crate) fn hash64(&self) -> u64 {
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         self.kind.hash(&mut hasher);
-        for (name, value) in &self.pairs {
+        for (name, value) in &*self.pairs {
             name.hash(&mut hasher);
             value.hash(&mut hasher);
         }
@@ -149,7 +149,7 @@ impl Labels {
             };
             pairs.push((name, value));
         }
-        Ok(Self { kind, pairs: pairs.into_boxed_slice() })
+        Ok(Self { kind, pairs: pairs.into() })
     }
 }
 

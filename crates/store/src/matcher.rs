@@ -37,6 +37,13 @@ impl Matcher {
 
     /// `name =~ pattern`; the pattern must match the whole value.
     pub fn matches(name: &str, pattern: &str) -> Result<Self, Error> {
+        // Patterns that dashboards are full of need no expression.
+        if pattern == ".+" {
+            return Ok(Self::not_equal(name, ""));
+        }
+        if pattern.chars().all(|c| c.is_ascii_alphanumeric() || "_-:/|".contains(c)) {
+            return Ok(Self::one_of(name, pattern.split('|')));
+        }
         Ok(Self { name: name.into(), test: Test::Match(Box::new(compile(pattern)?)) })
     }
 
@@ -95,6 +102,10 @@ mod tests {
         assert!(!matcher.accepts("web-0") && !matcher.accepts(""));
         assert!(Matcher::not_matches("pod", "x.*").unwrap().accepts(""));
         assert!(Matcher::matches("pod", "(").is_err());
+        let some = Matcher::matches("pod", ".+").unwrap();
+        assert!(some.accepts("web\n") && !some.accepts(""));
+        let either = Matcher::matches("pod", "web|db|").unwrap();
+        assert!(either.accepts("db") && either.accepts("") && !either.accepts("we"));
     }
 
     #[test]

@@ -152,6 +152,21 @@ impl Merge {
         merge
     }
 
+    /// The parts that an entity is in.
+    fn parts_of(&self, kind: usize, entity: usize) -> impl Iterator<Item = &Part> {
+        let (id, kind) = (self.ids[kind][entity], self.kinds[kind].kind);
+        let holds = move |part: &&Part| {
+            part.index.kind(kind).is_some_and(|(_, index)| index.position(id).is_some())
+        };
+        self.parts.iter().filter(holds)
+    }
+
+    /// Whether an entity is in more than one window, as far as the parts tell.
+    fn is_lasting(&self, kind: usize, entity: usize) -> bool {
+        let windows = |part: &Part| if part.block.meta.compacted { 2 } else { 1 };
+        self.parts.len() == 1 || self.parts_of(kind, entity).map(windows).sum::<usize>() > 1
+    }
+
     fn turn_to(&mut self, kind: usize, metric: usize) {
         if self.at == Some((kind, metric)) {
             return;
@@ -175,6 +190,12 @@ impl Source for Merge {
 
     fn kinds(&self) -> &[KindPlan] {
         &self.kinds
+    }
+
+    fn ticks_of_an_entity(&self, kind: usize) -> usize {
+        let entities = self.kinds[kind].entities.len();
+        let ticks = (0..entities).flat_map(|entity| self.parts_of(kind, entity));
+        ticks.map(|part| part.ticks.len()).sum::<usize>().div_ceil(entities.max(1))
     }
 
     fn series(
@@ -216,13 +237,16 @@ pub(crate) fn bucket_of(time: i64, resolution: i64) -> i64 {
     time.div_euclid(resolution) * resolution
 }
 
-/// A merge in buckets: for every metric its min, max, sum and count.
+/// A merge in buckets: for every metric its min, max, sum and count. Entities that came and went
+/// within one window are left out: their buckets would be more than their values.
 pub(crate) struct Rollup<'a> {
     raw: &'a mut Merge,
     ticks: Vec<i64>,
     /// Bucket of each raw tick.
     buckets: Vec<u32>,
     kinds: Vec<KindPlan>,
+    /// By kind: its place in the merge, and those of its entities.
+    places: Vec<(usize, Vec<usize>)>,
     scratch: Points,
 }
 
@@ -233,20 +257,23 @@ impl<'a> Rollup<'a> {
         let mut ticks = times.clone();
         ticks.dedup();
         let buckets = positions(&times, &ticks);
-        let kinds = raw
-            .kinds
-            .iter()
-            .map(|plan| KindPlan {
+        let (mut kinds, mut places) = (Vec::new(), Vec::new());
+        for (at, plan) in raw.kinds.iter().enumerate() {
+            let lasting: Vec<usize> =
+                (0..plan.entities.len()).filter(|entity| raw.is_lasting(at, *entity)).collect();
+            if lasting.is_empty() {
+                continue;
+            }
+            let bucketed =
+                |metric: &MetricDef| Aggregate::BUCKET.map(|aggregate| metric.bucket(aggregate));
+            kinds.push(KindPlan {
                 kind: plan.kind,
-                entities: plan.entities.clone(),
-                metrics: plan
-                    .metrics
-                    .iter()
-                    .flat_map(|metric| Aggregate::BUCKET.map(|one| metric.bucket(one)))
-                    .collect(),
-            })
-            .collect();
-        Self { raw, ticks, buckets, kinds, scratch: Points::default() }
+                entities: lasting.iter().map(|at| Arc::clone(&plan.entities[*at])).collect(),
+                metrics: plan.metrics.iter().flat_map(bucketed).collect(),
+            });
+            places.push((at, lasting));
+        }
+        Self { raw, ticks, buckets, kinds, places, scratch: Points::default() }
     }
 
     /// Whether a bucket holds at least `ticks` ticks on average.
@@ -272,8 +299,10 @@ impl Source for Rollup<'_> {
         out: &mut Points,
     ) -> Result<(), Error> {
         let def = &self.kinds[kind].metrics[metric];
+        let (raw_kind, entities) = &self.places[kind];
+        let raw_metric = metric / Aggregate::BUCKET.len();
         self.scratch.clear();
-        self.raw.series(kind, metric / Aggregate::BUCKET.len(), entity, &mut self.scratch)?;
+        self.raw.series(*raw_kind, raw_metric, entities[entity], &mut self.scratch)?;
         let bucket = |at: usize| self.buckets[self.scratch.ticks[at] as usize];
         let mut start = 0;
         while start < self.scratch.ticks.len() {

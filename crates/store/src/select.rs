@@ -160,10 +160,45 @@ struct Placed {
     cursors: Vec<Vec<Cursor>>,
 }
 
-/// An entity and, per part that has it, its position there.
+/// Where wanted entities are: catalog number, part, position there.
+#[derive(Default)]
+pub(crate) struct Targets(Vec<(u32, u32, u32)>);
+
+impl Targets {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn add(&mut self, id: u32, part: usize, position: usize) {
+        if let (Ok(part), Ok(position)) = (u32::try_from(part), u32::try_from(position)) {
+            self.0.push((id, part, position));
+        }
+    }
+
+    /// Entity by entity, with their places in one list.
+    pub(crate) fn by_entity(
+        mut self,
+        labels: impl Fn(u32) -> Option<Arc<Labels>>,
+    ) -> (Vec<Target>, Vec<(u32, u32)>) {
+        self.0.sort_unstable();
+        let places = self.0.iter().map(|(_, part, position)| (*part, *position)).collect();
+        let mut targets = Vec::new();
+        let mut start = 0;
+        for group in self.0.chunk_by(|left, right| left.0 == right.0) {
+            let at = start..start + group.len();
+            start = at.end;
+            if let Some(labels) = labels(group[0].0) {
+                targets.push(Target { labels, at });
+            }
+        }
+        (targets, places)
+    }
+}
+
+/// An entity and where in the list of places its own are.
 pub(crate) struct Target {
-    pub(crate) labels: Arc<Labels>,
-    pub(crate) at: Vec<(u32, u32)>,
+    labels: Arc<Labels>,
+    at: Range<usize>,
 }
 
 /// The answer: an iterator over entities in the order of their labels. Entities without any
@@ -175,6 +210,8 @@ pub struct Selection {
     resolution: Option<i64>,
     parts: Vec<Placed>,
     targets: std::vec::IntoIter<Target>,
+    /// Part and position, entity by entity.
+    places: Vec<(u32, u32)>,
     damage: Vec<Damage>,
 }
 
@@ -185,7 +222,7 @@ impl Selection {
         (from, to): (i64, i64),
         resolution: Option<i64>,
         parts: Vec<Part>,
-        targets: Vec<Target>,
+        (targets, places): (Vec<Target>, Vec<(u32, u32)>),
     ) -> Self {
         let mut times = Vec::new();
         let wanted: Vec<Range<usize>> = parts
@@ -211,10 +248,11 @@ impl Selection {
             resolution,
             parts: Vec::with_capacity(parts.len()),
             targets: targets.into_iter(),
+            places,
             damage: Vec::new(),
         };
         for (part, range) in parts.into_iter().zip(wanted) {
-            let placed: Vec<i64> = part.ticks()[range.clone()]
+            let within: Vec<i64> = part.ticks()[range.clone()]
                 .iter()
                 .map(|time| resolution.map_or(*time, |step| bucket_of(*time, step)))
                 .collect();
@@ -223,7 +261,7 @@ impl Selection {
             selection.parts.push(Placed {
                 part,
                 wanted: bound(range.start)..bound(range.end),
-                places: positions(&placed, &times),
+                places: positions(&within, &times),
                 cursors,
             });
         }
@@ -292,9 +330,16 @@ impl Selection {
         &self.damage
     }
 
+    /// Puts the entities in the order of their labels.
+    pub(crate) fn order(&mut self) {
+        let mut targets: Vec<Target> = std::mem::take(&mut self.targets).collect();
+        targets.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
+        self.targets = targets.into_iter();
+    }
+
     fn read(&mut self, target: &Target) -> Slice {
         let (mut start, mut end) = (usize::MAX, 0);
-        for (part, _) in &target.at {
+        for (part, _) in &self.places[target.at.clone()] {
             let places = &self.parts[*part as usize].places;
             start = start.min(places.first().map_or(usize::MAX, |place| *place as usize));
             end = end.max(places.last().map_or(0, |place| *place as usize + 1));
@@ -304,7 +349,7 @@ impl Selection {
         let columns = (0..self.columns.len())
             .map(|column| {
                 let mut fill = Fill::new(buckets, start, end - start);
-                for (part, position) in &target.at {
+                for (part, position) in &self.places[target.at.clone()] {
                     self.parts[*part as usize].read(
                         self.kind,
                         &self.columns[column].name,

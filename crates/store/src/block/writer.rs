@@ -32,6 +32,11 @@ pub(crate) trait Source {
     /// What there is.
     fn kinds(&self) -> &[KindPlan];
 
+    /// At about how many ticks an entity of a kind has values.
+    fn ticks_of_an_entity(&self, _kind: usize) -> usize {
+        self.ticks().len()
+    }
+
     /// Fills `out` with the values of one series; asked metric by metric, entities in order.
     fn series(
         &mut self,
@@ -125,7 +130,9 @@ fn write_kind(
 ) -> Result<(), Error> {
     let plan = &source.kinds()[at];
     let (entities, metrics) = (plan.entities.len(), plan.metrics.clone());
-    let group = (TARGET_VALUES / stretch as usize).clamp(1, MAX_GROUP);
+    // Of entities that come and go more fit into a chunk.
+    let length = source.ticks_of_an_entity(at).min(stretch as usize).max(1);
+    let group = (TARGET_VALUES / length).clamp(1, MAX_GROUP);
     index.push(wire::kind_code(plan.kind));
     wire::put_len(index, entities);
     wire::put_len(index, group);

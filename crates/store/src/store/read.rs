@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::merge::bucket_of;
 use crate::options::millis;
-use crate::select::{HeadSeries, Part, Target};
+use crate::select::{HeadSeries, Part, Targets};
 use crate::window::Window;
 use crate::{Labels, Matcher, Query, Selection, Values};
 
@@ -34,6 +34,23 @@ impl Store {
     /// their indexes: values are read entity by entity as the selection is iterated. The cost is
     /// known before: `entities().len() × times().len() × columns().len()`.
     pub fn select(&self, query: &Query<'_>) -> Result<Selection, Error> {
+        let mut selection = self.select_unordered(query)?;
+        selection.order();
+        Ok(selection)
+    }
+
+    /// As [`Self::select`], with the entities in an order that stays the same, but is no other.
+    pub fn select_unordered(&self, query: &Query<'_>) -> Result<Selection, Error> {
+        self.selection(query, true)
+    }
+
+    /// The entities that have any of the columns in files that overlap the range, and the times
+    /// of those. Nothing can be read from the answer.
+    pub fn select_entities(&self, query: &Query<'_>) -> Result<Selection, Error> {
+        self.selection(query, false)
+    }
+
+    fn selection(&self, query: &Query<'_>, values: bool) -> Result<Selection, Error> {
         let range = (query.from.millis(), query.to.millis());
         let resolution = query.step.and_then(|step| self.rollup(millis(step)));
         loop {
@@ -41,11 +58,11 @@ impl Store {
             let catalog = self.catalog();
             let shared = self.shared();
             let blocks = overlapping(&shared, range, resolution);
-            if blocks.iter().any(|block| block.loaded().is_none()) {
+            if blocks.iter().any(|wanted| wanted.block.loaded().is_none()) {
                 // A block came between the two locks.
                 continue;
             }
-            return Ok(plan(query, range, resolution, &blocks, &shared, &catalog));
+            return Ok(plan(query, range, resolution, &blocks, (&*shared, &*catalog), values));
         }
     }
 
@@ -150,7 +167,7 @@ impl Store {
     fn present(&self, range: (i64, i64)) -> RoaringBitmap {
         let shared = self.shared();
         let mut ids = RoaringBitmap::new();
-        for block in overlapping(&shared, range, None) {
+        for Wanted { block, .. } in overlapping(&shared, range, None) {
             if let Some(index) = block.loaded() {
                 ids |= index.ids();
             }
@@ -190,21 +207,33 @@ fn overlaps(block: &Block, (from, to): (i64, i64)) -> bool {
     block.meta.first <= to && block.meta.last.saturating_add(block.meta.resolution) >= from
 }
 
-/// The blocks to read for a resolution: a day's rollup instead of its raw block where there is
-/// one.
-fn overlapping(shared: &Shared, range: (i64, i64), resolution: Option<i64>) -> Vec<Arc<Block>> {
-    let rolled: BTreeSet<i64> = shared
+/// A block to read.
+struct Wanted {
+    block: Arc<Block>,
+    /// For the raw block of a day: its rollup, which has most entities.
+    rollup: Option<Arc<Block>>,
+}
+
+/// The blocks to read for a resolution: of a day that has a rollup, that and what it leaves out.
+fn overlapping(shared: &Shared, range: (i64, i64), resolution: Option<i64>) -> Vec<Wanted> {
+    let day = |block: &Block| bucket_of(block.meta.first, DAY_MS);
+    let rolled: BTreeMap<i64, &Arc<Block>> = shared
         .blocks
         .iter()
         .filter(|block| resolution == Some(block.meta.resolution))
-        .map(|block| bucket_of(block.meta.first, DAY_MS))
+        .map(|block| (day(block), block))
         .collect();
-    let wanted = |block: &&Arc<Block>| {
-        let rolled = block.meta.compacted && rolled.contains(&bucket_of(block.meta.first, DAY_MS));
-        let own = if rolled { resolution.unwrap_or(0) } else { 0 };
-        block.meta.resolution == own && overlaps(block, range)
+    let blocks = shared.blocks.iter().filter(|block| overlaps(block, range));
+    let wanted = |block: &Arc<Block>| {
+        let raw = block.meta.resolution == 0;
+        let rollup = rolled.get(&day(block)).filter(|_| raw && block.meta.compacted);
+        let wanted = raw || resolution == Some(block.meta.resolution);
+        wanted.then(|| Wanted {
+            block: Arc::clone(block),
+            rollup: rollup.map(|rollup| Arc::clone(rollup)),
+        })
     };
-    shared.blocks.iter().filter(wanted).cloned().collect()
+    blocks.filter_map(wanted).collect()
 }
 
 fn windows(shared: &Shared, (from, to): (i64, i64)) -> impl Iterator<Item = &Window> {
@@ -219,12 +248,12 @@ fn in_range(window: &Window, (from, to): (i64, i64)) -> bool {
 
 fn all_columns(
     kind: EntityKind,
-    blocks: &[Arc<Block>],
+    blocks: &[Wanted],
     shared: &Shared,
     range: (i64, i64),
 ) -> Vec<Arc<str>> {
     let mut names = BTreeSet::new();
-    for index in blocks.iter().filter_map(|block| block.loaded()) {
+    for index in blocks.iter().filter_map(|wanted| wanted.block.loaded()) {
         if let Some((_, part)) = index.kind(kind) {
             names.extend(part.metrics.iter().map(|metric| Arc::clone(&metric.name)));
         }
@@ -243,9 +272,9 @@ fn plan(
     query: &Query<'_>,
     range: (i64, i64),
     resolution: Option<i64>,
-    blocks: &[Arc<Block>],
-    shared: &Shared,
-    catalog: &Catalog,
+    blocks: &[Wanted],
+    (shared, catalog): (&Shared, &Catalog),
+    values: bool,
 ) -> Selection {
     // Whole buckets, so that their aggregates do not depend on where a query begins.
     let range = match resolution {
@@ -258,50 +287,62 @@ fn plan(
     } else {
         query.columns.iter().map(|name| Arc::from(*name)).collect()
     };
-    let mut targets: BTreeMap<u32, Vec<(u32, u32)>> = BTreeMap::new();
     let mut parts = Vec::new();
-    let mut found = |part: usize, id: u32, position: usize| {
-        let (part, position) = (u32::try_from(part), u32::try_from(position));
-        if let (Ok(part), Ok(position)) = (part, position) {
-            targets.entry(id).or_default().push((part, position));
-        }
-    };
-    for block in blocks {
+    let mut targets = Targets::default();
+    for Wanted { block, rollup } in blocks {
         let Some(index) = block.loaded() else { continue };
-        if let Some((_, part)) = index.kind(query.kind) {
+        let rolled = rollup.as_ref().and_then(|rollup| rollup.loaded()?.kind(query.kind));
+        let left_out = |id: u32| rolled.is_none_or(|(_, rolled)| rolled.position(id).is_none());
+        let before = targets.len();
+        if let Some((_, part)) = index.kind(query.kind)
+            && part.metrics.iter().any(|metric| columns.contains(&metric.name))
+        {
             if ids.len() * 16 < part.ids.len() as u64 {
                 let known = ids.iter().filter_map(|id| Some((id, part.position(id)?)));
-                known.for_each(|(id, position)| found(parts.len(), id, position));
+                let known = known.filter(|(id, _)| left_out(*id));
+                known.for_each(|(id, position)| targets.add(id, parts.len(), position));
             } else {
                 let held = part.ids.iter().enumerate().filter(|(_, id)| ids.contains(**id));
-                held.for_each(|(position, id)| found(parts.len(), *id, position));
+                let held = held.filter(|(_, id)| left_out(**id));
+                held.for_each(|(position, id)| targets.add(*id, parts.len(), position));
             }
         }
-        parts.push(Part::Block { block: Arc::clone(block), index: Arc::clone(index) });
+        if rolled.is_none() || targets.len() > before {
+            parts.push(Part::Block { block: Arc::clone(block), index: Arc::clone(index) });
+        }
     }
     for window in shared.sealed.iter().filter(|window| in_range(window, range)) {
-        for (slot, id) in window.kinds[query.kind.index()].ids.iter().enumerate() {
-            if ids.contains(*id) {
-                found(parts.len(), *id, slot);
+        if holds(window, query.kind, &columns) {
+            for (slot, id) in window.kinds[query.kind.index()].ids.iter().enumerate() {
+                if ids.contains(*id) {
+                    targets.add(*id, parts.len(), slot);
+                }
             }
         }
         parts.push(Part::Window { window: Arc::clone(window) });
     }
     if in_range(&shared.head, range) {
-        let part = parts.len();
+        let (head, part) = (&shared.head, parts.len());
         let mut position = 0;
-        let copied = copy_head(&shared.head, query.kind, &ids, &columns, |id| {
-            found(part, id, position);
+        let each = |id| {
+            targets.add(id, part, position);
             position += 1;
-        });
-        parts.push(copied);
+        };
+        let mut series = Vec::new();
+        if holds(head, query.kind, &columns) {
+            series = copy_head(head, query.kind, &ids, &columns, values, each);
+        }
+        parts.push(Part::Head { ticks: head.ticks.clone(), series });
     }
-    let mut targets: Vec<Target> = targets
-        .into_iter()
-        .filter_map(|(id, at)| Some(Target { labels: Arc::clone(catalog.labels(id)?), at }))
-        .collect();
-    targets.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
-    Selection::new(query.kind, columns, range, resolution, parts, targets)
+    let labels = |id: u32| catalog.labels(id).map(Arc::clone);
+    Selection::new(query.kind, columns, range, resolution, parts, targets.by_entity(labels))
+}
+
+/// Whether any entity of the kind has any of the columns in a window.
+fn holds(window: &Window, kind: EntityKind, columns: &[Arc<str>]) -> bool {
+    let name = |metric: u16| window.metrics.get(usize::from(metric)).map(|def| &def.name);
+    let wanted = |metric: u16| name(metric).is_some_and(|name| columns.contains(name));
+    window.kinds[kind.index()].columns.iter().any(|column| wanted(column.metric))
 }
 
 /// Copies the wanted series out of the head, so that it can go on growing. Calls `each` with the
@@ -311,8 +352,9 @@ fn copy_head(
     kind: EntityKind,
     ids: &RoaringBitmap,
     columns: &[Arc<str>],
+    values: bool,
     mut each: impl FnMut(u32),
-) -> Part {
+) -> Vec<Vec<Vec<HeadSeries>>> {
     let part = &head.kinds[kind.index()];
     let wanted: Vec<Vec<_>> = columns
         .iter()
@@ -326,6 +368,10 @@ fn copy_head(
         .collect();
     let mut series = Vec::new();
     for (slot, id) in part.ids.iter().enumerate().filter(|(_, id)| ids.contains(**id)) {
+        each(*id);
+        if !values {
+            continue;
+        }
         let copy = wanted
             .iter()
             .map(|columns| {
@@ -339,7 +385,6 @@ fn copy_head(
             })
             .collect();
         series.push(copy);
-        each(*id);
     }
-    Part::Head { ticks: head.ticks.clone(), series }
+    series
 }

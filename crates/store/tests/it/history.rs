@@ -11,7 +11,7 @@ use crate::support::{
 
 const STEP: i64 = 300;
 
-/// Three days at five minutes, two pods, a gap, a counter, a gauge and floats.
+/// Days at five minutes, two pods, one that runs for a quarter of an hour, a gap, a counter, a gauge and floats.
 fn fill(store: &Store, days: i64) {
     let mut random = Random(7);
     let mut feed = Feed::default();
@@ -29,6 +29,9 @@ fn fill(store: &Store, days: i64) {
         if tick % 50 < 10 {
             points.remove(1);
         }
+        if (30..34).contains(&(tick % 288)) {
+            points.push(("work-0", "n1", Metric::Known(MEMORY), Value::Int(4096 * tick)));
+        }
         store.append(&feed.batch(now, &points), at(now)).unwrap();
         store.maintain(at(now)).unwrap();
     }
@@ -44,7 +47,7 @@ fn days_are_compacted_and_answer_the_same() {
     let store = open(&disk, settings(), DAY).unwrap();
     fill(&store, 2);
     let before = content(&store);
-    assert_eq!(before.len(), 3);
+    assert_eq!(before.len(), 4);
     let end = DAY + 2 * 86_400 + 3600;
     store.flush(at(end)).unwrap();
     store.compact(at(end)).unwrap();
@@ -55,6 +58,8 @@ fn days_are_compacted_and_answer_the_same() {
         .flat_map(|day| [format!("d{day:06}.blk"), format!("d{day:06}-3600s.blk")])
         .collect();
     assert_eq!(names, expected);
+    let series: Vec<u64> = summary.blocks.iter().map(|block| block.series).collect();
+    assert_eq!(series, [4, 12, 4, 12], "the rollups are of the three that last");
     assert_eq!(content(&store), before);
     drop(store);
     disk.power_cycle();
