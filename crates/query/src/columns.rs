@@ -39,7 +39,7 @@ pub struct EntityColumns {
 pub struct EntityRow {
     /// Label names and values as they are stored (`namespace`, `pod`, `container`, `node`, …),
     /// sorted by name.
-    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    pub labels: Arc<[(Arc<str>, Arc<str>)]>,
     /// Where in the times its columns begin.
     pub start: usize,
     /// A column per metric that was asked for, NaN where there is no value; may be empty.

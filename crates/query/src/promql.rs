@@ -26,6 +26,7 @@ mod rank;
 mod scan;
 mod select;
 mod selector;
+mod spans;
 mod union;
 mod value;
 

@@ -3,7 +3,7 @@
 //!
 //! Knows no store: [`Columns`] hands out values, [`StateHistory`] records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::columns::{Columns, ColumnsAsked, EntityRow};
@@ -96,11 +96,14 @@ impl Views {
         };
         let read = self.columns.read(&asked)?;
         let state = self.state.read();
+        let words = shape::Words::new(view);
+        // Two pods may mount one claim; else what is stored differs, and so do the series.
+        found.begin(view.family != table::Family::Volumes);
         for row in read.rows {
             if request.samples && row.columns.first().is_none_or(Vec::is_empty) {
                 continue;
             }
-            let Some(labels) = shape::labels(view, &row.labels, &state) else { continue };
+            let Some(labels) = shape::labels(view, &words, &row.labels, &state) else { continue };
             let wanted = |matcher: &&Matcher| matcher.is_match(labels.get(matcher.name()));
             if !plan.late.iter().all(wanted) {
                 continue;
@@ -125,6 +128,7 @@ impl Views {
         let state = self.state.read();
         let mut gathered = Gathered::new(family, request.matchers, &times);
         gathered.fill(&state, (request.start, request.end));
+        found.begin(true);
         for (labels, values) in gathered.series {
             let timestamps = Column::Shared(Arc::clone(&times));
             found.put(SeriesView { labels, timestamps, values: Column::Owned(values) })?;
@@ -154,6 +158,7 @@ impl Views {
         let answer =
             query.range(self, (*first, *last, step), &options, &|| false).map_err(failed)?;
         let AnswerValue::Matrix(series) = answer.value else { return Ok(()) };
+        found.begin(true);
         for one in series {
             let labels = one.labels.with(METRIC_NAME, name);
             let wanted = |matcher: &Matcher| matcher.is_match(labels.get(matcher.name()));
@@ -211,7 +216,10 @@ impl Database for Views {
 /// Series that were found so far, each labels once.
 struct Found<'a> {
     series: Vec<SeriesView<'a>>,
-    places: HashMap<Labels, usize, foldhash::fast::RandomState>,
+    /// Labels of series found before; only looked at where labels may repeat.
+    known: HashSet<Labels, foldhash::fast::RandomState>,
+    /// Whether what is found next differs from all that is known, and from each other.
+    distinct: bool,
     samples: usize,
     max_series: usize,
     max_samples: usize,
@@ -220,13 +228,21 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new(request: &SelectRequest<'_>) -> Self {
         let (max_series, max_samples) = (request.max_series, request.max_samples);
-        let places = HashMap::default();
-        Self { series: Vec::new(), places, samples: 0, max_series, max_samples }
+        let known = HashSet::default();
+        Self { series: Vec::new(), known, distinct: true, samples: 0, max_series, max_samples }
+    }
+
+    /// Before the series of one source; `distinct` when no two of them have the same labels.
+    fn begin(&mut self, distinct: bool) {
+        self.distinct = distinct && self.series.is_empty();
+        if !self.distinct && self.known.is_empty() {
+            self.known = self.series.iter().map(|series| series.labels.clone()).collect();
+        }
     }
 
     /// Takes a series; of two with the same labels (a claim that two pods mount) the first.
     fn put(&mut self, series: SeriesView<'a>) -> Result<(), SelectError> {
-        if self.places.contains_key(&series.labels) {
+        if !self.distinct && !self.known.insert(series.labels.clone()) {
             return Ok(());
         }
         if self.series.len() >= self.max_series {
@@ -236,7 +252,6 @@ impl<'a> Found<'a> {
         if self.samples > self.max_samples {
             return Err(SelectError::TooMany { what: "samples", limit: self.max_samples });
         }
-        self.places.insert(series.labels.clone(), self.series.len());
         self.series.push(series);
         Ok(())
     }

@@ -1,11 +1,18 @@
 //! Aggregations: series of one group become one, step by step in the series' order.
 
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
 use super::eval::Evaluator;
 use super::expr::{Aggregate, AggregateOp};
 use super::labels::{LabelMap, is_label_name};
 use super::rank::Ranking;
 use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
-use super::{Labels, QueryError};
+use super::{Labels, METRIC_NAME, QueryError};
+
+type LabelPair = (Arc<str>, Arc<str>);
 
 /// Evaluates an aggregation.
 pub(super) fn eval(
@@ -33,7 +40,12 @@ pub(super) fn eval(
                 op => ranked(evaluator, node, op == AggregateOp::Topk, &parameter, inner, steps)?,
             }
         }
-        (op, None) => reduced(evaluator, node, op, &inner, steps)?,
+        (op, None) => {
+            // A group's labels are no other group's.
+            let mut series = reduced(evaluator, node, op, &inner, steps)?;
+            series.retain(Series::has_samples);
+            return Ok(Value::Vector(series));
+        }
     };
     Ok(Value::Vector(distinct(series, SameLabels::Join)?))
 }
@@ -46,16 +58,43 @@ struct Group {
 
 fn groups(node: &Aggregate, series: &[Series]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    let mut places: LabelMap<usize> = LabelMap::default();
+    let state = foldhash::fast::RandomState::default();
+    let mut places: HashTable<usize> = HashTable::new();
     for (index, one) in series.iter().enumerate() {
-        let labels = group_labels(node, &one.labels);
-        let place = *places.entry(labels.clone()).or_insert_with(|| {
-            groups.push(Group { labels, members: Vec::new() });
-            groups.len() - 1
-        });
-        groups[place].members.push(index);
+        let hash = hash_of(&state, kept(node, &one.labels));
+        let same = |place: &usize| groups[*place].labels.pairs().iter().eq(kept(node, &one.labels));
+        if let Some(place) = places.find(hash, same) {
+            groups[*place].members.push(index);
+            continue;
+        }
+        let rehash = |place: &usize| hash_of(&state, groups[*place].labels.pairs().iter());
+        places.insert_unique(hash, groups.len(), rehash);
+        groups.push(Group { labels: group_labels(node, &one.labels), members: vec![index] });
     }
     groups
+}
+
+/// The labels by which a series is grouped, without making a list of them.
+fn kept<'l>(node: &Aggregate, labels: &'l Labels) -> impl Iterator<Item = &'l LabelPair> {
+    let listed = |name: &str| node.labels.iter().any(|listed| **listed == *name);
+    let (without, mut left) = (node.without, labels.pairs());
+    if !without && node.labels.is_empty() {
+        left = &[];
+    }
+    left.iter().filter(
+        move |(name, _)| {
+            if without { **name != *METRIC_NAME && !listed(name) } else { listed(name) }
+        },
+    )
+}
+
+fn hash_of<'l>(
+    state: &foldhash::fast::RandomState,
+    pairs: impl Iterator<Item = &'l LabelPair>,
+) -> u64 {
+    let mut hasher = state.build_hasher();
+    pairs.for_each(|pair| pair.hash(&mut hasher));
+    hasher.finish()
 }
 
 fn group_labels(node: &Aggregate, labels: &Labels) -> Labels {
@@ -73,46 +112,93 @@ fn reduced(
     evaluator.budget.make(groups.len(), steps.count)?;
     let mut out = Vec::with_capacity(groups.len());
     for group in groups {
-        let mut cells = vec![Cell::default(); steps.count];
-        for member in &group.members {
-            for (cell, value) in cells.iter_mut().zip(&series[*member].values) {
-                if present(*value) {
-                    cell.add(op, *value);
-                }
-            }
-        }
-        let values = cells.iter().map(|cell| cell.result(op)).collect();
+        let members = group.members.iter().map(|member| &*series[*member].values);
+        let values = reduce(op, members, steps.count);
         out.push(Series { labels: group.labels, values });
     }
     Ok(out)
 }
 
-/// What one group has collected at one step.
+/// What one group's columns become.
+fn reduce<'v>(op: AggregateOp, members: impl Iterator<Item = &'v [f64]>, count: usize) -> Vec<f64> {
+    let same = |value: f64| value;
+    match op {
+        AggregateOp::Sum => fold(members, count, same, |sum, value| sum + value),
+        AggregateOp::Count => fold(members, count, |_| 1.0, |sum, _| sum + 1.0),
+        AggregateOp::Group => fold(members, count, |_| 1.0, |one, _| one),
+        AggregateOp::Max => {
+            fold(
+                members,
+                count,
+                same,
+                |max, value| {
+                    if max < value || max.is_nan() { value } else { max }
+                },
+            )
+        }
+        AggregateOp::Min => {
+            fold(
+                members,
+                count,
+                same,
+                |min, value| {
+                    if min > value || min.is_nan() { value } else { min }
+                },
+            )
+        }
+        _ => {
+            let mut cells = vec![Cell::default(); count];
+            for values in members {
+                for (cell, value) in cells.iter_mut().zip(values) {
+                    if present(*value) {
+                        cell.add(op, *value);
+                    }
+                }
+            }
+            cells.iter().map(|cell| cell.result(op)).collect()
+        }
+    }
+}
+
+/// Step by step: `first` of the first value there is, then `next` of what there is and the next.
+fn fold<'v>(
+    members: impl Iterator<Item = &'v [f64]>,
+    count: usize,
+    first: impl Fn(f64) -> f64,
+    next: impl Fn(f64, f64) -> f64,
+) -> Vec<f64> {
+    let mut folded = vec![ABSENT; count];
+    for values in members {
+        for (folded, value) in folded.iter_mut().zip(values) {
+            let more = if present(*folded) { next(*folded, *value) } else { first(*value) };
+            *folded = if present(*value) { more } else { *folded };
+        }
+    }
+    folded
+}
+
+/// What one group has collected at one step, for operators that need more than one number.
 #[derive(Debug, Clone, Copy, Default)]
 struct Cell {
     count: f64,
-    value: f64,
     mean: f64,
+    /// Sum of the squares of differences to the mean.
+    squares: f64,
 }
 
 impl Cell {
     fn add(&mut self, op: AggregateOp, value: f64) {
         self.count += 1.0;
         if self.count <= 1.0 {
-            let deviates = matches!(op, AggregateOp::Stddev | AggregateOp::Stdvar);
-            self.value = if deviates { 0.0 } else { value };
             self.mean = value;
             return;
         }
         match op {
-            AggregateOp::Sum => self.value += value,
             AggregateOp::Avg => self.average(value),
-            AggregateOp::Max if self.value < value || self.value.is_nan() => self.value = value,
-            AggregateOp::Min if self.value > value || self.value.is_nan() => self.value = value,
             AggregateOp::Stddev | AggregateOp::Stdvar => {
                 let delta = value - self.mean;
                 self.mean += delta / self.count;
-                self.value += delta * (value - self.mean);
+                self.squares += delta * (value - self.mean);
             }
             _ => {}
         }
@@ -134,12 +220,9 @@ impl Cell {
             return ABSENT;
         }
         match op {
-            AggregateOp::Avg => self.mean,
-            AggregateOp::Count => self.count,
-            AggregateOp::Group => 1.0,
-            AggregateOp::Stdvar => self.value / self.count,
-            AggregateOp::Stddev => (self.value / self.count).sqrt(),
-            _ => self.value,
+            AggregateOp::Stdvar => self.squares / self.count,
+            AggregateOp::Stddev => (self.squares / self.count).sqrt(),
+            _ => self.mean,
         }
     }
 }

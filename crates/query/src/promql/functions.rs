@@ -12,7 +12,7 @@ use super::eval::Evaluator;
 use super::expr::{Expr, ValueKind};
 use super::selector::{self, Window};
 use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
-use super::{Labels, QueryError};
+use super::{Labels, METRIC_NAME, MatchOp, Matcher, QueryError};
 
 /// Computes one value from one window and the scalar arguments at that step.
 type Over = fn(&Window<'_>, &[f64]) -> Option<f64>;
@@ -277,9 +277,10 @@ fn over(
     evaluator.budget.make(ranges.series.len(), steps.count)?;
     let mut out = Vec::with_capacity(ranges.series.len());
     let mut scalars = vec![0.0; columns.len()];
+    let mut spans = ranges.spans(steps);
     for (index, view) in ranges.series.iter().enumerate() {
         let mut values = vec![ABSENT; steps.count];
-        ranges.windows(index, steps, |step, window| {
+        ranges.windows(index, steps, &mut spans, |step, window| {
             if window.values.is_empty() {
                 return Ok(());
             }
@@ -296,6 +297,16 @@ fn over(
         let named = matches!(body, Body::OverNamed(_));
         let labels = if named { view.labels.clone() } else { view.labels.without_name() };
         out.push(Series { labels, values });
+    }
+    let one_name = |matcher: &Matcher| {
+        matcher.name() == METRIC_NAME
+            && matcher.op() == MatchOp::Equal
+            && !matcher.value().is_empty()
+    };
+    if ranges.matchers.iter().any(one_name) {
+        // Without a name that all have in common, labels differ as before.
+        out.retain(Series::has_samples);
+        return Ok(Value::Vector(out));
     }
     Ok(Value::Vector(distinct(out, SameLabels::Refuse)?))
 }

@@ -25,27 +25,72 @@ pub struct Matcher {
     name: Box<str>,
     value: Box<str>,
     op: MatchOp,
-    regex: Option<Regex>,
+    test: Test,
+}
+
+/// What a value is held against. Patterns that dashboards are full of need no expression.
+#[derive(Debug, Clone)]
+enum Test {
+    /// The right side as written.
+    Literal,
+    /// `.*`; whether that takes line breaks.
+    Anything {
+        lines: bool,
+    },
+    /// `.+`; whether that takes line breaks.
+    Something {
+        lines: bool,
+    },
+    /// `a|b|c`
+    OneOf(Box<[Box<str>]>),
+    Pattern(Regex),
+}
+
+impl Test {
+    /// The pattern without an expression, if it needs none.
+    fn simple(pattern: &str, lines: bool) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-:/|".contains(c);
+        match pattern {
+            ".*" => Some(Self::Anything { lines }),
+            ".+" => Some(Self::Something { lines }),
+            _ if pattern.chars().all(plain) => {
+                Some(Self::OneOf(pattern.split('|').map(Into::into).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    fn takes(&self, literal: &str, value: &str) -> bool {
+        match self {
+            Self::Literal => *literal == *value,
+            Self::Anything { lines } => *lines || !value.contains('\n'),
+            Self::Something { lines } => !value.is_empty() && (*lines || !value.contains('\n')),
+            Self::OneOf(values) => values.iter().any(|one| **one == *value),
+            Self::Pattern(regex) => regex.is_match(value),
+        }
+    }
 }
 
 impl Matcher {
     /// `name="value"`.
     pub fn equal(name: &str, value: &str) -> Self {
-        Self { name: name.into(), value: value.into(), op: MatchOp::Equal, regex: None }
+        Self { name: name.into(), value: value.into(), op: MatchOp::Equal, test: Test::Literal }
     }
 
     /// A condition of any kind; a pattern must fit `limits`.
     pub fn new(op: MatchOp, name: &str, value: &str, limits: &Limits) -> Result<Self, QueryError> {
-        let regex = match op {
-            MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Matches | MatchOp::MatchesNot => {
+        let test = match (op, Test::simple(value, true)) {
+            (MatchOp::Equal | MatchOp::NotEqual, _) => Test::Literal,
+            (_, Some(simple)) => simple,
+            (_, None) => {
                 let built = RegexBuilder::new(&format!("^(?s:{value})$"))
                     .size_limit(limits.regex_bytes)
                     .build();
-                Some(built.map_err(|error| QueryError::BadRequest(error.to_string()))?)
+                let bad = |error: regex::Error| QueryError::BadRequest(error.to_string());
+                Test::Pattern(built.map_err(bad)?)
             }
         };
-        Ok(Self { name: name.into(), value: value.into(), op, regex })
+        Ok(Self { name: name.into(), value: value.into(), op, test })
     }
 
     /// The same condition on the label `name`.
@@ -59,10 +104,15 @@ impl Matcher {
         let (op, regex) = match &matcher.op {
             Theirs::Equal => (MatchOp::Equal, None),
             Theirs::NotEqual => (MatchOp::NotEqual, None),
-            Theirs::Re(regex) => (MatchOp::Matches, Some(regex.clone())),
-            Theirs::NotRe(regex) => (MatchOp::MatchesNot, Some(regex.clone())),
+            Theirs::Re(regex) => (MatchOp::Matches, Some(regex)),
+            Theirs::NotRe(regex) => (MatchOp::MatchesNot, Some(regex)),
         };
-        Self { name: matcher.name.as_str().into(), value: matcher.value.as_str().into(), op, regex }
+        let pattern = |regex: &Regex| {
+            // Their `.` takes no line breaks.
+            Test::simple(&matcher.value, false).unwrap_or_else(|| Test::Pattern(regex.clone()))
+        };
+        let test = regex.map_or(Test::Literal, pattern);
+        Self { name: matcher.name.as_str().into(), value: matcher.value.as_str().into(), op, test }
     }
 
     /// The label that is looked at.
@@ -82,10 +132,7 @@ impl Matcher {
 
     /// True if a label of this value passes; an absent label has the empty value.
     pub fn is_match(&self, value: &str) -> bool {
-        let found = match &self.regex {
-            Some(regex) => regex.is_match(value),
-            None => *self.value == *value,
-        };
+        let found = self.test.takes(&self.value, value);
         found == matches!(self.op, MatchOp::Equal | MatchOp::Matches)
     }
 }
@@ -99,5 +146,22 @@ impl fmt::Display for Matcher {
             MatchOp::MatchesNot => "!~",
         };
         write!(f, "{}{op}{:?}", self.name, self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn simple_patterns_are_what_their_expressions_say() {
+        for pattern in [".*", ".+", "", "a", "a|b-c|d_1", "|a", "x:y/z", "a.c", "a|.*"] {
+            let matcher =
+                Matcher::new(MatchOp::Matches, "name", pattern, &Limits::default()).unwrap();
+            let regex = Regex::new(&format!("^(?s:{pattern})$")).unwrap();
+            for value in ["", "a", "b-c", "d_1", "x:y/z", "abc", "a\nb", "\n", "|"] {
+                assert_eq!(matcher.is_match(value), regex.is_match(value), "{pattern} {value:?}");
+            }
+        }
     }
 }

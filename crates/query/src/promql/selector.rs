@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::eval::Evaluator;
 use super::expr::{Expr, Selector, Subquery};
+use super::spans::Spans;
 use super::value::{ABSENT, Series, Steps, present};
 use super::{
     Column, Matcher, QueryError, RangeSeries, SelectRequest, SeriesView, budget, is_stale,
@@ -45,7 +46,7 @@ pub(super) fn instant(
     of: &Selector,
     steps: Steps,
 ) -> Result<Vec<Series>, QueryError> {
-    newest(evaluator, of, steps, |_, value| value)
+    newest(evaluator, of, steps, None)
 }
 
 /// The timestamp of the newest sample of each series at each step, seconds.
@@ -54,14 +55,14 @@ pub(super) fn timestamps(
     of: &Selector,
     steps: Steps,
 ) -> Result<Vec<Series>, QueryError> {
-    newest(evaluator, of, steps, |timestamp, _| timestamp as f64 / 1000.0)
+    newest(evaluator, of, steps, Some(|timestamp| timestamp as f64 / 1000.0))
 }
 
 fn newest(
     evaluator: &Evaluator<'_>,
     of: &Selector,
     steps: Steps,
-    take: impl Fn(i64, f64) -> f64,
+    take: Option<fn(i64) -> f64>,
 ) -> Result<Vec<Series>, QueryError> {
     let fixed = evaluator.fixed(of.time);
     let times = match fixed {
@@ -72,22 +73,22 @@ fn newest(
     let views =
         select(evaluator, &of.matchers, times.start.saturating_sub(lookback), times.last())?;
     evaluator.budget.make(views.len(), steps.count)?;
+    let mut spans = Spans::new(times, lookback, false);
     let mut all = Vec::with_capacity(views.len());
     for view in views {
+        let samples = &*view.values;
         let mut values = Vec::with_capacity(steps.count);
-        let mut next = 0;
-        for time in times.iter() {
-            let later = view.timestamps.get(next..).unwrap_or(&[]);
-            next += later.iter().take_while(|timestamp| **timestamp <= time).count();
-            let newest = next.checked_sub(1).map(|at| (view.timestamps[at], view.values[at]));
-            values.push(match newest {
-                Some((timestamp, value))
-                    if timestamp >= time.saturating_sub(lookback) && !is_stale(value) =>
-                {
-                    take(timestamp, value)
+        values.extend(spans.of(&view.timestamps).map(|span| match samples.get(span) {
+            Some([.., newest]) if !is_stale(*newest) => *newest,
+            _ => ABSENT,
+        }));
+        if let Some(take) = take {
+            let newest = spans.of(&view.timestamps).map(|span| view.timestamps[span].last());
+            for (value, timestamp) in values.iter_mut().zip(newest) {
+                if let Some(timestamp) = timestamp.filter(|_| present(*value)) {
+                    *value = take(*timestamp);
                 }
-                _ => ABSENT,
-            });
+            }
         }
         if fixed.is_some() {
             values.resize(steps.count, values.first().copied().unwrap_or(ABSENT));
@@ -134,30 +135,28 @@ pub(super) fn ranges<'a>(
 }
 
 impl RangeVector<'_> {
+    /// Where the windows of `steps` fall within the series' samples.
+    pub(super) fn spans(&self, steps: Steps) -> Spans {
+        Spans::new(Steps { count: steps.count, ..self.ends }, self.range, self.fixed)
+    }
+
     /// Calls `each` for every step with the window of series `index` at that step.
     pub(super) fn windows(
         &self,
         index: usize,
         steps: Steps,
+        spans: &mut Spans,
         mut each: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let view = &self.series[index];
         let (timestamps, values) = (&*view.timestamps, &*view.values);
         let may_reset = values.windows(2).any(|pair| pair[1] < pair[0]);
-        let (mut from, mut to) = (0, 0);
-        for step in 0..steps.count {
+        for (step, span) in spans.of(&view.timestamps).enumerate() {
             let end = if self.fixed { self.ends.start } else { self.ends.at(step) };
-            let start = end.saturating_sub(self.range);
-            while timestamps.get(to).is_some_and(|timestamp| *timestamp <= end) {
-                to += 1;
-            }
-            while from < to && timestamps[from] < start {
-                from += 1;
-            }
             let window = Window {
-                timestamps: &timestamps[from..to],
-                values: &values[from..to],
-                start,
+                timestamps: &timestamps[span.clone()],
+                values: &values[span],
+                start: end.saturating_sub(self.range),
                 end,
                 now: steps.at(step),
                 may_reset,
@@ -175,10 +174,11 @@ pub(super) fn raw(
     steps: Steps,
 ) -> Result<Vec<RangeSeries>, QueryError> {
     let ranges = ranges(evaluator, expr, steps)?;
+    let mut spans = ranges.spans(steps);
     let mut all = Vec::with_capacity(ranges.series.len());
     for (index, view) in ranges.series.iter().enumerate() {
         let mut samples = Vec::new();
-        ranges.windows(index, steps, |_, window| {
+        ranges.windows(index, steps, &mut spans, |_, window| {
             let pairs = window.timestamps.iter().copied().zip(window.values.iter().copied());
             samples.extend(pairs);
             Ok(())

@@ -30,10 +30,20 @@ impl Select for Union {
             };
             let found = part.select(&left).map_err(|error| whole(error, request))?;
             all.warnings.extend(found.warnings);
+            if found.series.is_empty() {
+                continue;
+            }
+            if all.series.is_empty() {
+                samples = found.series.iter().map(|series| series.timestamps.len()).sum();
+                all.series = found.series;
+                continue;
+            }
+            if seen.is_empty() {
+                seen = all.series.iter().map(|series| series.labels.clone()).collect();
+            }
             for series in found.series {
-                if all.series.is_empty() || !seen.contains(&series.labels) {
+                if seen.insert(series.labels.clone()) {
                     samples += series.timestamps.len();
-                    seen.insert(series.labels.clone());
                     all.series.push(series);
                 }
             }

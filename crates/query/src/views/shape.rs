@@ -89,30 +89,70 @@ fn place(view: &View, name: &str) -> Place {
     }
 }
 
+/// What is the same in the labels of all series of a view, to be shared by them.
+pub(super) struct Words {
+    /// The metric's name and labels that every series has.
+    fixed: Vec<(Arc<str>, Arc<str>)>,
+    id: Arc<str>,
+    root: Arc<str>,
+    node: Arc<str>,
+    namespace: Arc<str>,
+    claim: Arc<str>,
+    instance: Arc<str>,
+    device: Arc<str>,
+    mountpoint: Arc<str>,
+    image: Arc<str>,
+}
+
+impl Words {
+    pub(super) fn new(view: &View) -> Self {
+        let mut fixed = vec![(METRIC_NAME.into(), Arc::clone(&view.name))];
+        let same = view.extra.iter().chain(view.family.fixed());
+        fixed.extend(same.map(|(name, value)| ((*name).into(), (*value).into())));
+        Self {
+            fixed,
+            id: "id".into(),
+            root: "/".into(),
+            node: "node".into(),
+            namespace: "namespace".into(),
+            claim: "persistentvolumeclaim".into(),
+            instance: "instance".into(),
+            device: "device".into(),
+            mountpoint: "mountpoint".into(),
+            image: "image".into(),
+        }
+    }
+}
+
 /// The labels of a row's series; `None` when it has no series of this view.
 pub(super) fn labels(
     view: &View,
+    words: &Words,
     stored: &[(Arc<str>, Arc<str>)],
     state: &State,
 ) -> Option<Labels> {
     let value = |name: &str| stored.iter().find(|(known, _)| **known == *name).map(|(_, v)| v);
     let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(stored.len() + 6);
-    pairs.push((METRIC_NAME.into(), Arc::clone(&view.name)));
-    for (name, value) in view.extra.iter().chain(view.family.fixed()) {
-        pairs.push(((*name).into(), (*value).into()));
-    }
+    pairs.extend(words.fixed.iter().cloned());
+    let mut put = |name: &Arc<str>, value: &Arc<str>| {
+        pairs.push((Arc::clone(name), Arc::clone(value)));
+    };
     match (view.family, view.kind) {
         (Family::Cadvisor, EntityKind::SystemContainer) => {
-            pairs.push(("id".into(), format!("/{}", value("container")?).into()));
-            pairs.extend(value("node").map(|node| ("node".into(), Arc::clone(node))));
+            put(&words.id, &format!("/{}", value("container")?).into());
+            if let Some(node) = value("node") {
+                put(&words.node, node);
+            }
         }
         (Family::Volumes, _) => {
             let (namespace, pod, volume) = (value("namespace")?, value("pod")?, value("volume")?);
             let pod = state.pod(namespace, pod)?;
             let claim = pod.claims.iter().find(|(name, _)| **name == **volume)?;
-            pairs.push(("namespace".into(), Arc::clone(namespace)));
-            pairs.push(("persistentvolumeclaim".into(), (&*claim.1).into()));
-            pairs.extend(value("node").map(|node| ("node".into(), Arc::clone(node))));
+            put(&words.namespace, namespace);
+            put(&words.claim, &(&*claim.1).into());
+            if let Some(node) = value("node") {
+                put(&words.node, node);
+            }
         }
         (Family::NodeExporter, _) => {
             let node = value("node")?;
@@ -120,28 +160,33 @@ pub(super) fn labels(
             if value("container").is_some() || value("pod").is_some() {
                 return None;
             }
-            pairs.push(("instance".into(), Arc::clone(node)));
-            pairs.push(("node".into(), Arc::clone(node)));
+            put(&words.instance, node);
+            put(&words.node, node);
             if view.kind != EntityKind::Node {
                 let device = value("device")?;
-                pairs.push(("device".into(), Arc::clone(device)));
+                put(&words.device, device);
                 if view.kind == EntityKind::Filesystem {
-                    pairs.push(("mountpoint".into(), Arc::clone(device)));
+                    put(&words.mountpoint, device);
                 }
             }
         }
         (Family::Cadvisor, _) => {
-            pairs.extend(stored.iter().cloned());
+            for (name, value) in stored {
+                put(name, value);
+            }
             match (value("pod"), value("container")) {
                 (Some(pod), Some(container)) if view.kind == EntityKind::Container => {
-                    let image = image(state, value("namespace")?, pod, container);
-                    pairs.push(("image".into(), image));
+                    put(&words.image, &image(state, value("namespace")?, pod, container));
                 }
-                (None, None) => pairs.push(("id".into(), "/".into())),
+                (None, None) => put(&words.id, &words.root),
                 _ => {}
             }
         }
-        (Family::Resource | Family::Rule | Family::Own, _) => pairs.extend(stored.iter().cloned()),
+        (Family::Resource | Family::Rule | Family::Own, _) => {
+            for (name, value) in stored {
+                put(name, value);
+            }
+        }
     }
     pairs.sort_unstable();
     pairs.dedup_by(|right, left| right.0 == left.0);

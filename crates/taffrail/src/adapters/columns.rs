@@ -8,9 +8,6 @@ use query::promql::{MatchOp, Matcher, SelectError};
 use query::{Columns, ColumnsAsked, EntityColumns, EntityRow, Window};
 use store::{Labels, Query, Store, Values};
 
-/// A name that no metric has: selects times and labels without values.
-const NO_METRIC: &str = "-";
-
 /// What is kept on disk, and what is too new to be there.
 pub(crate) struct StoredColumns {
     store: Option<Arc<Store>>,
@@ -39,20 +36,24 @@ impl StoredColumns {
     fn stored(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
         let Some(store) = &self.store else { return Ok(EntityColumns::default()) };
         let matchers = asked.matchers.iter().map(matcher).collect::<Result<Vec<_>, _>>()?;
-        let columns = if asked.values { asked.columns } else { &[NO_METRIC] };
         let query = Query {
             kind: asked.kind,
             matchers: &matchers,
-            columns,
+            columns: asked.columns,
             from: Timestamp::from_millis(asked.start),
             to: Timestamp::from_millis(asked.end),
             step: None,
         };
-        let selection = store.select(&query).map_err(failed)?;
+        let selection = if asked.values {
+            store.select_unordered(&query)
+        } else {
+            store.select_entities(&query)
+        };
+        let selection = selection.map_err(failed)?;
         let times = Arc::clone(selection.times());
         if !asked.values {
             let row = |labels: &Arc<Labels>| EntityRow {
-                labels: labels.pairs().to_vec(),
+                labels: Arc::clone(labels.pairs()),
                 start: 0,
                 columns: Vec::new(),
             };
@@ -64,7 +65,7 @@ impl StoredColumns {
             return Err(SelectError::TooMany { what: "samples", limit: asked.max_values });
         }
         let rows = selection.map(|slice| EntityRow {
-            labels: slice.labels.pairs().to_vec(),
+            labels: Arc::clone(slice.labels.pairs()),
             start: slice.start,
             columns: slice.columns.into_iter().map(raw).collect(),
         });
@@ -115,7 +116,7 @@ impl Columns for StoredColumns {
 }
 
 /// Labels of an entity, sorted by name.
-type Pairs = Vec<(Arc<str>, Arc<str>)>;
+type Pairs = Arc<[(Arc<str>, Arc<str>)]>;
 
 /// Rows that grow by the values of newer batches.
 struct Tail<'a> {
@@ -130,7 +131,8 @@ struct Tail<'a> {
 
 impl<'a> Tail<'a> {
     fn new(asked: &'a ColumnsAsked<'a>, rows: Vec<EntityRow>, known: usize, newer: usize) -> Self {
-        let places = rows.iter().enumerate().map(|(at, row)| (row.labels.clone(), at)).collect();
+        let places =
+            rows.iter().enumerate().map(|(at, row)| (Arc::clone(&row.labels), at)).collect();
         Self { asked, rows, places, known, newer }
     }
 
@@ -160,13 +162,13 @@ impl<'a> Tail<'a> {
         }
     }
 
-    fn place(&mut self, labels: &[(Arc<str>, Arc<str>)]) -> usize {
+    fn place(&mut self, labels: &Pairs) -> usize {
         if let Some(place) = self.places.get(labels) {
             return *place;
         }
-        self.places.insert(labels.to_vec(), self.rows.len());
+        self.places.insert(Arc::clone(labels), self.rows.len());
         self.rows.push(EntityRow {
-            labels: labels.to_vec(),
+            labels: Arc::clone(labels),
             start: self.known,
             columns: self.asked.columns.iter().map(|_| Vec::new()).collect(),
         });

@@ -31,9 +31,10 @@ pub(super) fn absent_over_time(
     let ranges = selector::ranges(evaluator, arg, steps)?;
     evaluator.budget.make(1, steps.count)?;
     let mut seen = vec![false; steps.count];
+    let mut spans = ranges.spans(steps);
     for index in 0..ranges.series.len() {
         evaluator.budget.work(steps.count)?;
-        ranges.windows(index, steps, |step, window| {
+        ranges.windows(index, steps, &mut spans, |step, window| {
             seen[step] |= !window.values.is_empty();
             Ok(())
         })?;
