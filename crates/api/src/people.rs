@@ -14,12 +14,12 @@ mod sessions;
 mod sight;
 pub(crate) mod upstream;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::kubernetes::{Answered, User};
 
@@ -102,7 +102,7 @@ pub(crate) struct People {
     pub(crate) sessions: Sessions,
     pub(crate) oidc: Option<oidc::Oidc>,
     /// Of whoever runs the process, where that is a person.
-    own: OnceCell<Option<Arc<Session>>>,
+    own: OnceLock<Option<Arc<Session>>>,
     sign_ins: Semaphore,
 }
 
@@ -114,20 +114,15 @@ impl People {
             server: parts.server,
             sessions: Sessions::default(),
             oidc: parts.oidc.map(oidc::Oidc::new),
-            own: OnceCell::new(),
+            own: OnceLock::new(),
             sign_ins: Semaphore::new(MAX_SIGN_INS),
         }
     }
 
     /// The session of whoever runs the process; it never ends.
-    pub(crate) async fn own(&self) -> Option<Arc<Session>> {
-        let made = self.own.get_or_init(|| async {
-            let person = self.server.as_ref()?.own()?;
-            // Who that is, is only shown: what they may do, the API server decides each time.
-            let user = login::who(&*person).await.unwrap_or_default();
-            Some(Session::own(person, user))
-        });
-        made.await.clone()
+    pub(crate) fn own(&self) -> Option<Arc<Session>> {
+        let made = self.own.get_or_init(|| Some(Session::own(self.server.as_ref()?.own()?)));
+        made.clone()
     }
 
     /// Checks `credentials` and opens a session; its secret.

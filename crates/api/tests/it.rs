@@ -9,6 +9,7 @@ mod it {
     mod intake;
     pub(crate) mod kept;
     pub(crate) mod kubernetes;
+    mod people;
     pub(crate) mod prometheus;
     pub(crate) mod recorded;
     pub(crate) mod self_metrics;

@@ -70,7 +70,7 @@ pub(super) async fn act(
         // A dry run changes nothing, and may be repeated.
         let done = if dry { work.await } else { session.deeds.once(&headers, work).await };
         if !dry {
-            let (user, done) = (&session.user.name, done.is_ok());
+            let (user, done) = (session.user().await.name, done.is_ok());
             tracing::info!(user, action, path = place.path(), done, "a person acts");
         }
         Ok(Json(done?).into_response())

@@ -47,7 +47,8 @@ pub(super) async fn apply(
         let (dry, work) = (told.dry_run, put(&state, &session, told));
         let done = if dry { work.await } else { session.deeds.once(&headers, work).await };
         if !dry {
-            tracing::info!(user = session.user.name, done = done.is_ok(), "a person applies");
+            let user = session.user().await.name;
+            tracing::info!(user, done = done.is_ok(), "a person applies");
         }
         Ok(Json(done?).into_response())
     };

@@ -61,7 +61,8 @@ pub(super) async fn drain(
         if !session.deeds.first(&headers)? {
             return Err(Refusal::new(StatusCode::CONFLICT, "this drain was begun already", ""));
         }
-        tracing::info!(user = session.user.name, node = name, "a person drains a node");
+        let user = session.user().await.name;
+        tracing::info!(user, node = name, "a person drains a node");
         let (lines, told_lines) = mpsc::channel(MAX_LINES);
         let stopping = state.stopping.clone();
         let work = Drain { session, node, told, lines };

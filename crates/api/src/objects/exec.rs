@@ -87,7 +87,8 @@ pub(super) async fn exec(
                 response.headers_mut().insert(name, value.clone());
             }
         }
-        tracing::info!(user = session.user.name, path = pod.path(), "a person opens a terminal");
+        let user = session.user().await.name;
+        tracing::info!(user, path = pod.path(), "a person opens a terminal");
         let ends = (hyper::upgrade::on(&mut request), hyper::upgrade::on(&mut upstream));
         let stopping = state.stopping.clone();
         tokio::spawn(async move {

@@ -134,7 +134,7 @@ async fn recognise(
     let found = match signed_in {
         Some(session) => Some(session),
         None if closed(state) => None,
-        None => state.people.own().await,
+        None => state.people.own(),
     };
     Ok(found.map(|session| (session, Proof::Ambient)))
 }

@@ -128,13 +128,17 @@ async fn describe(state: &ApiState, session: Option<&Arc<Session>>) -> Value {
             namespaces = json!(sight.namespaces);
         }
     }
+    let user = match session {
+        Some(session) => Some(session.user().await),
+        None => None,
+    };
     json!({
         "login": people.login != super::Login::Off,
         "ways": ways,
         "readOnly": people.read_only,
         "cluster": people.server.is_some(),
-        "user": session.map(|session| json!({
-            "name": session.user.name, "groups": session.user.groups,
+        "user": session.zip(user).map(|(session, user)| json!({
+            "name": user.name, "groups": user.groups,
             "own": session.own, "ends": session.ends(),
         })),
         "csrf": session.map(|session| &session.csrf),
@@ -168,7 +172,8 @@ pub(crate) async fn sign_in(
     };
     match state.people.sign_in(credentials, state.now()).await {
         Ok((secret, session)) => {
-            tracing::info!(user = session.user.name, "signed in");
+            let user = session.user().await.name;
+            tracing::info!(user, "signed in");
             let mut response = Json(describe(&state, Some(&session)).await).into_response();
             set_session(&mut response, &secret, &path);
             response

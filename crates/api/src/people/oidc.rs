@@ -346,7 +346,8 @@ pub(crate) async fn callback(
     };
     match finished {
         Ok((secret, session)) => {
-            tracing::info!(user = session.user.name, "signed in at the identity provider");
+            let user = session.user().await.name;
+            tracing::info!(user, "signed in at the identity provider");
             let mut response = see(&format!("{}{}", pending.path, pending.page));
             login::set_session(&mut response, &secret, &pending.path);
             if let Some(cookie) = cookie::set(OIDC, "", &pending.path, 0, "Lax") {

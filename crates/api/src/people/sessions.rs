@@ -12,8 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use model::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::timeout;
 
+use super::login;
 use super::sight::{self, Sight};
 use super::{Person, Refusal};
 use crate::ApiState;
@@ -27,6 +29,8 @@ const MAX_SESSIONS: usize = 1000;
 const IDLE: Duration = Duration::from_hours(2);
 /// How long a session lasts.
 pub(super) const LONGEST: Duration = Duration::from_hours(12);
+/// How long whoever asks waits for who they are.
+const WHO_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long what somebody may see is believed.
 const SIGHT_BELIEVED: Duration = Duration::from_mins(1);
 /// How long a bearer token is believed without asking again.
@@ -35,7 +39,8 @@ const TOKEN_BELIEVED: Duration = Duration::from_mins(1);
 /// Somebody who signed in.
 pub(crate) struct Session {
     pub(crate) person: Arc<dyn Person>,
-    pub(crate) user: User,
+    /// Who the API server says it is, once that was asked.
+    user: OnceCell<User>,
     /// What a request that changes something has to bring beside the cookie.
     pub(crate) csrf: String,
     /// Of whoever runs the process.
@@ -54,15 +59,22 @@ pub(crate) struct Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("user", &self.user.name).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("user", &self.user.get().map(|user| &user.name))
+            .finish_non_exhaustive()
     }
 }
 
 impl Session {
-    fn new(person: Arc<dyn Person>, user: User, ends: Timestamp, now: Timestamp) -> Arc<Self> {
+    fn new(
+        person: Arc<dyn Person>,
+        user: Option<User>,
+        ends: Timestamp,
+        now: Timestamp,
+    ) -> Arc<Self> {
         Arc::new(Self {
             person,
-            user,
+            user: OnceCell::new_with(user),
             csrf: secret().unwrap_or_default(),
             own: false,
             ends,
@@ -75,9 +87,9 @@ impl Session {
     }
 
     /// Of whoever runs the process.
-    pub(super) fn own(person: Arc<dyn Person>, user: User) -> Arc<Self> {
+    pub(super) fn own(person: Arc<dyn Person>) -> Arc<Self> {
         let never = Timestamp::from_nanos(i64::MAX);
-        let mut session = Self::new(person, user, never, Timestamp::from_millis(0));
+        let mut session = Self::new(person, None, never, Timestamp::from_millis(0));
         if let Some(session) = Arc::get_mut(&mut session) {
             session.own = true;
         }
@@ -93,6 +105,16 @@ impl Session {
     /// When it ends at the latest.
     pub(crate) fn ends(&self) -> Option<i64> {
         (!self.own).then(|| self.ends.millis())
+    }
+
+    /// Who it is; nobody while the API server does not say. Only for showing: what they may do,
+    /// the API server decides each time.
+    pub(crate) async fn user(&self) -> User {
+        let asked = self.user.get_or_try_init(|| login::who(&*self.person));
+        match timeout(WHO_TIMEOUT, asked).await {
+            Ok(Ok(user)) => user.clone(),
+            Ok(Err(_)) | Err(_) => User::default(),
+        }
     }
 
     /// What the person may see, asked again after a minute.
@@ -130,7 +152,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<(String, Arc<Session>), Refusal> {
         let secret = secret().ok_or_else(no_randomness)?;
-        let session = Session::new(person, user, now.plus(LONGEST), now);
+        let session = Session::new(person, Some(user), now.plus(LONGEST), now);
         if session.csrf.is_empty() {
             return Err(no_randomness());
         }
@@ -146,7 +168,7 @@ impl Sessions {
         user: User,
         now: Timestamp,
     ) -> Arc<Session> {
-        let session = Session::new(person, user, now.plus(TOKEN_BELIEVED), now);
+        let session = Session::new(person, Some(user), now.plus(TOKEN_BELIEVED), now);
         self.keep(token, &session, now);
         session
     }
