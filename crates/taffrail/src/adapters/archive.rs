@@ -15,18 +15,15 @@ const MAX_VALUES: u64 = 200_000_000;
 /// What the store keeps.
 pub(crate) struct StoredArchive(pub(crate) Arc<Store>);
 
-/// A name that no metric has: selects times without values.
-const NO_METRIC: &str = "-";
-
 impl Archive for StoredArchive {
     fn reach(&self) -> Option<(Timestamp, Timestamp)> {
         self.0.reach()
     }
 
     fn ticks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<i64>, ArchiveError> {
-        let (kind, columns) = (EntityKind::Cluster, &[NO_METRIC][..]);
-        let query = Query { kind, matchers: &[], columns, from, to, step: None };
-        Ok(self.0.select(&query).map_err(failed)?.times().to_vec())
+        let kind = EntityKind::Cluster;
+        let query = Query { kind, matchers: &[], columns: &[], from, to, step: None };
+        Ok(self.0.select_entities(&query).map_err(failed)?.times().to_vec())
     }
 
     fn resolution(&self, step: Duration) -> Option<Duration> {
@@ -66,10 +63,9 @@ impl Archive for StoredArchive {
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<Arc<Entity>>, ArchiveError> {
         let conditions = matches.iter().map(matcher).collect::<Result<Vec<_>, _>>()?;
-        let columns = [NO_METRIC];
         let conditions = &conditions[..];
-        let query = Query { kind, matchers: conditions, columns: &columns, from, to, step: None };
-        let selection = self.0.select(&query).map_err(failed)?;
+        let query = Query { kind, matchers: conditions, columns: &[], from, to, step: None };
+        let selection = self.0.select_entities(&query).map_err(failed)?;
         let mut registry = Registry::default();
         let mut known = BTreeSet::new();
         let mut found = Vec::with_capacity(selection.entities().len());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use metrics::counter;
 use model::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipeline::Clock;
 use query::promql::{Database, Options, Union};
 use rules::{Alert, AlertBoard, Change, ChangeKind, GroupRun, Journal, Setting, Silences};
@@ -259,7 +260,7 @@ fn told(alert: &Alert, url: &str) -> model::Alert {
         value: alert.value,
         started: time(alert.fired_at.or(Some(alert.active_at))),
         ended: time(alert.resolved_at),
-        link: link(url, &alert.id()),
+        link: link(url, alert.name()),
     }
 }
 
@@ -273,15 +274,17 @@ fn ended(change: &Change, url: &str) -> model::Alert {
         value: change.value.unwrap_or(f64::NAN),
         started: Timestamp::from_millis(change.at),
         ended: Timestamp::from_millis(change.at),
-        link: link(url, &change.id),
+        link: link(url, change.label("alertname")),
     }
 }
 
-fn link(url: &str, id: &str) -> Box<str> {
-    if url.is_empty() {
+/// The dashboard's page that shows the alerts of this name.
+fn link(root: &str, name: &str) -> Box<str> {
+    if root.is_empty() {
         "".into()
     } else {
-        format!("{}/#/alerts?id={id}", url.trim_end_matches('/')).into()
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        format!("{}/alerts?search={name}", root.trim_end_matches('/')).into()
     }
 }
 
