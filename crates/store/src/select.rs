@@ -180,7 +180,10 @@ impl Targets {
         mut self,
         labels: impl Fn(u32) -> Option<Arc<Labels>>,
     ) -> (Vec<Target>, Vec<(u32, u32)>) {
-        self.0.sort_unstable();
+        // Those of one part alone stay as they are: a block has them in the order of their labels.
+        if self.0.first().map(|first| first.1) != self.0.last().map(|last| last.1) {
+            self.0.sort_unstable();
+        }
         let places = self.0.iter().map(|(_, part, position)| (*part, *position)).collect();
         let mut targets = Vec::new();
         let mut start = 0;
@@ -333,7 +336,8 @@ impl Selection {
     /// Puts the entities in the order of their labels.
     pub(crate) fn order(&mut self) {
         let mut targets: Vec<Target> = std::mem::take(&mut self.targets).collect();
-        targets.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
+        // A stable sort finds what is in order already.
+        targets.sort_by(|left, right| left.labels.cmp(&right.labels));
         self.targets = targets.into_iter();
     }
 
