@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         containers_per_pod: number(2, 2),
         seed: u64::from(number(3, 1)),
         start: now(),
+        ..WorldConfig::default()
     };
     let mut config = Config::new(world, now);
     config.faults = Faults::parse(&std::env::var("SIM_FAULTS").unwrap_or_default())?;

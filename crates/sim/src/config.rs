@@ -23,6 +23,8 @@ pub struct WorldConfig {
     pub containers_per_pod: u32,
     /// Same seed, same world.
     pub seed: u64,
+    /// Whether the machine has an IPv6 address, `::1`; loopback has no other, so that there is one.
+    pub ipv6: bool,
     /// When the simulation begins; counters and uptimes look back further.
     pub start: Timestamp,
 }
@@ -35,6 +37,7 @@ impl Default for WorldConfig {
             pods_per_node: 30,
             containers_per_pod: 2,
             seed: 1,
+            ipv6: false,
             start: Timestamp::from_secs(1_795_424_400),
         }
     }

@@ -31,6 +31,9 @@ pub enum Error {
     /// The world has no nodes.
     #[error("a cluster needs at least one node, one pod per node and one container per pod")]
     Empty,
+    /// Loopback has one IPv6 address, and more machines were wanted.
+    #[error("a cluster on IPv6 has one node: loopback has no other address")]
+    OneAddress,
     /// A task ended before shutdown.
     #[error("the task `{0}` ended")]
     Ended(&'static str),

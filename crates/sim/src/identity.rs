@@ -1,6 +1,6 @@
 //! Names, ids, addresses and images of things in the plan. Knows nothing of JSON.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::life::Pod;
 use crate::plan::{Controller, Plan, SIDECARS, Trouble, Workload};
@@ -35,7 +35,7 @@ impl Plan {
     }
 
     /// `status.podIP`; the node's own for daemons, which live in its network.
-    pub(crate) fn pod_address(&self, pod: &Pod) -> Option<Ipv4Addr> {
+    pub(crate) fn pod_address(&self, pod: &Pod) -> Option<IpAddr> {
         let node = self.slots[pod.slot as usize].node?;
         if self.workload_of(pod.slot).template.controller == Controller::DaemonSet {
             return Some(self.nodes[node as usize].address);
@@ -43,7 +43,7 @@ impl Plan {
         let place = self.by_node[node as usize].binary_search(&pod.slot).unwrap_or(0);
         let host = 2 + (place * 2 + (pod.generation & 1) as usize) % 250;
         let [a, b, c, _] = pod_network_of(node).octets();
-        Some(Ipv4Addr::new(a, b, c, u8::try_from(host).unwrap_or(u8::MAX)))
+        Some(Ipv4Addr::new(a, b, c, u8::try_from(host).unwrap_or(u8::MAX)).into())
     }
 
     /// The image of a pod's container; rolled-out versions show in the tag.

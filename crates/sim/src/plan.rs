@@ -5,7 +5,7 @@ mod applications;
 mod template;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const CORDONED_EVERY: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub name: Arc<str>,
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     pub cores: u32,
     pub memory_bytes: u64,
     pub zone: &'static str,
@@ -138,7 +138,14 @@ impl Plan {
     }
 
     /// The node with this address.
-    pub(crate) fn node_at(&self, address: Ipv4Addr) -> Option<u32> {
+    pub(crate) fn node_at(&self, address: IpAddr) -> Option<u32> {
+        let address = match address {
+            IpAddr::V4(address) => address,
+            // Only the first may have one.
+            IpAddr::V6(_) => {
+                return self.nodes.first().filter(|one| one.address == address).map(|_| 0);
+            }
+        };
         let [first, second, third, fourth] = address.octets().map(usize::from);
         if first != 127 || second == 0 || fourth == 0 || fourth > 250 {
             return None;
@@ -168,7 +175,11 @@ impl Plan {
             self.addresses.by_name.insert(Arc::clone(&name), index);
             self.nodes.push(Node {
                 name,
-                address: address(index as usize),
+                address: if config.ipv6 {
+                    Ipv6Addr::LOCALHOST.into()
+                } else {
+                    address(index as usize).into()
+                },
                 cores,
                 // What a machine of so many GiB has left after its firmware and kernel.
                 memory_bytes: u64::from(cores) * 2 * 1_000_100 * 1024,
@@ -356,7 +367,7 @@ mod tests {
             assert_eq!(plan.node_at(node.address), Some(count(index)));
             assert_eq!(plan.node_named(&node.name), Some(count(index)));
         }
-        assert_eq!(plan.node_at(Ipv4Addr::LOCALHOST), None);
+        assert_eq!(plan.node_at(Ipv4Addr::LOCALHOST.into()), None);
         assert_eq!(address(62_500), Ipv4Addr::new(127, 2, 0, 1));
     }
 }

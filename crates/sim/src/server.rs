@@ -1,7 +1,7 @@
 //! Sockets: binds the listeners, speaks TLS and HTTP on them, and hands requests to the API
 //! server and the kubelets. The only place that knows about connections.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +112,9 @@ impl Sim {
         let size = &config.world;
         if size.nodes == 0 || size.pods_per_node == 0 || size.containers_per_pod == 0 {
             return Err(Error::Empty);
+        }
+        if size.ipv6 && size.nodes > 1 {
+            return Err(Error::OneAddress);
         }
         let listeners = Listeners::bind(&config).await?;
         let plan = World::new(&config.world).plan;
@@ -242,7 +245,12 @@ async fn follow(api: Arc<Api>, stop: CancellationToken) {
 impl Listeners {
     async fn bind(config: &Config) -> Result<Self, Error> {
         // One socket for all nodes: which node is meant is the address a connection came to.
-        let everywhere = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let all: IpAddr = if config.world.ipv6 {
+            Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        };
+        let everywhere = |port| SocketAddr::from((all, port));
         let api = bind(config.api_listen).await?;
         let insecure = bind(config.insecure_listen).await?;
         let kubelet_https = bind(everywhere(config.kubelet_https_port)).await?;
@@ -398,12 +406,8 @@ impl KubeletService {
     /// whatever did not come over loopback is turned away here.
     fn node(&self, stream: &TcpStream) -> Option<u32> {
         let (local, peer) = (stream.local_addr().ok()?.ip(), stream.peer_addr().ok()?.ip());
-        let node = match local {
-            IpAddr::V4(address) if local.is_loopback() && peer.is_loopback() => {
-                self.kubelets.cluster.plan.node_at(address)
-            }
-            _ => None,
-        };
+        let here = local.is_loopback() && peer.is_loopback();
+        let node = here.then(|| self.kubelets.cluster.plan.node_at(local)).flatten();
         if node.is_none() {
             metrics::counter!(telemetry::CONNECTIONS_REFUSED).increment(1);
         }

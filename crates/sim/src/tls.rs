@@ -75,12 +75,12 @@ impl Authority {
     fn kubelet(
         &self,
         name: &str,
-        address: Ipv4Addr,
+        address: IpAddr,
         form: Certificates,
     ) -> Result<Arc<ServerConfig>, Error> {
         let mut names = vec![SanType::DnsName(name.try_into()?)];
         if form == Certificates::Signed {
-            names.push(SanType::IpAddress(IpAddr::V4(address)));
+            names.push(SanType::IpAddress(address));
         }
         let params = leaf(&format!("system:node:{name}"), names);
         let certificate = if form == Certificates::SelfSigned {

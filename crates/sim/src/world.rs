@@ -3,7 +3,7 @@
 //! It never ticks. Lives are schedules and counters are integrals, so five thousand nodes cost
 //! nothing until somebody looks at one.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use model::Timestamp;
 
@@ -24,7 +24,7 @@ impl World {
     }
 
     /// Names and addresses of the nodes.
-    pub fn nodes(&self) -> impl Iterator<Item = (&str, Ipv4Addr)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, IpAddr)> {
         self.plan.nodes.iter().map(|node| (&*node.name, node.address))
     }
 

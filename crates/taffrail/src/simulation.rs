@@ -19,6 +19,7 @@ pub(crate) fn config(args: &WorldArgs, clock: Clock) -> Result<Config, Failure> 
         containers_per_pod: args.containers_per_pod,
         seed: args.seed,
         start: clock.now(),
+        ..WorldConfig::default()
     };
     let mut config = Config::new(world, move || clock.now());
     config.faults = Faults::parse(&args.fault)
