@@ -93,8 +93,7 @@ impl Connection {
     ) -> Result<Self, ConnectError> {
         let variables = renewal::variables(env);
         let known = |name: &str| variables.get(name).cloned();
-        let (config, origin) =
-            resolve::resolve(options, &known, resolve::SERVICE_ACCOUNT.as_ref()).await?;
+        let (config, origin) = resolve::resolve(options, &known, &resolve::account(&known)).await?;
         let url = config.cluster_url.clone();
         let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
         let renewal = Renewal::new(config, options, variables).map_err(|error| {

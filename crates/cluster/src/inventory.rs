@@ -12,6 +12,21 @@ use crate::wire::object::{self, Amounts, Metadata, OwnerReference};
 
 type Pairs = Box<[(Box<str>, Box<str>)]>;
 
+/// The node annotation with the path of its kubelet's resource metrics. metrics-server's.
+const RESOURCE_PATH: &str = "metrics.k8s.io/resource-metrics-path";
+/// Longest path that is taken from it.
+const MAX_PATH_BYTES: usize = 256;
+
+/// Whether a path leads to where it says: kubelets write their nodes' annotations themselves, and the
+/// path may be asked through the API server.
+fn is_plain_path(path: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'/' | b'-' | b'_' | b'.');
+    path.starts_with('/')
+        && path.len() <= MAX_PATH_BYTES
+        && path.bytes().all(plain)
+        && !path.split('/').any(|part| part == ".." || part == ".")
+}
+
 /// A node. Its host id is `spec.externalID`, else the annotation named `host_id_annotation`.
 pub fn node(object: object::Node, host_id_annotation: &str) -> Node {
     let object::Node { metadata, spec, status } = object;
@@ -36,6 +51,11 @@ pub fn node(object: object::Node, host_id_annotation: &str) -> Node {
             .daemon_endpoints
             .and_then(|endpoints| endpoints.kubelet_endpoint)
             .map_or(0, |endpoint| endpoint.port),
+        resource_path: metadata
+            .annotations
+            .get(RESOURCE_PATH)
+            .filter(|path| is_plain_path(path))
+            .map_or_else(Box::default, |path| path.as_str().into()),
         ready: ready(&conditions),
         pressures: conditions
             .iter()

@@ -37,10 +37,15 @@ pub(crate) enum Route {
     Proxy { node: Box<str> },
 }
 
+/// Host and port as a URL has them: an IPv6 address in brackets.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 /// What is asked of a kubelet.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
-    pub(crate) path: &'static str,
+pub(crate) struct Ask<'a> {
+    pub(crate) path: &'a str,
     /// Body of a POST; a GET without.
     pub(crate) post: Option<Bytes>,
 }
@@ -112,11 +117,7 @@ impl KubeletClient {
         match route {
             Route::Direct { address, port } => {
                 let scheme = if self.https { "https" } else { "http" };
-                if address.contains(':') {
-                    format!("{scheme}://[{address}]:{port}{path}")
-                } else {
-                    format!("{scheme}://{address}:{port}{path}")
-                }
+                format!("{scheme}://{}{path}", authority(address, *port))
             }
             Route::Proxy { .. } => format!("{}{}", self.api_url, proxy_path(route, path)),
         }
@@ -128,16 +129,11 @@ impl KubeletClient {
     }
 
     /// What a failed connection to a kubelet means.
-    pub(crate) fn explain(
-        &self,
-        route: &Route,
-        path: &'static str,
-        cause: (Cause, String),
-    ) -> Failure {
+    pub(crate) fn explain(&self, route: &Route, path: &str, cause: (Cause, String)) -> Failure {
         self.asked(route, path, false, true).transport(cause)
     }
 
-    fn asked(&self, route: &Route, path: &'static str, is_post: bool, token: bool) -> Asked {
+    fn asked<'a>(&self, route: &Route, path: &'a str, is_post: bool, token: bool) -> Asked<'a> {
         let port = if let Route::Direct { port, .. } = route { Some(*port) } else { None };
         Asked { path, post: is_post, https: self.https, token, port }
     }
@@ -147,7 +143,7 @@ impl KubeletClient {
     pub(crate) async fn fetch(
         &self,
         route: &Route,
-        ask: &Ask,
+        ask: &Ask<'_>,
         entry: &Entry,
     ) -> Result<Answer, Refusal> {
         let refusal = match self.fetch_once(route, ask, entry).await {
@@ -164,7 +160,12 @@ impl KubeletClient {
         }
     }
 
-    async fn fetch_once(&self, route: &Route, ask: &Ask, entry: &Entry) -> Result<Answer, Refusal> {
+    async fn fetch_once(
+        &self,
+        route: &Route,
+        ask: &Ask<'_>,
+        entry: &Entry,
+    ) -> Result<Answer, Refusal> {
         let authorization = entry.authorization.as_ref();
         let asked = self.asked(route, ask.path, ask.post.is_some(), authorization.is_some());
         match route {
@@ -194,7 +195,7 @@ impl KubeletClient {
     fn request(
         &self,
         uri: &str,
-        ask: &Ask,
+        ask: &Ask<'_>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Request<Bytes>, Failure> {
         let method = if ask.post.is_some() { Method::POST } else { Method::GET };
@@ -220,7 +221,7 @@ fn proxy_path(route: &Route, path: &str) -> String {
     }
 }
 
-async fn read<B>(response: Response<B>, asked: &Asked) -> Result<Answer, Refusal>
+async fn read<B>(response: Response<B>, asked: &Asked<'_>) -> Result<Answer, Refusal>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

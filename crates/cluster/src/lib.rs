@@ -54,7 +54,7 @@ pub use kubelet::MAX_BODY_BYTES;
 pub use options::{AddressKind, Defaults, Endpoint, KUBERNETES, SUMMARY_API, SourceOptions, Via};
 pub use person::{Credentials, Person};
 pub use review::{Access, FrontProxy, Injected, Subject};
-pub use source::{KubernetesSource, ResourceTaker, phase, scrape_address};
+pub use source::{KubeletWay, KubernetesSource, ResourceTaker, phase, scrape_address};
 pub use uri::parse_key;
 pub use watch::{WatchBoard, WatchStatus, Watches};
 

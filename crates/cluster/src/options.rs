@@ -129,6 +129,11 @@ pub struct SourceOptions {
     pub context: Option<String>,
     /// `useServiceAccount`: use the pod's token.
     pub use_service_account: bool,
+    /// `ca` (ours): PEM file of the authorities of the API server's certificate, whatever else names
+    /// one.
+    pub ca: Option<PathBuf>,
+    /// `tokenFile` (ours): file with our token, whatever else names one.
+    pub token_file: Option<PathBuf>,
     /// `kubeletPort`; `None`: as the node states, else 10250.
     pub kubelet_port: Option<u16>,
     /// `kubeletHttps`.
@@ -180,6 +185,8 @@ const KNOWN: &[&str] = &[
     // Accepted and ignored, as Heapster did since 1.0.
     "apiVersion",
     "context",
+    "ca",
+    "tokenFile",
     "kubeletInsecure",
     "kubeletCA",
     "kubeletPins",
@@ -220,6 +227,8 @@ impl SourceOptions {
             auth: None,
             context: None,
             use_service_account: false,
+            ca: None,
+            token_file: None,
             kubelet_port: defaults.kubelet_port,
             kubelet_https: defaults.kubelet_https,
             kubelet_insecure: false,
@@ -265,6 +274,8 @@ impl SourceOptions {
             auth: path_of("auth"),
             context: text_of("context"),
             use_service_account: uri.get_bool("useServiceAccount")?.unwrap_or(false),
+            ca: path_of("ca"),
+            token_file: path_of("tokenFile"),
             kubelet_port: port.or(defaults.kubelet_port),
             kubelet_https: uri.get_bool("kubeletHttps")?.unwrap_or(defaults.kubelet_https),
             kubelet_insecure: uri.get_bool("kubeletInsecure")?.unwrap_or(false),

@@ -61,6 +61,8 @@ pub struct FrontProxy {
     pub allowed_names: Vec<String>,
     /// Headers with the user's name.
     pub username_headers: Vec<String>,
+    /// Headers with the user's uid.
+    pub uid_headers: Vec<String>,
     /// Headers with groups.
     pub group_headers: Vec<String>,
     /// Prefixes of headers with more.
@@ -145,6 +147,7 @@ impl Connection {
             front_proxy_ca: pem("requestheader-client-ca-file"),
             allowed_names: list("requestheader-allowed-names"),
             username_headers: list("requestheader-username-headers"),
+            uid_headers: list("requestheader-uid-headers"),
             group_headers: list("requestheader-group-headers"),
             extra_prefixes: list("requestheader-extra-headers-prefix"),
         })

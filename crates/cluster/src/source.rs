@@ -7,9 +7,10 @@ mod fetch;
 mod history;
 mod proxy;
 mod resources;
+mod way;
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -18,20 +19,22 @@ use pipeline::{BoxFuture, Clock, Source, Window};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
-use crate::connect::{ConnectError, Connection};
+use crate::connect::{ConnectError, Connection, Origin};
 use crate::decode::Decoder;
 use crate::failure::Failure;
 use crate::kubelet::KubeletClient;
 use crate::options::{Endpoint, SourceOptions, Via};
 use crate::telemetry;
-use discovery::{Discovered, spread};
+use discovery::{Discovered, address, spread};
 use fetch::{Fetched, Format, Job};
 use history::{History, Outcome};
 use proxy::Proxy;
+use way::Count;
 
-pub(crate) use discovery::target;
 pub use discovery::{phase, scrape_address};
+pub(crate) use discovery::{resource_path, target};
 pub use resources::ResourceTaker;
+pub use way::KubeletWay;
 
 /// Decides by a node's name whether it is asked.
 type Mine = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -46,6 +49,10 @@ pub struct KubernetesSource {
     proxy: Proxy,
     /// Which nodes are asked; `None` for all.
     mine: Option<Mine>,
+    /// Where the connection's settings came from.
+    origin: Origin,
+    /// How kubelets answered in the last tick.
+    answered: RwLock<Count>,
     state: Mutex<State>,
 }
 
@@ -53,6 +60,8 @@ pub struct KubernetesSource {
 struct State {
     decoder: Decoder,
     history: HashMap<Arc<str>, History>,
+    /// How kubelets have answered in this tick so far.
+    count: Count,
 }
 
 impl KubernetesSource {
@@ -66,7 +75,17 @@ impl KubernetesSource {
         let options = connection.options().clone();
         let proxy = Proxy::new(connection);
         let kubelets = KubeletClient::new(connection)?;
-        Ok(Self { kubelets, inventory, clock, options, proxy, mine: None, state: Mutex::default() })
+        Ok(Self {
+            kubelets,
+            inventory,
+            clock,
+            options,
+            proxy,
+            mine: None,
+            origin: connection.origin().clone(),
+            answered: RwLock::default(),
+            state: Mutex::default(),
+        })
     }
 
     /// Asks only nodes whose name `mine` says yes to; others are not even targets.
@@ -74,6 +93,12 @@ impl KubernetesSource {
     pub fn only(mut self, mine: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.mine = Some(Box::new(mine));
         self
+    }
+
+    /// Which way the kubelets are asked, and why.
+    pub fn way(&self) -> KubeletWay {
+        let count = *self.answered.read().unwrap_or_else(PoisonError::into_inner);
+        KubeletWay::of(self.options.via, &self.origin, count, self.proxy.known())
     }
 
     /// What an operator should know although nothing fails.
@@ -105,11 +130,17 @@ impl KubernetesSource {
         nodes.into_iter().map(|node| Discovered::new(node, &self.options)).collect()
     }
 
-    async fn scrape_all(&self, window: Window, mut draft: Draft) -> Draft {
+    async fn scrape_all(&self, window: Window, draft: Draft) -> Draft {
         let mut state = self.state.lock().await;
-        let state = &mut *state;
+        state.count = Count::default();
+        let draft = self.scrape_nodes(window, draft, &mut state).await;
+        *self.answered.write().unwrap_or_else(PoisonError::into_inner) = state.count;
+        draft
+    }
+
+    async fn scrape_nodes(&self, window: Window, mut draft: Draft, state: &mut State) -> Draft {
         let nodes = self.discover();
-        self.know_names(&nodes);
+        self.know_names();
         state
             .history
             .retain(|name, _| nodes.binary_search_by(|node| (*node.node.name).cmp(name)).is_ok());
@@ -154,13 +185,15 @@ impl KubernetesSource {
         draft
     }
 
-    /// Tells the certificate verifier which node has which address.
-    fn know_names(&self, nodes: &[Discovered]) {
-        let mut addresses = std::collections::HashSet::with_capacity(nodes.len());
-        for node in nodes {
-            if let Ok((address, _)) = &node.target {
-                addresses.insert(&**address);
-                self.kubelets.names.put(address, &node.node.name);
+    /// Tells the certificate verifier which node has which address: of all nodes, since the quick
+    /// loop asks those of other replicas too.
+    fn know_names(&self) {
+        let nodes = self.all_nodes();
+        let mut addresses = HashSet::with_capacity(nodes.len());
+        for node in &nodes {
+            if let Ok((address, _)) = address(node, &self.options) {
+                self.kubelets.names.put(&address, &node.name);
+                addresses.insert(address);
             }
         }
         self.kubelets.names.retain(|address| addresses.contains(address));
@@ -243,6 +276,11 @@ impl KubernetesSource {
         metrics::gauge!(telemetry::SCRAPER_LAST_TIME, "source" => source.clone()).set(seconds);
         let took_ms = fetched.took.as_secs_f64() * 1e3;
         metrics::histogram!(telemetry::SCRAPER_DURATION, "source" => source).record(took_ms);
+        match (&read, fetched.proxied) {
+            (Ok(_), false) => state.count.direct += 1,
+            (Ok(_), true) => state.count.proxied += 1,
+            (Err(_), _) => state.count.failed += 1,
+        }
         let history = state.history.entry(Arc::clone(&job.name)).or_default();
         history.proxied = fetched.proxied && read.is_ok();
         history.modern |= modern;
@@ -253,9 +291,10 @@ impl KubernetesSource {
 
     fn failed(&self, job: &Job, failure: Failure, state: &mut State, draft: &mut Draft) {
         metrics::counter!(telemetry::REQUESTS_FAILED, "hop" => failure.hop.name()).increment(1);
+        state.count.failed += 1;
         let now = self.clock.now();
         let history = state.history.entry(Arc::clone(&job.name)).or_default();
-        let url = self.kubelets.url(&job.route(), self.path());
+        let url = self.kubelets.url(&job.route(), self.path(&job.node));
         let took = job.begin.elapsed();
         let verified = Verified::NotAsked;
         let outcome = Outcome { url: url.into(), took, read: Err(failure), now, verified };

@@ -36,9 +36,11 @@ pub const REPLICAS_LEFT_OUT: &str = "taffrail_replicas_left_out_total";
 
 /// Counter: requests for resource metrics, by `success`. metrics-server's name.
 pub const RESOURCE_REQUESTS: &str = "metrics_server_kubelet_request_total";
-/// Summary: seconds that a node took for its resource metrics. metrics-server's name.
+/// Histogram by `node`: seconds that a node took for its resource metrics. metrics-server's name.
 pub const RESOURCE_DURATION: &str = "metrics_server_kubelet_request_duration_seconds";
-/// Summary: seconds that a round over all nodes took. metrics-server's name.
+/// Gauge by `node`: Unix time at which its resource metrics came last. metrics-server's name.
+pub const RESOURCE_LAST_TIME: &str = "metrics_server_kubelet_last_request_time_seconds";
+/// Histogram: seconds that a round over all nodes took. metrics-server's name.
 pub const RESOURCE_ROUND: &str = "metrics_server_manager_tick_duration_seconds";
 /// Counter: events read, repetitions included.
 pub const EVENTS_READ: &str = "taffrail_events_read_total";

@@ -51,6 +51,9 @@ pub struct Node {
     pub addresses: Box<[(Box<str>, Box<str>)]>,
     /// `status.daemonEndpoints.kubeletEndpoint.Port`; 0 when absent.
     pub kubelet_port: u16,
+    /// Where its kubelet has resource metrics: the annotation `metrics.k8s.io/resource-metrics-path`;
+    /// empty for the usual path.
+    pub resource_path: Box<str>,
     /// The `Ready` condition.
     pub ready: Ready,
     /// Conditions other than `Ready` that are `True` (`MemoryPressure`, …).

@@ -26,8 +26,13 @@ use crate::telemetry;
 /// on somebody's screen.
 const LOGIN_AGAIN: Duration = Duration::from_secs(30);
 /// The variables that the settings may come from.
-const VARIABLES: [&str; 4] =
-    ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBECONFIG", "HOME"];
+const VARIABLES: [&str; 5] = [
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "KUBECONFIG",
+    "HOME",
+    resolve::SERVICE_ACCOUNT_VARIABLE,
+];
 
 /// What `env` says of the variables that matter.
 pub(super) fn variables(env: &dyn Fn(&str) -> Option<String>) -> HashMap<&'static str, String> {
@@ -61,11 +66,12 @@ impl Renewal {
         variables: HashMap<&'static str, String>,
     ) -> Result<Self, kube::Error> {
         let hashes = RandomState::new();
+        let account = resolve::account(&|name: &str| variables.get(name).cloned());
         let way = Arc::new(way(config, options, &hashes)?);
         Ok(Self {
             options: options.clone(),
             variables,
-            account: PathBuf::from(resolve::SERVICE_ACCOUNT),
+            account,
             current: RwLock::new(way),
             turn: Mutex::new(()),
             hashes,

@@ -13,7 +13,16 @@ use super::{ConnectError, Origin, Trouble};
 use crate::SourceOptions;
 
 /// Where Kubernetes mounts a pod's token and CA.
-pub(super) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The variable that names another folder, for pods whose token is mounted by hand.
+pub(super) const SERVICE_ACCOUNT_VARIABLE: &str = "TAFFRAIL_SERVICE_ACCOUNT";
+
+/// The folder with a pod's token and CA.
+pub(super) fn account(env: Env<'_>) -> PathBuf {
+    let named = env(SERVICE_ACCOUNT_VARIABLE).filter(|folder| !folder.is_empty());
+    named.unwrap_or_else(|| SERVICE_ACCOUNT.to_owned()).into()
+}
 
 /// How long a TCP connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,10 +52,39 @@ pub(super) async fn resolve(options: &SourceOptions, env: Env<'_>, account: &Pat
             config.auth_info.token_file = Some(token.display().to_string());
         }
     }
+    explicit(options, &mut config)?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Whoever asks repeats it where that helps, and shows the refusal meanwhile.
     config.default_retry = false;
     Ok((config, origin))
+}
+
+/// Authorities and token that the options name themselves.
+fn explicit(options: &SourceOptions, config: &mut Config) -> Result<(), ConnectError> {
+    if let Some(file) = &options.ca {
+        if options.insecure {
+            return Err(configuration(
+                "ca= and insecure=true contradict each other",
+                "leave one out: ca=FILE verifies the API server's certificate by that file",
+            ));
+        }
+        config.root_cert = Some(read_certificates(file)?);
+        config.root_cert_file = Some(file.clone());
+        config.accept_invalid_certs = false;
+    }
+    if let Some(file) = &options.token_file {
+        if let Err(error) = std::fs::read_to_string(file) {
+            return Err(configuration(
+                &format!("the token {} cannot be read: {error}", file.display()),
+                "correct tokenFile=",
+            ));
+        }
+        config.auth_info = kube::config::AuthInfo {
+            token_file: Some(file.display().to_string()),
+            ..kube::config::AuthInfo::default()
+        };
+    }
+    Ok(())
 }
 
 fn from_pod(options: &SourceOptions, env: Env<'_>, account: &Path) -> Resolved {
@@ -69,7 +107,7 @@ fn from_pod(options: &SourceOptions, env: Env<'_>, account: &Path) -> Resolved {
     config.auth_info.token_file = Some(token.display().to_string());
     if options.insecure {
         config.accept_invalid_certs = true;
-    } else {
+    } else if options.ca.is_none() {
         let path = account.join("ca.crt");
         config.root_cert = Some(read_certificates(&path)?);
         config.root_cert_file = Some(path);
@@ -149,7 +187,8 @@ fn read_kubeconfig(
         // Like kubectl, skips files of the list that do not exist.
         (None, Some(paths)) => std::env::split_paths(&paths).filter(|path| path.exists()).collect(),
         (None, None) => {
-            env("HOME").map(|home| Path::new(&home).join(".kube/config")).into_iter().collect()
+            let usual = env("HOME").map(|home| Path::new(&home).join(".kube/config"));
+            usual.into_iter().filter(|path| path.exists()).collect()
         }
     };
     let mut merged: Option<Kubeconfig> = None;

@@ -15,12 +15,11 @@ use crate::certificate::Certificate;
 use crate::connect::{Connection, Origin};
 use crate::decode::Decoder;
 use crate::failure::{Cause, Failure};
-use crate::kubelet::{Answer, Ask, Entry, KubeletClient, Refusal, Route, is_web_page};
+use crate::kubelet::{Answer, Ask, Entry, KubeletClient, Refusal, Route, authority, is_web_page};
 use crate::options::{Endpoint, SourceOptions, Via};
-use crate::source::target;
+use crate::source::{resource_path, target};
 
 const SUMMARY: &str = "/stats/summary";
-const RESOURCE: &str = "/metrics/resource";
 const CADVISOR: &str = "/metrics/cadvisor";
 
 /// What all kubelets are tried with.
@@ -122,7 +121,7 @@ impl<'a> Walk<'a> {
             Err(cause) => {
                 let Failure { reason, advice, .. } = self.kubelets.explain(route, SUMMARY, cause);
                 let port = addresses.first().map_or(0, SocketAddr::port);
-                trail.fail("connect", format!("{host}:{port}: {reason}"), advice);
+                trail.fail("connect", format!("{}: {reason}", authority(host, port)), advice);
                 None
             }
         };
@@ -200,8 +199,9 @@ impl<'a> Walk<'a> {
             }
             return;
         }
+        let resource = resource_path(node);
         let path = match self.options.endpoint {
-            Endpoint::Resource => RESOURCE,
+            Endpoint::Resource => resource,
             Endpoint::Cadvisor => CADVISOR,
             Endpoint::Auto | Endpoint::Summary | Endpoint::Container => SUMMARY,
         };
@@ -210,7 +210,7 @@ impl<'a> Walk<'a> {
             && let Err(Refusal { status: Some(StatusCode::NOT_FOUND), .. }) = asked.2
         {
             let remark = "there is no /stats/summary, so that networks and filesystems are missing";
-            asked = (RESOURCE, Some(remark), self.try_ask(route, RESOURCE).await);
+            asked = (resource, Some(remark), self.try_ask(route, resource).await);
         }
         match asked {
             (path, remark, Ok(answer)) => {
@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
                 trail.pass("authorization", format!("{path} is given to us"));
                 self.read(trail, route, node, &answer, (path, remark));
                 if trail.reaches("endpoints") {
-                    self.endpoints(trail, route, path).await;
+                    self.endpoints(trail, route, path, resource).await;
                 }
             }
             (path, _, Err(refusal)) => Self::refused(trail, path, refusal),
@@ -226,10 +226,10 @@ impl<'a> Walk<'a> {
     }
 
     /// The other endpoints: none is needed while `path` answers.
-    async fn endpoints(&self, trail: &mut Trail, route: &Route, path: &'static str) {
+    async fn endpoints(&self, trail: &mut Trail, route: &Route, path: &str, resource: &str) {
         let mut said = vec![format!("{path} answers")];
         let mut refused = None;
-        for other in [SUMMARY, RESOURCE, CADVISOR].into_iter().filter(|other| *other != path) {
+        for other in [SUMMARY, resource, CADVISOR].into_iter().filter(|other| *other != path) {
             match self.try_ask(route, other).await {
                 Ok(_) => said.push(format!("{other} answers")),
                 Err(Refusal { status: Some(status), failure, .. }) => {
@@ -247,7 +247,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    async fn try_ask(&self, route: &Route, path: &'static str) -> Result<Answer, Refusal> {
+    async fn try_ask(&self, route: &Route, path: &str) -> Result<Answer, Refusal> {
         let entry = self.entry.as_ref().map_err(Clone::clone)?;
         let ask = Ask { path, post: None };
         let asked = self.kubelets.fetch(route, &ask, entry);
@@ -349,9 +349,9 @@ fn read(answer: &Answer, node: &Arc<Node>, now: Timestamp, path: &str) -> Result
     let mut draft = Draft::new(now, Registry::default());
     let mut decoder = Decoder::default();
     let read = match path {
-        RESOURCE => decoder.resource(&answer.body, node, now, &mut draft),
+        SUMMARY => decoder.summary(&answer.body, node, now, &mut draft),
         CADVISOR => decoder.exposition(&answer.body, node, now, &mut draft),
-        _ => decoder.summary(&answer.body, node, now, &mut draft),
+        _ => decoder.resource(&answer.body, node, now, &mut draft),
     };
     read.map_err(|error| error.to_string())?;
     let nodes = draft.table(EntityKind::Node);

@@ -55,6 +55,27 @@ fn recorded_objects() {
 }
 
 #[test]
+fn a_node_may_name_the_path_of_its_resource_metrics() {
+    for (path, expected) in [
+        ("/metrics/resource/v1", "/metrics/resource/v1"),
+        ("", ""),
+        ("metrics", ""),
+        ("/../pods", ""),
+        ("/a/./b", ""),
+        ("/x?y=z", ""),
+        ("/a b", ""),
+        ("/%2e%2e/x", ""),
+        (&*format!("/{}", "a".repeat(300)), ""),
+    ] {
+        let object = serde_json::json!({ "metadata": {
+            "name": "n", "annotations": { "metrics.k8s.io/resource-metrics-path": path },
+        } });
+        let node = node(serde_json::from_value(object).unwrap(), "");
+        assert_eq!(&*node.resource_path, expected, "{path}");
+    }
+}
+
+#[test]
 fn watch_events_are_read() {
     for line in include_str!("../../tests/fixtures/api_pods_watch.ndjson").lines() {
         let event: kube::api::WatchEvent<object::Pod> = serde_json::from_str(line).unwrap();

@@ -7,8 +7,8 @@ use crate::failure::{Cause, Failure};
 
 /// What was asked and how: what advice depends on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
-    pub(super) path: &'static str,
+pub(super) struct Asked<'a> {
+    pub(super) path: &'a str,
     pub(super) post: bool,
     pub(super) https: bool,
     pub(super) token: bool,
@@ -19,7 +19,7 @@ pub(super) struct Asked {
 /// The port that kubelets of today keep closed.
 const READ_ONLY_PORT: u16 = 10255;
 
-impl Asked {
+impl Asked<'_> {
     /// The kubelet (or the API server before it) answered, but with an error.
     pub(super) fn refused(&self, status: StatusCode, body: &str) -> Failure {
         let failure = |hop, reason: String, advice: String| Failure { hop, reason, advice };

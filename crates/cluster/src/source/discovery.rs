@@ -7,6 +7,9 @@ use model::{Node, Ready};
 
 use crate::options::{AddressKind, KUBELET_PORT, SourceOptions};
 
+/// The usual path of resource metrics.
+const RESOURCE: &str = "/metrics/resource";
+
 /// A node, and where its kubelet is or why it is skipped.
 pub(super) struct Discovered {
     pub(super) node: Arc<Node>,
@@ -43,6 +46,11 @@ pub(super) fn address(
     let address = scrape_address(node, &options.addresses)
         .ok_or("the node has no valid hostname and/or IP address")?;
     Ok((address, port))
+}
+
+/// Where the kubelet of `node` has resource metrics.
+pub(crate) fn resource_path(node: &Node) -> &str {
+    if node.resource_path.is_empty() { RESOURCE } else { &node.resource_path }
 }
 
 /// Addresses and names in the order of `kinds`; without any, the last `InternalIP` that is one,

@@ -10,13 +10,13 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::KubernetesSource;
+use super::discovery::resource_path;
 use crate::failure::Failure;
 use crate::kubelet::{Ask, Entry, Route};
 use crate::options::{Endpoint, Via};
 use crate::telemetry;
 
 const SUMMARY: &str = "/stats/summary";
-const RESOURCE: &str = "/metrics/resource";
 const CADVISOR: &str = "/metrics/cadvisor";
 const CONTAINER: &str = "/stats/container/";
 
@@ -75,10 +75,10 @@ pub(super) struct Fetched {
 
 impl KubernetesSource {
     /// The path that is configured.
-    pub(super) fn path(&self) -> &'static str {
+    pub(super) fn path<'a>(&self, node: &'a Node) -> &'a str {
         match self.options.endpoint {
             Endpoint::Auto | Endpoint::Summary => SUMMARY,
-            Endpoint::Resource => RESOURCE,
+            Endpoint::Resource => resource_path(node),
             Endpoint::Cadvisor => CADVISOR,
             Endpoint::Container => CONTAINER,
         }
@@ -117,11 +117,11 @@ impl KubernetesSource {
         }
         drop(permit);
         let path = match &result {
-            Ok((Format::Resource, _)) => RESOURCE,
+            Ok((Format::Resource, _)) => resource_path(&job.node),
             Ok((Format::Cadvisor, _)) => CADVISOR,
             Ok((Format::Container, _)) => CONTAINER,
             Ok(_) => SUMMARY,
-            Err(_) => self.path(),
+            Err(_) => self.path(&job.node),
         };
         Fetched {
             url: self.kubelets.url(&route, path).into(),
@@ -187,17 +187,18 @@ impl KubernetesSource {
         route: &Route,
         entry: &Entry,
     ) -> Result<(Format, Bytes), Failure> {
+        let resource = resource_path(&job.node);
         let get = |path| Ask { path, post: None };
         let (format, ask, fallback) = match self.options.endpoint {
             Endpoint::Summary => (Format::Summary, get(SUMMARY), None),
-            Endpoint::Resource => (Format::Resource, get(RESOURCE), None),
+            Endpoint::Resource => (Format::Resource, get(resource), None),
             Endpoint::Cadvisor => (Format::Cadvisor, get(CADVISOR), None),
             Endpoint::Container if !job.modern => {
                 let ask = Ask { path: CONTAINER, post: Some(container_request(job)) };
                 (Format::Container, ask, Some((Format::Summary, get(SUMMARY))))
             }
             Endpoint::Auto | Endpoint::Container => {
-                (Format::Summary, get(SUMMARY), Some((Format::Resource, get(RESOURCE))))
+                (Format::Summary, get(SUMMARY), Some((Format::Resource, get(resource))))
             }
         };
         let refusal = match self.kubelets.fetch(route, &ask, entry).await {

@@ -37,6 +37,14 @@ impl Proxy {
         }
     }
 
+    /// Whether it may be used, so far as that is known.
+    pub(super) fn known(&self) -> Option<bool> {
+        if self.ask.is_none() {
+            return Some(self.always);
+        }
+        self.known.try_lock().ok()?.map(|(allowed, _)| allowed)
+    }
+
     /// Whether it may be used now. The first one who needs it asks the API server.
     pub(super) async fn allowed(&self) -> bool {
         let Some(connection) = &self.ask else { return self.always };

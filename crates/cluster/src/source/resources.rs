@@ -9,19 +9,18 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
-use model::{Draft, EntityKind, Hop, Node, NodeSamples, Registry, Timestamp};
+use model::{Draft, EntityKind, Hop, Node, NodeSamples, Registry, Timestamp, Value};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::KubernetesSource;
-use super::discovery::{address, phase, spread};
+use super::discovery::{address, phase, resource_path, spread};
 use crate::decode::Decoder;
 use crate::failure::Failure;
 use crate::kubelet::{Ask, Entry, Refusal, Route};
 use crate::options::Via;
 use crate::telemetry;
 
-const RESOURCE: &str = "/metrics/resource";
 const SUMMARY: &str = "/stats/summary?only_cpu_and_memory=true";
 /// The second round does not wait a whole one: until then there is no rate to show.
 const SECOND_ROUND: Duration = Duration::from_secs(10);
@@ -77,6 +76,7 @@ impl KubernetesSource {
     ) {
         taker.begins(self.clock.now());
         let nodes = self.all_nodes();
+        self.know_names();
         let names: HashSet<Box<str>> = nodes.iter().map(|node| node.name.clone()).collect();
         old.retain(|name| names.contains(name));
         let mut decoder = Decoder::default();
@@ -90,16 +90,20 @@ impl KubernetesSource {
             Ok(entry) => {
                 let permits = Semaphore::new(self.options.kubelet_concurrency);
                 let (spread, begin) = (spread(nodes.len()), Instant::now());
+                let own = nodes.len() <= telemetry::MAX_NODE_SERIES;
                 let mut running: FuturesUnordered<_> = nodes
                     .iter()
                     .map(|node| {
                         let (begin, lacks) =
                             (begin + phase(&node.name, spread), old.contains(&node.name));
                         let (permits, entry) = (&permits, &entry);
+                        // All nodes of a large cluster share a series.
+                        let series: Arc<str> =
+                            if own { (*node.name).into() } else { telemetry::ALL_NODES.into() };
                         async move {
                             tokio::time::sleep_until(begin).await;
                             let _place = permits.acquire().await;
-                            (node, self.resource(node, lacks, entry, deadline).await)
+                            (node, self.resource((node, &series), lacks, entry, deadline).await)
                         }
                     })
                     .collect();
@@ -121,7 +125,7 @@ impl KubernetesSource {
         taker.ends(&names, self.clock.now());
     }
 
-    fn all_nodes(&self) -> Vec<Arc<Node>> {
+    pub(super) fn all_nodes(&self) -> Vec<Arc<Node>> {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         inventory.nodes().map(Arc::clone).collect()
     }
@@ -150,7 +154,7 @@ impl KubernetesSource {
     /// Asks one node, by the other way where the first is blocked.
     async fn resource(
         &self,
-        node: &Node,
+        (node, series): (&Node, &Arc<str>),
         lacks: bool,
         entry: &Entry,
         deadline: Instant,
@@ -164,7 +168,8 @@ impl KubernetesSource {
             (Route::Direct { address, port }, Route::Proxy { node: node.name.clone() });
         let first = if self.options.via == Via::Proxy { &proxy } else { &direct };
         let began = Instant::now();
-        let mut answer = self.resource_by(first, lacks, entry, deadline).await;
+        let path = (!lacks).then(|| resource_path(node));
+        let mut answer = self.resource_by(first, path, entry, deadline).await;
         let blocked = |hop| matches!(hop, Hop::Connect | Hop::Tls | Hop::Timeout);
         if let Err(failure) = &answer
             && self.options.via == Via::Auto
@@ -172,30 +177,41 @@ impl KubernetesSource {
             && Instant::now() < deadline
             && self.proxy.allowed().await
         {
-            answer = self.resource_by(&proxy, lacks, entry, deadline).await;
+            answer = self.resource_by(&proxy, path, entry, deadline).await;
         }
-        metrics::histogram!(telemetry::RESOURCE_DURATION).record(began.elapsed().as_secs_f64());
+        self.count_request(series, began.elapsed(), answer.is_ok());
         answer
     }
 
+    fn count_request(&self, series: &Arc<str>, took: Duration, answered: bool) {
+        let node = || Arc::clone(series);
+        if answered {
+            let now = Value::Int(self.clock.now().secs()).as_f64();
+            metrics::gauge!(telemetry::RESOURCE_LAST_TIME, "node" => node()).set(now);
+        }
+        metrics::histogram!(telemetry::RESOURCE_DURATION, "node" => node())
+            .record(took.as_secs_f64());
+    }
+
+    /// Asks for `path`, and for a short summary where there is none.
     async fn resource_by(
         &self,
         route: &Route,
-        lacks: bool,
+        path: Option<&str>,
         entry: &Entry,
         deadline: Instant,
     ) -> Result<Body, Failure> {
         let limit = deadline.min(Instant::now() + self.options.kubelet_timeout);
         let asked = async {
-            let ask = |path| Ask { path, post: None };
-            if !lacks {
-                match self.kubelets.fetch(route, &ask(RESOURCE), entry).await {
+            if let Some(path) = path {
+                match self.kubelets.fetch(route, &Ask { path, post: None }, entry).await {
                     Ok(answer) => return Ok(Body::Resource(answer.body)),
                     Err(Refusal { status: Some(StatusCode::NOT_FOUND), .. }) => {}
                     Err(refusal) => return Err(refusal.failure),
                 }
             }
-            let answer = self.kubelets.fetch(route, &ask(SUMMARY), entry).await;
+            let ask = Ask { path: SUMMARY, post: None };
+            let answer = self.kubelets.fetch(route, &ask, entry).await;
             answer.map(|answer| Body::Summary(answer.body)).map_err(|refusal| refusal.failure)
         };
         match tokio::time::timeout_at(limit, asked).await {

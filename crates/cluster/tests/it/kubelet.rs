@@ -1,12 +1,13 @@
 //! The source against fake kubelets: what is read, and what each failure is called.
 
+use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use cluster::{Connection, Defaults, KubernetesSource, SourceOptions};
+use cluster::{Connection, Defaults, KubernetesSource, ResourceTaker, SourceOptions};
 use model::{
-    Draft, EntityKind, Hop, Inventory, Node, Ready, Registry, Target, TargetState, Timestamp,
-    Verified,
+    Draft, EntityKind, Hop, Inventory, Node, NodeSamples, Ready, Registry, Target, TargetState,
+    Timestamp, Verified,
 };
 use pipeline::{Clock, Source, Window};
 use tokio::time::Instant;
@@ -61,13 +62,25 @@ impl Bench {
         Self::build(&text, PATIENCE, files).await
     }
 
+    /// One whose node names another path for resource metrics.
+    async fn with_path(query: &str, path: &str) -> Self {
+        let text =
+            format!("kubernetes.summary_api:http://127.0.0.1:1?inClusterConfig=false&{query}");
+        let node = Node { resource_path: path.into(), ..node("node1") };
+        Self::of(node, &text, PATIENCE, tempfile::tempdir().unwrap()).await
+    }
+
     async fn build(text: &str, timeout: Duration, files: tempfile::TempDir) -> Self {
+        Self::of(node("node1"), text, timeout, files).await
+    }
+
+    async fn of(node: Node, text: &str, timeout: Duration, files: tempfile::TempDir) -> Self {
         let mut options = SourceOptions::parse(text, &|_| None, Defaults::heapster()).unwrap();
         options.kubelet_timeout = timeout;
         let connection = Connection::resolve(&options, &|_| None).await.unwrap();
         let clock = Clock::starting_at(START);
         let mut inventory = Inventory::default();
-        inventory.put_node(Arc::new(node("node1")));
+        inventory.put_node(Arc::new(node));
         let source =
             KubernetesSource::new(&connection, Arc::new(RwLock::new(inventory)), clock).unwrap();
         Self { source, clock, registry: Registry::default(), _files: files }
@@ -357,4 +370,51 @@ async fn outside_the_cluster_the_api_server_stands_in_where_our_rights_allow_it(
         let asked = api.seen().iter().filter(|seen| seen.path.contains("selfsubject")).count();
         assert_eq!(asked, 1);
     }
+}
+
+/// Takes the names of nodes that answered.
+#[derive(Default)]
+struct Answered(tokio::sync::watch::Sender<Option<NodeSamples>>);
+
+impl ResourceTaker for Answered {
+    fn begins(&self, _: Timestamp) {}
+
+    fn answered(&self, samples: NodeSamples, _: Timestamp) {
+        self.0.send_replace(Some(samples));
+    }
+
+    fn failed(&self, node: &str) {
+        panic!("{node} failed");
+    }
+
+    fn ends(&self, _: &HashSet<Box<str>>, _: Timestamp) {}
+}
+
+#[tokio::test]
+async fn the_path_that_a_node_names_is_asked_for_resource_metrics() {
+    let kubelet = Server::http(|seen| match &*seen.path {
+        "/proxied/resource" => answer(200, RESOURCE),
+        _ => answer(404, "no"),
+    })
+    .await;
+    let mut bench = Bench::with_path(&port(&kubelet), "/proxied/resource").await;
+    // By the tick, where there is no summary.
+    let draft = bench.tick().await;
+    assert_eq!(draft.targets()[0].state, TargetState::Up);
+    assert!(draft.targets()[0].url.ends_with("/proxied/resource"), "{}", draft.targets()[0].url);
+    assert!(draft.table(EntityKind::Node).len() == 1);
+    let way = bench.source.way();
+    assert_eq!((way.way, way.direct, way.failed), ("direct", 1, 0));
+    // And by the quick loop.
+    let taker = Answered::default();
+    let mut answered = taker.0.subscribe();
+    let got = async {
+        let got = answered.wait_for(Option::is_some).await.unwrap();
+        got.as_ref().map(|samples| samples.node.to_string())
+    };
+    let name = tokio::select! {
+        () = bench.source.follow_resources(Duration::from_secs(15), &taker) => None,
+        name = got => name,
+    };
+    assert_eq!(name.as_deref(), Some("node1"));
 }

@@ -53,6 +53,25 @@ const SETTINGS: &[Row] = &[
         "kubectl config view",
     ),
     row(
+        "an authority named beside a URL that is gone",
+        |world| {
+            world.source = Some("kubernetes:https://127.0.0.1:1?inClusterConfig=false&ca=/none");
+        },
+        (API, "configuration"),
+        "the certificate authority /none cannot be read",
+        "certificates in PEM",
+    ),
+    row(
+        "a token named beside a URL that is gone",
+        |world| {
+            let source = "kubernetes:https://127.0.0.1:1?inClusterConfig=false&tokenFile=/none";
+            world.source = Some(source);
+        },
+        (API, "configuration"),
+        "the token /none cannot be read",
+        "tokenFile=",
+    ),
+    row(
         "a kubeconfig that is no YAML",
         |world| world.kubeconfig = vec![("{apiVersion", "\t{apiVersion"), ("users:", "users: [")],
         (API, "configuration"),

@@ -57,6 +57,34 @@ impl Files {
     }
 }
 
+#[tokio::test]
+async fn authority_and_token_may_be_named_beside_a_url() {
+    let files = Files::pod().with("other", "more").with("config", KUBECONFIG);
+    let url = "kubernetes.summary_api:https://api:6443?inClusterConfig=false";
+    let ours = Defaults::taffrail();
+    let from = "https://api:6443/ from the source's URI: insecure=false";
+    let named = r#"token=Some("DIR/other")"#;
+    let both = format!("{url}&ca=DIR/ca.crt&tokenFile=DIR/other");
+    files.check(&both, ours, &format!("{from} ca=true {named}")).await;
+    files.check(&format!("{url}&ca=DIR/ca.crt"), ours, &format!("{from} ca=true token=None")).await;
+    let kubeconfig = "kubernetes.summary_api:?auth=DIR/config&ca=DIR/ca.crt&tokenFile=DIR/other";
+    let expected =
+        format!("https://one:6443/ from context one of DIR/config: insecure=false ca=true {named}");
+    files.check(kubeconfig, ours, &expected).await;
+    for (options, said) in [
+        ("&ca=DIR/none", "the certificate authority DIR/none cannot be read"),
+        ("&ca=DIR/other", "it holds no certificate"),
+        ("&ca=DIR/ca.crt&insecure=true", "ca= and insecure=true contradict each other"),
+        ("&tokenFile=DIR/none", "the token DIR/none cannot be read"),
+    ] {
+        let source = format!("{url}{options}").replace("DIR", &files.path());
+        let options = SourceOptions::parse(&source, &|_| None, ours).unwrap();
+        let found = resolve(&options, &|_| None, files.dir.path()).await.unwrap_err().to_string();
+        let found = found.replace(&files.path(), "DIR");
+        assert!(found.contains(said), "{found}");
+    }
+}
+
 const KUBECONFIG: &str = r"
 apiVersion: v1
 kind: Config
