@@ -179,6 +179,10 @@ test('the status page tries every hop and lists every target', async () => {
     assert.equal(Number(await page.locator('[data-targets]').getAttribute('data-targets')), items.length);
   });
   await eventually(async () => {
+    const { kubelets } = await api('status');
+    assert.ok((await page.locator('main').innerText()).includes(kubelets.why));
+  });
+  await eventually(async () => {
     const { checks, outcome } = await api('diagnosis');
     assert.equal(await page.locator('[data-diagnosis]').getAttribute('data-diagnosis'), outcome);
     assert.equal(await page.locator('[data-check]').count(), checks.length);

@@ -8,8 +8,8 @@ use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::limits::{
-    MAX_LIST_ITEMS, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES, MAX_SELECTED,
-    MAX_SILENCE_BODY_BYTES, MAX_STREAMS,
+    MAX_LIST_ITEMS, MAX_MODEL_POINTS, MAX_QUERY_BODY_BYTES, MAX_QUERY_POINTS, MAX_QUERY_SERIES,
+    MAX_SELECTED, MAX_SILENCE_BODY_BYTES, MAX_STREAMS,
 };
 
 /// Why a request was not answered.
@@ -33,6 +33,9 @@ pub enum Error {
     /// A pair of `labels` has no colon.
     #[error("invalid label pair {0:?}")]
     LabelPair(String),
+    /// A list of pods whose values are more than one answer holds.
+    #[error("the pods of the list have more than {MAX_MODEL_POINTS} values: name fewer of them")]
+    TooManyPoints,
     /// A question about the past without its beginning.
     #[error("no start time (or a start time of zero) provided")]
     NoStart,
@@ -142,6 +145,7 @@ impl Error {
             | Self::UnknownParameter(_)
             | Self::Parameter { .. }
             | Self::Body(_)
+            | Self::TooManyPoints
             | Self::TooManySeries(_)
             | Self::UnknownMetric(_)
             | Self::SeriesPart { .. }

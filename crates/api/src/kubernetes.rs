@@ -12,6 +12,7 @@ mod gate;
 mod measure;
 mod metrics;
 mod openapi;
+mod paced;
 mod parameters;
 mod probes;
 mod proto;

@@ -47,8 +47,8 @@ pub use people::{ApiServer, Credentials, Login, OidcParts, PeopleParts, Person, 
 pub use server::{Listener, ServingKey, Tls, TlsError, fuzz_request_head, serve};
 pub use sidecar::router as sidecar_router;
 pub use state::{
-    ApiOptions, ApiParts, ApiState, Arrival, Check, Clock, ClusterFacts, Diagnosis, Facts, Problem,
-    SinkFacts, Status,
+    ApiOptions, ApiParts, ApiState, Arrival, Check, Clock, ClusterFacts, Diagnosis, Facts,
+    KubeletFacts, Problem, SinkFacts, Status,
 };
 
 use observe::named;

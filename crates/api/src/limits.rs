@@ -65,6 +65,11 @@ pub(crate) const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(crate) const MAX_LISTS: usize = 64;
 /// Most values of one answer of custom and external metrics.
 pub(crate) const MAX_METRIC_VALUES: usize = 50_000;
+/// How long one list of metrics.k8s.io may take to be read.
+pub(crate) const LIST_TIMEOUT: Duration = Duration::from_mins(5);
+/// Most values of one list of pods of Heapster's model API: a megabyte of names may name a pod half
+/// a million times.
+pub(crate) const MAX_MODEL_POINTS: usize = 2_000_000;
 /// Answers smaller than this are not compressed.
 pub(crate) const MIN_COMPRESSED_BYTES: u64 = 1024;
 

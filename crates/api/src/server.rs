@@ -67,6 +67,17 @@ enum Face {
     Sidecar,
 }
 
+impl Face {
+    /// Beginnings of the paths that may be of any length: those that hold lists of names.
+    fn long(&self) -> &'static [&'static str] {
+        match self {
+            Self::Main => &["/api/v1/model/", "/api/v1/historical/"],
+            Self::Secure(..) => &[],
+            Self::Sidecar => &[sidecar::PREFIX],
+        }
+    }
+}
+
 impl std::fmt::Debug for Face {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -129,6 +140,7 @@ pub async fn serve(
         let front = Front {
             router,
             gate,
+            long: listener.face.long(),
             state: Arc::clone(&state),
             access: listener.tls.as_ref().map(|tls| tls.access.clone()).unwrap_or_default(),
             connections: Arc::clone(&connections),
@@ -151,6 +163,8 @@ pub async fn serve(
 struct Front {
     router: Router,
     gate: Option<Arc<Gate>>,
+    /// Beginnings of paths that may be of any length.
+    long: &'static [&'static str],
     state: Arc<ApiState>,
     access: Access,
     connections: Arc<Semaphore>,
@@ -258,9 +272,9 @@ where
 impl Front {
     async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response {
         let form = Form::of(request.headers()).unwrap_or(Form::Json);
-        let mut request = match admit(request.map(Body::new)) {
+        let mut request = match admit(request.map(Body::new), self.long) {
             Ok(request) => request,
-            Err(_) if self.gate.is_some() => return Status::too_long().respond(form),
+            Err(error) if self.gate.is_some() => return Status::of_head(&error).respond(form),
             Err(error) => return error.as_text(),
         };
         if let Some(gate) = &self.gate
@@ -279,15 +293,14 @@ impl Front {
 }
 
 /// Undoes what the framer did to a head: a refusal becomes an error, a long target travels as an
-/// extension beside a URI that is cut to what routing needs.
-fn admit(mut request: Request<Body>) -> Result<Request<Body>, Error> {
+/// extension beside a URI that is cut to what routing needs. Only paths that begin as one of `long`
+/// may be of any length.
+fn admit(mut request: Request<Body>, long: &[&str]) -> Result<Request<Body>, Error> {
     let Some(value) = request.headers_mut().remove(TARGET_HEADER) else { return Ok(request) };
     let target = value.to_str().map_err(|_| Error::Head)?;
     if let Some(refusal) = Refusal::parse(target) {
         return Err(refusal.error());
     }
-    // Only lists of pods may be of any length.
-    let long = ["/api/v1/model/", "/api/v1/historical/"];
     if !long.iter().any(|path| target.starts_with(path)) {
         hit("target_bytes");
         return Err(Error::TargetTooLong);

@@ -4,6 +4,7 @@
 //! join; memory is the working set, as in `kubectl top`. Anything else answers 200, which is the
 //! scraper's health check.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use model::{Entity, Registry, Timestamp, Value};
 use serde::Serialize;
 
 use crate::ApiState;
+use crate::limits::ROUTING_PREFIX_BYTES;
 use crate::observe::{self, Handler};
 use crate::request::{decoded, target};
 
@@ -67,26 +69,32 @@ async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> R
             let body = serde_json::to_vec(&answer).unwrap_or_default();
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
-        None => format!("URL: {path}").into_response(),
+        None => format!("URL: {}", shown(path)).into_response(),
     };
     response.extensions_mut().insert(Handler("sidecar"));
     response
 }
 
+/// As much of a path as tells which it is.
+fn shown(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(ROUTING_PREFIX_BYTES)).unwrap_or_default()
+}
+
 /// From a name to the thing that is asked for.
-type Named<'a> = Box<dyn FnMut(&str) -> Arc<Entity> + 'a>;
+type Named<'a> = Box<dyn Fn(&str) -> Arc<Entity> + 'a>;
 
 /// `None` when the path asks for no metric.
 fn items(state: &ApiState, rest: &str) -> Option<Answer> {
     let parts: Vec<&str> = rest.split('/').collect();
-    let mut registry = Registry::default();
-    let (names, metric, mut entity): (_, _, Named<'_>) = match *parts.as_slice() {
+    // A registry each: what a path of a megabyte names shall not add up.
+    let (names, metric, entity): (_, _, Named<'_>) = match *parts.as_slice() {
         ["nodes", names, "metrics", metric, ..] => {
-            (decoded(names), decoded(metric), Box::new(|name| registry.node(name)))
+            let node = |name: &str| Registry::default().node(name);
+            (decoded(names), decoded(metric), Box::new(node))
         }
         ["namespaces", namespace, "pod-list", names, "metrics", metric, ..] => {
             let namespace = decoded(namespace);
-            let pod = move |name: &str| registry.pod(&namespace, name, "");
+            let pod = move |name: &str| Registry::default().pod(&namespace, name, "");
             (decoded(names), decoded(metric), Box::new(pod))
         }
         _ => return None,
@@ -94,8 +102,9 @@ fn items(state: &ApiState, rest: &str) -> Option<Answer> {
     // Anything but `cpu` is memory, as in the scraper.
     let source = if metric == "cpu" { "cpu/usage_rate" } else { "memory/working_set" };
     let newest = state.window.history().map_or(Timestamp::NEVER, |(_, newest)| newest);
-    let mut items = Vec::new();
-    for name in names.split(',').filter(|name| !name.is_empty()) {
+    let (mut items, mut seen) = (Vec::new(), HashSet::new());
+    // As the scraper: each once, however often it is named.
+    for name in names.split(',').filter(|name| !name.is_empty() && seen.insert(*name)) {
         let samples = state.window.samples(&entity(name), source, newest.minus(HORIZON), newest);
         if samples.is_empty() {
             continue;

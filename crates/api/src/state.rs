@@ -98,10 +98,31 @@ pub trait Status: Send + Sync {
         None
     }
 
+    /// Which way kubelets are asked, and why; `None` where there are none.
+    fn kubelets(&self) -> Option<KubeletFacts> {
+        None
+    }
+
     /// All replicas, this one among them; empty where there is one process only.
     fn replicas(&self) -> Vec<ReplicaFacts> {
         Vec::new()
     }
+}
+
+/// Which way the kubelets are asked that this process asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KubeletFacts {
+    /// `direct`, `proxy` (the API server's), `both`, or `none` while none has answered.
+    pub way: &'static str,
+    /// Why that one, in a sentence.
+    pub why: String,
+    /// Kubelets that answered at their own addresses in the last tick.
+    pub direct: usize,
+    /// Those that answered through the API server's node proxy.
+    pub proxied: usize,
+    /// Those that did not answer.
+    pub failed: usize,
 }
 
 /// How a sink stands. Numbers are of points since the process started.

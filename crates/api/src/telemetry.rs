@@ -3,7 +3,7 @@
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 /// Counter: requests answered, by `handler`, `method` and `code`. Heapster's name.
 pub const REQUESTS: &str = "http_requests_total";
@@ -21,6 +21,10 @@ pub const LIMITS_HIT: &str = "taffrail_http_limits_hit_total";
 pub const CONNECTIONS: &str = "taffrail_http_connections";
 /// Gauge: open event streams.
 pub const STREAMS: &str = "taffrail_http_streams";
+
+/// Histogram: seconds from the measurement of the oldest thing in an answer of metrics.k8s.io to the
+/// answer. metrics-server's name.
+pub const FRESHNESS: &str = "metrics_server_api_metric_freshness_seconds";
 
 /// The quantiles of every summary. Heapster's.
 pub const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
@@ -49,9 +53,21 @@ pub const HEAPSTER_HANDLERS: [&str; 20] = [
     "systemContainerList",
 ];
 
-/// The recorder that the binary installs: every histogram becomes a summary of [`QUANTILES`].
+/// Beginning of the names that dashboards of metrics-server ask for; they expect histograms.
+const METRICS_SERVER: &str = "metrics_server_";
+/// Buckets of seconds for requests and rounds.
+const DURATIONS: [f64; 13] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0];
+/// Buckets of seconds for the age of what is answered.
+const AGES: [f64; 12] = [1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0];
+
+/// The recorder that the binary installs: histograms become summaries of [`QUANTILES`], but for
+/// those of metrics-server.
 pub fn recorder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_quantiles(&QUANTILES)
+    PrometheusBuilder::new()
+        .set_quantiles(&QUANTILES)?
+        .set_buckets_for_metric(Matcher::Prefix(METRICS_SERVER.to_owned()), &DURATIONS)?
+        .set_buckets_for_metric(Matcher::Full(FRESHNESS.to_owned()), &AGES)
 }
 
 /// Describes this crate's metrics and makes Heapster's series appear before the first request.
@@ -63,6 +79,7 @@ pub(crate) fn describe() {
     describe_counter!(LIMITS_HIT, "Number of times a bound was hit.");
     describe_gauge!(CONNECTIONS, "Number of open connections.");
     describe_gauge!(STREAMS, "Number of open event streams.");
+    describe_histogram!(FRESHNESS, Unit::Seconds, "Age of the oldest measurement in an answer.");
     gauge!(CONNECTIONS).increment(0.0);
     gauge!(STREAMS).increment(0.0);
     counter!(LIMITS_HIT, "limit" => "connections").increment(0);

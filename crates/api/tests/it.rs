@@ -6,6 +6,7 @@ mod it {
     pub(crate) mod fixture;
     pub(crate) mod heapster;
     pub(crate) mod historical;
+    mod hostile;
     mod intake;
     pub(crate) mod kept;
     pub(crate) mod kubernetes;

@@ -87,6 +87,6 @@ fn rules(options: &Options) -> Value {
         }
     }
     let rule = |(group, verbs, resources): (&str, &[&str], Vec<String>)| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
-    let own = (options.variant == Variant::MetricsServer).then(crate::apis::rule);
+    let own = options.variant.is_aggregated().then(|| crate::apis::rule(options.variant));
     rules.into_iter().map(rule).chain(own).collect()
 }

@@ -1,13 +1,21 @@
-//! What makes the API server ask the pod: metrics.k8s.io in place of metrics-server.
+//! What makes the API server ask the pod: metrics.k8s.io in place of metrics-server, and what an
+//! HPA scales on in place of an adapter.
 
 use serde_json::{Value, json};
 
-use crate::{NAME, Options, labels};
+use crate::{NAME, Options, Variant, labels};
 
 /// The port of metrics.k8s.io, in the container.
 pub const SECURE_PORT: u16 = 10250;
-/// The name of the `APIService`: the version, then the group.
-pub(crate) const API_SERVICE: &str = "v1beta1.metrics.k8s.io";
+/// The API services, each with its priority among the versions of its group: the greater first.
+const SERVICES: [(&str, &str, u32); 4] = [
+    ("metrics.k8s.io", "v1beta1", 100),
+    ("custom.metrics.k8s.io", "v1beta2", 200),
+    ("custom.metrics.k8s.io", "v1beta1", 100),
+    ("external.metrics.k8s.io", "v1beta1", 100),
+];
+/// The role of who reads what an HPA scales on.
+const READER: &str = "taffrail-custom-metrics-reader";
 /// Where the API server keeps whom it lets ask for others.
 const KUBE_SYSTEM: &str = "kube-system";
 
@@ -63,30 +71,84 @@ pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) 
             }],
         }),
     );
+    if options.variant == Variant::CustomMetrics {
+        put_readers(put);
+    }
+    for (at, (group, version, priority)) in services(options.variant).iter().enumerate() {
+        let comment = if at == 0 {
+            "The API server asks the service for these groups. The pods put their certificate's\n\
+             authority into caBundle. Remove who answers them now before: metrics-server, an\n\
+             adapter. There is one of each name."
+        } else {
+            "The same for another group or version."
+        };
+        put(comment, api_service(options, group, version, *priority));
+    }
+}
+
+/// Lets the HPA read what it scales on; older clusters' own role for it may not say so.
+fn put_readers(put: &mut impl FnMut(&'static str, Value)) {
     put(
-        "The API server asks the service for metrics.k8s.io. The pods put their certificate's\n\
-         authority into caBundle. Remove metrics-server's before: there is one of each name.",
+        "Every resource of these groups is a metric.",
         json!({
-            "apiVersion": "apiregistration.k8s.io/v1",
-            "kind": "APIService",
-            "metadata": { "name": API_SERVICE, "labels": labels() },
-            "spec": {
-                "group": "metrics.k8s.io",
-                "version": "v1beta1",
-                "groupPriorityMinimum": 100,
-                "versionPriority": 100,
-                "service": { "name": NAME, "namespace": options.namespace, "port": 443 },
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": { "name": READER, "labels": labels() },
+            "rules": [{
+                "apiGroups": ["custom.metrics.k8s.io", "external.metrics.k8s.io"],
+                "resources": ["*"],
+                "verbs": ["get", "list"],
+            }],
+        }),
+    );
+    put(
+        "HPAs may read them.",
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": { "name": READER, "labels": labels() },
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": READER,
             },
+            "subjects": [{
+                "kind": "ServiceAccount",
+                "name": "horizontal-pod-autoscaler",
+                "namespace": KUBE_SYSTEM,
+            }],
         }),
     );
 }
 
-/// Lets the pods put their authority into that one object.
-pub(crate) fn rule() -> Value {
+/// Those of a variant.
+fn services(variant: Variant) -> &'static [(&'static str, &'static str, u32)] {
+    let count = if variant == Variant::CustomMetrics { SERVICES.len() } else { 1 };
+    SERVICES.get(..count).unwrap_or_default()
+}
+
+fn api_service(options: &Options, group: &str, version: &str, priority: u32) -> Value {
+    json!({
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": { "name": format!("{version}.{group}"), "labels": labels() },
+        "spec": {
+            "group": group,
+            "version": version,
+            "groupPriorityMinimum": 100,
+            "versionPriority": priority,
+            "service": { "name": NAME, "namespace": options.namespace, "port": 443 },
+        },
+    })
+}
+
+/// Lets the pods put their authority into those objects.
+pub(crate) fn rule(variant: Variant) -> Value {
+    let name = |(group, version, _): &(&str, &str, u32)| format!("{version}.{group}");
     json!({
         "apiGroups": ["apiregistration.k8s.io"],
         "resources": ["apiservices"],
-        "resourceNames": [API_SERVICE],
+        "resourceNames": services(variant).iter().map(name).collect::<Vec<_>>(),
         "verbs": ["get", "patch"],
     })
 }

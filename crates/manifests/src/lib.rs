@@ -43,14 +43,22 @@ pub enum Variant {
     Replicas,
     /// One pod that answers metrics.k8s.io too, in place of metrics-server.
     MetricsServer,
+    /// The same with the metrics that an HPA scales on, in place of an adapter.
+    CustomMetrics,
     /// One pod beside Kubernetes Dashboard 2 to 7, in place of its metrics scraper.
     Dashboard,
 }
 
 impl Variant {
     /// Every variant, as the command line names them.
-    pub const ALL: [Self; 5] =
-        [Self::Plain, Self::Heapster, Self::Replicas, Self::MetricsServer, Self::Dashboard];
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::Heapster,
+        Self::Replicas,
+        Self::MetricsServer,
+        Self::CustomMetrics,
+        Self::Dashboard,
+    ];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -59,6 +67,7 @@ impl Variant {
             Self::Heapster => "heapster",
             Self::Replicas => "replicas",
             Self::MetricsServer => "metrics-server",
+            Self::CustomMetrics => "custom-metrics",
             Self::Dashboard => "dashboard",
         }
     }
@@ -67,8 +76,13 @@ impl Variant {
         match self {
             Self::Heapster => "kube-system",
             Self::Dashboard => "kubernetes-dashboard",
-            Self::Plain | Self::Replicas | Self::MetricsServer => NAMESPACE,
+            Self::Plain | Self::Replicas | Self::MetricsServer | Self::CustomMetrics => NAMESPACE,
         }
+    }
+
+    /// Whether the API server asks it.
+    const fn is_aggregated(self) -> bool {
+        matches!(self, Self::MetricsServer | Self::CustomMetrics)
     }
 }
 
@@ -112,7 +126,7 @@ pub fn documents(options: &Options) -> Vec<Document> {
         put("Everything lives here, and no pod here may ask for privileges.", namespace(options));
     }
     access::put(options, &mut put);
-    if options.variant == Variant::MetricsServer {
+    if options.variant.is_aggregated() {
         apis::put(options, &mut put);
     }
     if options.variant != Variant::Replicas {

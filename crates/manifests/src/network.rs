@@ -82,7 +82,7 @@ fn service(options: &Options, name: &str, labels: Value) -> Value {
     let mut metadata = metadata(options, name);
     metadata["labels"] = labels;
     let mut ports = vec![json!({ "name": "http", "port": 80, "targetPort": "http" })];
-    if options.variant == Variant::MetricsServer {
+    if options.variant.is_aggregated() {
         ports.push(json!({ "name": "https", "port": 443, "targetPort": "https" }));
     }
     json!({
@@ -103,7 +103,7 @@ fn policy(options: &Options) -> Value {
         ports.push(json!({ "port": SCRAPER_PORT, "protocol": "TCP" }));
     }
     let mut ingress = vec![json!({ "from": [{ "podSelector": {} }], "ports": ports })];
-    if options.variant == Variant::MetricsServer {
+    if options.variant.is_aggregated() {
         // The API server comes from outside of every pod network; it shows a certificate.
         ingress.push(json!({ "ports": [{ "port": SECURE_PORT, "protocol": "TCP" }] }));
     }

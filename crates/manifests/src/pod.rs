@@ -111,7 +111,7 @@ fn template(options: &Options, volumes: &Value) -> Value {
 fn container(options: &Options) -> Value {
     let mut args = vec![
         "serve".to_owned(),
-        format!("--listen=0.0.0.0:{HTTP_PORT}"),
+        format!("--listen=[::]:{HTTP_PORT}"),
         format!("--data-dir={DATA}"),
     ];
     if options.variant == Variant::Heapster {
@@ -124,8 +124,8 @@ fn container(options: &Options) -> Value {
     if options.variant == Variant::Replicas {
         args.extend([
             format!("--lease-namespace={}", options.namespace),
-            format!("--peer-listen=0.0.0.0:{PEER_PORT}"),
-            format!("--peer-address=$(POD_IP):{PEER_PORT}"),
+            format!("--peer-listen=[::]:{PEER_PORT}"),
+            "--peer-address=$(POD_IP)".to_owned(),
             "--peer-name=$(POD_NAME)".to_owned(),
             format!("--peer-token-file={PEER_TOKEN}"),
         ]);
@@ -135,12 +135,12 @@ fn container(options: &Options) -> Value {
         let field = |name: &str, path: &str| json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": path } } });
         env.extend([field("POD_NAME", "metadata.name"), field("POD_IP", "status.podIP")]);
     }
-    if options.variant == Variant::MetricsServer {
+    if options.variant.is_aggregated() {
         args.push(format!("--secure-port={SECURE_PORT}"));
         ports.push(json!({ "name": "https", "containerPort": SECURE_PORT }));
     }
     if options.variant == Variant::Dashboard {
-        args.push(format!("--sidecar-listen=0.0.0.0:{SCRAPER_PORT}"));
+        args.push(format!("--sidecar-listen=[::]:{SCRAPER_PORT}"));
         ports.push(json!({ "name": "scraper", "containerPort": SCRAPER_PORT }));
     }
     let mut container = json!({

@@ -1,5 +1,6 @@
 //! Asks another replica for its share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,11 +9,12 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use model::Hop;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Token;
 use crate::server::{CODE, REPLICA, Wanted};
+use crate::{PeerTls, Token};
 
 /// The largest share that is taken: some 5,000 nodes with 50 pods each.
 const MAX_SHARE_BYTES: usize = 256 << 20;
@@ -31,15 +33,22 @@ fn missing(hop: Hop, reason: impl std::fmt::Display, advice: &'static str) -> Mi
     Missing { hop, reason: reason.to_string(), advice }
 }
 
+/// By what this replica is known to others.
+#[derive(Clone)]
+pub(crate) struct Own {
+    pub(crate) name: Arc<str>,
+    pub(crate) token: Token,
+    pub(crate) tls: Option<Arc<PeerTls>>,
+}
+
 /// The share's bytes, known to be the other replica's answer to this very request.
 pub(crate) async fn ask(
     member: &Member,
-    me: &str,
-    token: &Token,
+    own: &Own,
     wanted: &Wanted,
     deadline: Instant,
 ) -> Result<Bytes, Missing> {
-    match timeout_at(deadline, exchange(member, me, token, wanted)).await {
+    match timeout_at(deadline, connected(member, own, wanted)).await {
         Ok(answer) => answer,
         Err(_) => Err(missing(
             Hop::Timeout,
@@ -49,21 +58,31 @@ pub(crate) async fn ask(
     }
 }
 
-async fn exchange(
-    member: &Member,
-    me: &str,
-    token: &Token,
-    wanted: &Wanted,
-) -> Result<Bytes, Missing> {
-    let gone = "look whether that replica's pod runs; the others take over its nodes when its \
-                lease has expired";
+const GONE: &str = "look whether that replica's pod runs; the others take over its nodes when its \
+                    lease has expired";
+
+async fn connected(member: &Member, own: &Own, wanted: &Wanted) -> Result<Bytes, Missing> {
     let connect = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&*member.address));
     let stream = match connect.await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(missing(Hop::Connect, error, gone)),
-        Err(_) => return Err(missing(Hop::Connect, "the connection is not made", gone)),
+        Ok(Err(error)) => return Err(missing(Hop::Connect, error, GONE)),
+        Err(_) => return Err(missing(Hop::Connect, "the connection is not made", GONE)),
     };
-    let broken = |error: hyper::Error| missing(Hop::Http, error, gone);
+    let Some(tls) = &own.tls else { return exchange(stream, member, own, wanted).await };
+    let advice = "give every replica --peer-cert-file, --peer-key-file and --peer-ca-file of one \
+                  authority, for the name of --peer-tls-name";
+    let stream = tls.connect(stream).await.map_err(|error| missing(Hop::Tls, error, advice))?;
+    exchange(stream, member, own, wanted).await
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    member: &Member,
+    own: &Own,
+    wanted: &Wanted,
+) -> Result<Bytes, Missing> {
+    let (me, token) = (&*own.name, &own.token);
+    let broken = |error: hyper::Error| missing(Hop::Http, error, GONE);
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let target = wanted.target();
@@ -85,7 +104,7 @@ async fn exchange(
     };
     tokio::select! {
         answer = answered => answer,
-        () = driven => Err(missing(Hop::Http, "the connection ended", gone)),
+        () = driven => Err(missing(Hop::Http, "the connection ended", GONE)),
     }
 }
 
@@ -149,7 +168,8 @@ mod tests {
     }
 
     async fn asked(member: &Member, token: &Token, wanted: &Wanted) -> Result<Bytes, Missing> {
-        ask(member, "t-0", token, wanted, Instant::now() + Duration::from_secs(20)).await
+        let own = Own { name: "t-0".into(), token: token.clone(), tls: None };
+        ask(member, &own, wanted, Instant::now() + Duration::from_secs(20)).await
     }
 
     #[tokio::test]

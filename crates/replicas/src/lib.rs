@@ -11,9 +11,11 @@ mod server;
 mod share;
 mod source;
 mod telemetry;
+mod tls;
 mod token;
 mod wire;
 
 pub use server::Peers;
 pub use source::SharedSource;
+pub use tls::{PeerTls, PeerTlsError};
 pub use token::{SHORTEST_TOKEN, Token, TokenError};

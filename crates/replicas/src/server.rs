@@ -13,12 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::Timestamp;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::{Token, telemetry};
+use crate::{PeerTls, Token, telemetry};
 
 /// The path of a share.
 pub(crate) const PATH: &str = "/replicas/v1/share";
@@ -32,6 +33,8 @@ const MOST_CONNECTIONS: usize = 2 * cluster::replicas::MAX_MEMBERS;
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// How long the head of a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the files of TLS are looked at.
+const RENEWAL: Duration = Duration::from_mins(1);
 /// How long a whole answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -47,14 +50,26 @@ pub(crate) struct Offer {
 pub struct Peers {
     listener: TcpListener,
     token: Token,
+    /// `None`: in clear.
+    tls: Option<Arc<PeerTls>>,
     offers: watch::Sender<Option<Offer>>,
 }
 
 impl Peers {
     /// Binds the port; nothing is answered before [`Peers::serve`].
     pub async fn bind(address: SocketAddr, token: Token) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, token, offers: watch::Sender::new(None) })
+        Ok(Self::on(TcpListener::bind(address).await?, token))
+    }
+
+    /// The same on a socket that listens already.
+    pub fn on(listener: TcpListener, token: Token) -> Self {
+        Self { listener, token, tls: None, offers: watch::Sender::new(None) }
+    }
+
+    /// The same behind TLS, which others are asked by too.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<Arc<PeerTls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The address that it is bound to.
@@ -70,15 +85,27 @@ impl Peers {
         self.token.clone()
     }
 
+    pub(crate) fn tls(&self) -> Option<Arc<PeerTls>> {
+        self.tls.clone()
+    }
+
     /// Answers until dropped.
     pub async fn serve(self) {
-        let door = Arc::new(Door { token: self.token, offers: self.offers });
+        let door = Arc::new(Door { token: self.token, tls: self.tls, offers: self.offers });
+        let mut renewals = interval(RENEWAL);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 Some(_) = connections.join_next() => continue,
+                _ = renewals.tick() => {
+                    if let Some(tls) = &door.tls {
+                        tls.renew();
+                    }
+                    continue;
+                }
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
@@ -95,7 +122,16 @@ impl Peers {
             };
             let door = Arc::clone(&door);
             connections.spawn(async move {
-                door.connection(stream).await;
+                match &door.tls {
+                    None => Arc::clone(&door).connection(stream).await,
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => Arc::clone(&door).connection(stream).await,
+                        Err(reason) => {
+                            metrics::counter!(telemetry::REQUESTS_REFUSED).increment(1);
+                            tracing::debug!(reason, "a peer's handshake failed");
+                        }
+                    },
+                }
                 drop(place);
             });
         }
@@ -104,11 +140,15 @@ impl Peers {
 
 struct Door {
     token: Token,
+    tls: Option<Arc<PeerTls>>,
     offers: watch::Sender<Option<Offer>>,
 }
 
 impl Door {
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
+    async fn connection<S>(self: Arc<Self>, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let answer = |request: Request<Incoming>| {
             let door = Arc::clone(&self);
             async move {

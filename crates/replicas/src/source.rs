@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::client::{self, Missing};
+use crate::client::{self, Missing, Own};
 use crate::merge::merge;
 use crate::server::{Offer, Peers, Wanted};
 use crate::share::{Share, encode};
-use crate::{Token, telemetry};
+use crate::{PeerTls, Token, telemetry};
 
 /// Replicas asked at once.
 const CONCURRENCY: usize = 16;
@@ -32,6 +32,7 @@ pub struct SharedSource {
     membership: Membership,
     inventory: SharedInventory,
     token: Token,
+    tls: Option<Arc<PeerTls>>,
     offers: watch::Sender<Option<Offer>>,
     state: Mutex<State>,
 }
@@ -61,8 +62,8 @@ impl SharedSource {
         inventory: SharedInventory,
         peers: &Peers,
     ) -> Self {
-        let (token, offers) = (peers.token(), peers.offers());
-        Self { inner, membership, inventory, token, offers, state: Mutex::default() }
+        let (token, tls, offers) = (peers.token(), peers.tls(), peers.offers());
+        Self { inner, membership, inventory, token, tls, offers, state: Mutex::default() }
     }
 
     /// Of replicas whose share did not come in the last tick: the name, the hop, what happened,
@@ -118,9 +119,14 @@ impl SharedSource {
             let taken = state.taken.get(&member.name).copied().unwrap_or(Timestamp::NEVER);
             let after = taken.max(oldest).nanos();
             let wanted = Wanted { end: window.end.nanos(), after, wait };
-            let (member, me) = (member.clone(), Arc::clone(&members.me));
+            let own = Own {
+                name: Arc::clone(&members.me),
+                token: self.token.clone(),
+                tls: self.tls.clone(),
+            };
+            let member = member.clone();
             async move {
-                let answer = client::ask(&member, &me, &self.token, &wanted, window.deadline).await;
+                let answer = client::ask(&member, &own, &wanted, window.deadline).await;
                 (member, answer)
             }
         });

@@ -73,6 +73,15 @@ fn facts_at_start(measured: &Measured, resolution: Duration, clock: Clock) -> Fa
     }
 }
 
+/// What tells of history, replicas and kubelets.
+fn holdings(history: Option<&History>, measured: &Measured) -> facts::Holdings {
+    facts::Holdings {
+        store: history.map(History::holdings),
+        replicas: measured.replicas.as_ref().map(Replicas::holdings),
+        kubelets: measured.way.clone(),
+    }
+}
+
 /// Settings of the HTTP side.
 fn api_options(config: &Config) -> ApiOptions {
     ApiOptions {
@@ -107,10 +116,7 @@ impl App {
             troubles(history.as_ref(), measured.replicas.as_ref()),
             outputs.iter().filter_map(sinks::Sink::status).collect(),
         )
-        .holding(facts::Holdings {
-            store: history.as_ref().map(History::holdings),
-            replicas: measured.replicas.as_ref().map(Replicas::holdings),
-        });
+        .holding(holdings(history.as_ref(), &measured));
         let window = Arc::new(Window::new(WindowOptions::default()));
         let resources = resources::Resources::plan(config, resolution, &measured);
         let (listeners, secure) = listen::others(config, listener, &measured).await?;

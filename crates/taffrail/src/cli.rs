@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::TlsFiles;
 use crate::remote::LOCAL;
 
-pub(crate) use apis::{ApisArgs, DashboardMemory};
+pub(crate) use apis::{ApisArgs, DashboardMemory, TrustArgs};
 
 mod apis;
 mod history;
@@ -408,6 +408,8 @@ pub(crate) enum ManifestsVariant {
     Replicas,
     /// One pod that answers metrics.k8s.io, in place of metrics-server.
     MetricsServer,
+    /// The same with custom.metrics.k8s.io and external.metrics.k8s.io, in place of an adapter.
+    CustomMetrics,
     /// One pod beside Kubernetes Dashboard 2 to 7, in place of its metrics scraper.
     Dashboard,
 }

@@ -4,7 +4,7 @@
 //! every flag's name and a boolean may stand alone or be given as `=true`.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,8 +88,6 @@ struct UnusedArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     logtostderr: Option<String>,
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    authentication_skip_lookup: Option<String>,
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     contention_profiling: Option<String>,
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_swagger_ui: Option<String>,
@@ -108,23 +106,11 @@ struct UnusedArgs {
     #[arg(long)]
     cert_dir: Option<String>,
     #[arg(long)]
-    client_ca_file: Option<String>,
-    #[arg(long)]
     log_backtrace_at: Option<String>,
     #[arg(long)]
     log_dir: Option<String>,
     #[arg(long)]
     log_flush_frequency: Option<String>,
-    #[arg(long)]
-    requestheader_allowed_names: Vec<String>,
-    #[arg(long)]
-    requestheader_client_ca_file: Option<String>,
-    #[arg(long)]
-    requestheader_extra_headers_prefix: Vec<String>,
-    #[arg(long)]
-    requestheader_group_headers: Vec<String>,
-    #[arg(long)]
-    requestheader_username_headers: Vec<String>,
     #[arg(long)]
     stderrthreshold: Option<String>,
     #[arg(long)]
@@ -151,7 +137,8 @@ impl HeapsterArgs {
             ));
         }
         let address = match self.listen_ip.as_str() {
-            "" => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            // All addresses of both kinds, as Go.
+            "" => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
             text => text.parse().ok(),
         };
         if address.is_none() {
@@ -241,7 +228,7 @@ mod tests {
         let config = parse(line).unwrap().config().unwrap();
         assert_eq!(config.source.as_deref(), Some("kubernetes:http://a_b"));
         assert_eq!(config.resolution, Some(Duration::from_secs(30)));
-        assert_eq!(config.listen.to_string(), "0.0.0.0:9");
+        assert_eq!(config.listen.to_string(), "[::]:9");
         assert!(config.disable_export);
     }
 

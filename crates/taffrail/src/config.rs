@@ -14,7 +14,7 @@ use crate::exit::Failure;
 mod apis;
 mod people;
 
-pub(crate) use apis::{ApisConfig, SecureConfig};
+pub(crate) use apis::{ApisConfig, SecureConfig, TrustFiles};
 pub(crate) use people::{OidcConfig, PeopleConfig};
 
 /// The shortest time between two ticks, as Heapster's.
@@ -76,6 +76,18 @@ pub(crate) struct ReplicaConfig {
     pub(crate) token: PathBuf,
     /// How long its lease lasts; `None` to follow from the resolution.
     pub(crate) lease: Option<Duration>,
+    /// Mutual TLS with the others; `None` for none.
+    pub(crate) tls: Option<PeerTlsFiles>,
+}
+
+/// Files of mutual TLS between replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PeerTlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) authority: PathBuf,
+    /// DNS name of every replica's certificate.
+    pub(crate) name: String,
 }
 
 /// The shortest retention: what is in memory is not thrown away.
@@ -145,6 +157,9 @@ impl Config {
 
     /// From the flags of `taffrail serve`.
     pub(crate) fn from_serve(args: ServeArgs) -> Result<Self, ConfigError> {
+        if let Some(mistake) = apis::idle_trust(&args.apis.trust) {
+            return Err(ConfigError(vec![mistake]));
+        }
         Self {
             dialect: Dialect::Taffrail,
             source: args.source,

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Check, ClusterFacts, Facts, Problem, ReplicaFacts, StoreFacts};
-use cluster::Connection;
+use api::{Check, ClusterFacts, Facts, KubeletFacts, Problem, ReplicaFacts, StoreFacts};
+use cluster::{Connection, KubeletWay, KubernetesSource};
 use model::Timestamp;
 use pipeline::Clock;
 use sinks::StatusHandle;
@@ -21,11 +21,15 @@ pub(crate) type StoreTold = Arc<dyn Fn() -> StoreFacts + Send + Sync>;
 /// How the replicas stand.
 pub(crate) type ReplicasTold = Arc<dyn Fn() -> Vec<ReplicaFacts> + Send + Sync>;
 
-/// What tells of history and of other replicas, where there are such.
+/// Which way kubelets are asked.
+pub(crate) type WayTold = Arc<dyn Fn() -> KubeletFacts + Send + Sync>;
+
+/// What tells of history, of other replicas and of kubelets, where there are such.
 #[derive(Clone, Default)]
 pub(crate) struct Holdings {
     pub(crate) store: Option<StoreTold>,
     pub(crate) replicas: Option<ReplicasTold>,
+    pub(crate) kubelets: Option<WayTold>,
 }
 
 /// How long to wait before an API server that could not be used is asked again.
@@ -154,6 +158,10 @@ impl api::Status for ProcessFacts {
         self.holdings.store.as_ref().map(|told| told())
     }
 
+    fn kubelets(&self) -> Option<KubeletFacts> {
+        self.holdings.kubelets.as_ref().map(|told| told())
+    }
+
     fn replicas(&self) -> Vec<ReplicaFacts> {
         self.holdings.replicas.as_ref().map_or_else(Vec::new, |told| told())
     }
@@ -161,6 +169,15 @@ impl api::Status for ProcessFacts {
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
         Box::pin(self.subject.clone().diagnose(failing))
     }
+}
+
+/// What tells which way `source` asks its kubelets.
+pub(crate) fn way_of(source: &Arc<KubernetesSource>) -> WayTold {
+    let source = Arc::clone(source);
+    Arc::new(move || {
+        let KubeletWay { way, why, direct, proxied, failed } = source.way();
+        KubeletFacts { way, why, direct, proxied, failed }
+    })
 }
 
 /// What is known of a cluster before it answered.

@@ -3,18 +3,26 @@
 
 #[path = "it/aggregator.rs"]
 mod aggregator;
+#[path = "it/agree.rs"]
+mod agree;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/doctor.rs"]
 mod doctor;
 #[path = "it/eventer.rs"]
 mod eventer;
+#[path = "it/first.rs"]
+mod first;
+#[path = "it/heapster_api.rs"]
+mod heapster_api;
 #[path = "it/heapster_pairs.rs"]
 mod heapster_pairs;
 #[path = "it/historical.rs"]
 mod historical;
 #[path = "it/history.rs"]
 mod history;
+#[path = "it/ipv6.rs"]
+mod ipv6;
 #[path = "it/killed.rs"]
 mod killed;
 #[path = "it/manifests.rs"]
@@ -31,7 +39,11 @@ mod rotation;
 mod secure;
 #[path = "it/served.rs"]
 mod served;
+#[path = "it/shared_events.rs"]
+mod shared_events;
 #[path = "it/store.rs"]
 mod store;
 #[path = "it/top.rs"]
 mod top;
+#[path = "it/trusted.rs"]
+mod trusted;

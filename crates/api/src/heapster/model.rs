@@ -20,6 +20,7 @@ use super::routes::{Ask, Of, find};
 use super::{gojson, gotime, json};
 use crate::ApiState;
 use crate::error::Error;
+use crate::limits::{MAX_MODEL_POINTS, hit};
 use crate::observe::Handler;
 use crate::request::{pairs, target};
 
@@ -87,11 +88,18 @@ fn answer(
         }
         Ask::PodListValues => {
             let question = Question::parse(taken, query)?;
-            let mut registry = Registry::default();
-            let mut items = Vec::new();
+            let (mut items, mut points) = (Vec::new(), 0);
             for name in take(1).split(',') {
+                // A registry each: what a path of a megabyte names shall not add up.
+                let mut registry = Registry::default();
                 let pod = registry.pod(take(0), name, "");
-                items.push(question.ask(state, &mut registry, &pod));
+                let item = question.ask(state, &mut registry, &pod);
+                points += item.metrics.len();
+                if points > MAX_MODEL_POINTS {
+                    hit("model_points");
+                    return Err(Error::TooManyPoints);
+                }
+                items.push(item);
             }
             gojson::compact(&PodList { items })
         }

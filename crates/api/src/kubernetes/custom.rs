@@ -92,10 +92,10 @@ pub(super) fn answer<B>(
     };
     let thing = find(resource).filter(|one| one.namespaced != namespace.is_empty());
     let thing = thing.ok_or_else(missing)?;
-    let batch = asked.batch()?;
-    let measure = Measure::find(&batch, thing.entity, metric).ok_or_else(missing)?;
     let labels = asked.selection("labelSelector")?;
     let of_metric = asked.selection("metricLabelSelector")?;
+    let batch = asked.batch()?;
+    let measure = Measure::find(&batch, thing.entity, metric).ok_or_else(missing)?;
     if thing.entity == EntityKind::Workload && !labels.is_empty() {
         return Err(Status::bad_request(
             "labels are known of pods, nodes and namespaces, not of workloads: name the workload",
@@ -137,7 +137,7 @@ pub(super) fn answer<B>(
             item
         })
         .collect();
-    Ok(stored::list(LIST, &format!("{GROUP}/{version}"), &items))
+    Ok(stored::list(asked, LIST, &format!("{GROUP}/{version}"), &items))
 }
 
 impl Described {

@@ -92,7 +92,7 @@ pub(super) fn answer<B>(
         items.push(item);
     }
     drop(inventory);
-    Ok(stored::list(LIST, &format!("{GROUP}/{version}"), &items))
+    Ok(stored::list(asked, LIST, &format!("{GROUP}/{version}"), &items))
 }
 
 /// Our own labels of a row.

@@ -104,6 +104,8 @@ pub struct Trust {
     pub allowed_names: Vec<String>,
     /// Headers with the user's name, the first that is there.
     pub username_headers: Vec<String>,
+    /// Headers with the user's uid; `x-remote-uid` where none are named.
+    pub uid_headers: Vec<String>,
     /// Headers with groups.
     pub group_headers: Vec<String>,
     /// Prefixes of headers with more.
@@ -261,7 +263,11 @@ impl Verifiers {
             }
         }
         extra.sort();
-        let uid = names(&["x-remote-uid".to_owned()]).into_iter().next().unwrap_or_default();
+        let uid = match &*trust.uid_headers {
+            [] => names(&["x-remote-uid".to_owned()]),
+            headers => names(headers),
+        };
+        let uid = uid.into_iter().next().unwrap_or_default();
         Some(User { name, uid, groups: names(&trust.group_headers), extra })
     }
 

@@ -3,30 +3,28 @@
 //! Long lists are written while they are read: what a slow reader holds is one namespace's pods.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::stream::unfold;
-use http::{HeaderValue, Method, Request, header};
+use http::{Method, Request};
+use metrics::histogram;
 use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp};
 use query::ResourceWindows;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::accept::Form;
+use super::paced::{self, CHUNK_BYTES, Place, with_type};
 use super::parameters::Parameters;
 use super::selector::Selection;
 use super::status::Status;
 use super::{proto, write};
 use crate::ApiState;
-use crate::limits::hit;
 use crate::request::decoded;
+use crate::telemetry;
 
 /// The group.
 pub(super) const GROUP: &str = "metrics.k8s.io";
-/// How much of a list is written at once.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// What every answer needs.
 struct Asked {
@@ -74,18 +72,19 @@ pub(super) fn answer(
     match (kind, name) {
         ("nodemetrics", Some(name)) => asked.node(name),
         (_, Some(name)) => asked.pod(namespace, name),
-        ("nodemetrics", None) => Ok(asked.nodes(&parameters)),
-        (_, None) => {
-            let Ok(place) = Arc::clone(&state.lists).try_acquire_owned() else {
-                hit("lists");
-                return Err(Status::busy("too many lists are being read, try again"));
-            };
-            Ok(asked.pods(namespace, parameters, place))
-        }
+        ("nodemetrics", None) => Ok(asked.nodes(&parameters, Place::take(state)?)),
+        (_, None) => Ok(asked.pods(namespace, parameters, Place::take(state)?)),
     }
 }
 
 impl Asked {
+    /// Notes how old the oldest measurement of an answer is.
+    fn told(&self, oldest: Timestamp) {
+        if oldest < Timestamp::from_nanos(i64::MAX) {
+            histogram!(telemetry::FRESHNESS).record(self.now.since(oldest).as_secs_f64());
+        }
+    }
+
     fn node(&self, name: &str) -> Result<Response, Status> {
         let missing = || Status::not_found(GROUP, "nodemetrics", name);
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
@@ -93,6 +92,7 @@ impl Asked {
         drop(inventory);
         let window = self.windows.node(name, self.now).ok_or_else(missing)?;
         let usage = window.usage().ok_or_else(missing)?;
+        self.told(usage.at);
         let node = write::Node { name, labels: &record.labels, usage, now: self.now };
         let mut out = String::new();
         Ok(match self.form {
@@ -120,6 +120,7 @@ impl Asked {
         }
         let window = self.windows.node(&record.node, self.now).ok_or_else(missing)?;
         let usage = window.pod(&record).ok_or_else(missing)?;
+        self.told(usage.at);
         let pod = write::Pod { namespace, name, labels: &record.labels, usage, now: self.now };
         let mut out = String::new();
         Ok(match self.form {
@@ -136,7 +137,7 @@ impl Asked {
         })
     }
 
-    fn nodes(&self, parameters: &Parameters) -> Response {
+    fn nodes(&self, parameters: &Parameters, place: Place) -> Response {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
         let passes = |node: &&Arc<model::Node>| {
             let after = parameters.after.as_ref().is_none_or(|(_, name)| **name < *node.name);
@@ -147,7 +148,7 @@ impl Asked {
         records.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         let (mut out, mut written) = (String::new(), proto::List::default());
         let (mut count, mut last, mut go_on) = (0, None, None);
-        let mut items = String::new();
+        let (mut items, mut oldest) = (String::new(), Timestamp::from_nanos(i64::MAX));
         for record in &records {
             let Some(window) = self.windows.node(&record.name, self.now) else { continue };
             let Some(usage) = window.usage() else { continue };
@@ -155,6 +156,7 @@ impl Asked {
                 go_on = last.map(|name: &str| token("", name));
                 break;
             }
+            oldest = oldest.min(usage.at);
             let node =
                 write::Node { name: &record.name, labels: &record.labels, usage, now: self.now };
             if count > 0 {
@@ -168,30 +170,26 @@ impl Asked {
             count += 1;
             last = Some(&*record.name);
         }
+        self.told(oldest);
         let go_on = go_on.as_deref();
         match self.form {
             Form::Protobuf => {
-                return protobuf(written.done(&self.api_version, "NodeMetricsList", go_on));
+                let all = written.done(&self.api_version, "NodeMetricsList", go_on);
+                return paced::whole(all, proto::MEDIA_TYPE, place);
             }
             Form::Json => out.push_str(&list_head(&self.api_version, "NodeMetricsList", true)),
             Form::Table(version) => out.push_str(&table_head(version, count > 0)),
         }
         out.push_str(&items);
         out.push_str(&tail(go_on));
-        json(out)
+        paced::whole(out, "application/json", place)
     }
 
-    fn pods(
-        self,
-        namespace: &str,
-        parameters: Parameters,
-        place: OwnedSemaphorePermit,
-    ) -> Response {
+    fn pods(self, namespace: &str, parameters: Parameters, place: Place) -> Response {
         let walk = Walk::new(&self.inventory, namespace, parameters.selection, parameters.after);
-        let mut writer =
-            PodWriter { asked: self, walk, limit: parameters.limit, count: 0, ended: false };
+        let mut writer = PodWriter::new(self, walk, parameters.limit);
         if writer.asked.form == Form::Protobuf {
-            return protobuf(writer.all_protobuf());
+            return paced::whole(writer.all_protobuf(), proto::MEDIA_TYPE, place);
         }
         let mut first = String::with_capacity(CHUNK_BYTES * 5 / 4);
         writer.fill(&mut first);
@@ -204,12 +202,16 @@ impl Asked {
                 Some(first) => first,
                 None if writer.ended => return None,
                 None => {
+                    if let Err(late) = place.ends() {
+                        writer.ended = true;
+                        return Some((Err(late), (writer, None, place)));
+                    }
                     let mut chunk = String::with_capacity(CHUNK_BYTES * 5 / 4);
                     writer.fill(&mut chunk);
                     chunk
                 }
             };
-            Some((Ok::<_, io::Error>(Bytes::from(chunk)), (writer, None, place)))
+            Some((Ok(Bytes::from(chunk)), (writer, None, place)))
         });
         with_type(Body::from_stream(chunks), "application/json")
     }
@@ -221,10 +223,17 @@ struct PodWriter {
     walk: Walk,
     limit: Option<usize>,
     count: usize,
+    /// When the oldest of those that were written was measured.
+    oldest: Timestamp,
     ended: bool,
 }
 
 impl PodWriter {
+    fn new(asked: Asked, walk: Walk, limit: Option<usize>) -> Self {
+        let oldest = Timestamp::from_nanos(i64::MAX);
+        Self { asked, walk, limit, count: 0, oldest, ended: false }
+    }
+
     /// Adds about [`CHUNK_BYTES`] to `out`, and the end when that is reached.
     fn fill(&mut self, out: &mut String) {
         let mut before: Option<Arc<PodRecord>> = None;
@@ -243,6 +252,7 @@ impl PodWriter {
                 self.end(out, go_on.as_deref());
                 return;
             }
+            self.oldest = self.oldest.min(usage.at);
             self.begin_item(out);
             let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
             let pod = write::Pod { namespace, name, labels, usage, now: self.asked.now };
@@ -281,6 +291,7 @@ impl PodWriter {
             out.push_str(&self.head(false));
         }
         out.push_str(&tail(go_on));
+        self.asked.told(self.oldest);
         self.ended = true;
     }
 
@@ -296,11 +307,13 @@ impl PodWriter {
                 go_on = last.map(|last| token(&last.namespace, &last.name));
                 break;
             }
+            self.oldest = self.oldest.min(usage.at);
             let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
             written.pod(&write::Pod { namespace, name, labels, usage, now: self.asked.now });
             self.count += 1;
             last = Some(record);
         }
+        self.asked.told(self.oldest);
         written.done(&self.asked.api_version, "PodMetricsList", go_on.as_deref())
     }
 }
@@ -405,12 +418,4 @@ fn json(text: String) -> Response {
 
 fn protobuf(bytes: Vec<u8>) -> Response {
     with_type(Body::from(bytes), proto::MEDIA_TYPE)
-}
-
-fn with_type(body: Body, kind: &'static str) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
-    response
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::accept::Form;
 use super::proto;
+use crate::error::Error;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +41,24 @@ impl Status {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
     }
 
-    pub(crate) fn too_long() -> Self {
-        let message = "the request's path or headers are too long";
-        Self::new(StatusCode::URI_TOO_LONG, "RequestURITooLong", message)
+    /// A head that was refused before anybody looked at what it asks for.
+    pub(crate) fn of_head(error: &Error) -> Self {
+        match error {
+            Error::TargetTooLong => {
+                let message = "the request's path is too long";
+                Self::new(StatusCode::URI_TOO_LONG, "RequestURITooLong", message)
+            }
+            Error::HeadersTooLarge => {
+                let code = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                Self::new(
+                    code,
+                    "RequestHeaderFieldsTooLarge",
+                    "the request's headers are too large",
+                )
+            }
+            Error::Busy => Self::busy("too many long requests are being read, try again"),
+            _ => Self::bad_request("the request's head cannot be read"),
+        }
     }
 
     pub(crate) fn not_acceptable() -> Self {

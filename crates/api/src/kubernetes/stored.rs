@@ -4,17 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, Method, Request, header};
 use model::{Batch, Table, Timestamp};
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::paced::{self, Place};
 use super::selector::Selection;
 use super::status::Status;
 use crate::ApiState;
-use crate::limits::hit;
 use crate::request::{decoded, pairs};
 
 /// How many ticks old the newest batch may be: what is older must not scale anything.
@@ -27,7 +25,7 @@ pub(super) struct Asked<'a> {
     state: &'a ApiState,
     parts: Vec<Cow<'a, str>>,
     query: &'a str,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl<'a> Asked<'a> {
@@ -43,12 +41,9 @@ impl<'a> Asked<'a> {
         if !takes_json(request.headers()) {
             return Err(Status::not_acceptable());
         }
-        let Ok(place) = Arc::clone(&state.lists).try_acquire_owned() else {
-            hit("lists");
-            return Err(Status::busy("too many lists are being read, try again"));
-        };
+        let place = Place::take(state)?;
         let query = request.uri().query().unwrap_or("");
-        Ok(Self { state, parts: path.split('/').map(decoded).collect(), query, _place: place })
+        Ok(Self { state, parts: path.split('/').map(decoded).collect(), query, place })
     }
 
     pub(super) fn parts(&self) -> Vec<&str> {
@@ -94,11 +89,8 @@ pub(super) fn time(batch: &Batch, table: &Table, row: usize) -> Timestamp {
     if scraped.is_never() { batch.timestamp() } else { scraped }
 }
 
-/// A list as an answer.
-pub(super) fn list(kind: &str, api_version: &str, items: &[Value]) -> Response {
+/// A list as the answer to `asked`.
+pub(super) fn list(asked: Asked<'_>, kind: &str, api_version: &str, items: &[Value]) -> Response {
     let list = json!({ "kind": kind, "apiVersion": api_version, "metadata": {}, "items": items });
-    let mut response = Response::new(Body::from(list.to_string()));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+    paced::whole(list.to_string(), "application/json", asked.place)
 }

@@ -14,7 +14,7 @@ use crate::ApiState;
 use crate::callers::Way;
 use crate::error::Error;
 use crate::request::pairs;
-use crate::state::TargetCounts;
+use crate::state::{KubeletFacts, TargetCounts};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +27,7 @@ struct Status {
     resolution_ms: u128,
     last_batch: Option<LastBatch>,
     targets: TargetCounts,
+    kubelets: Option<KubeletFacts>,
     history: Option<History>,
     problems: Vec<Problem>,
     dashboards: Dashboards,
@@ -123,6 +124,7 @@ fn gather(state: &ApiState) -> Status {
         resolution_ms: facts.resolution.as_millis(),
         last_batch,
         targets: latest.as_deref().map(TargetCounts::of).unwrap_or_default(),
+        kubelets: state.status.kubelets(),
         history: reach(state).map(|(from, to)| History { from: millis(from), to: millis(to) }),
         problems: facts.problems.into_iter().map(problem).collect(),
         dashboards: Dashboards {

@@ -54,10 +54,10 @@ pub(crate) async fn answer(stream: &mut (impl AsyncReadExt + Unpin)) -> (u16, St
     (status, head, body)
 }
 
-const NAMES: usize = 5_000;
+pub(crate) const NAMES: usize = 5_000;
 
 /// Five thousand names of two hundred characters.
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     (0..NAMES).map(|number| format!("{number:0>200}")).collect()
 }
 
@@ -69,7 +69,7 @@ fn long_request(names: &[String]) -> String {
     )
 }
 
-fn batch(names: &[String]) -> Arc<Batch> {
+pub(crate) fn batch(names: &[String]) -> Arc<Batch> {
     let mut draft = Draft::new(time("2026-11-23T09:18:00Z"), Registry::default());
     for (value, name) in (0..).zip(names) {
         let pod = draft.registry.pod("ns", name, "");

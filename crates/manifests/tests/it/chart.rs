@@ -25,8 +25,31 @@ fn its_values_make_each_variant() {
     same(rendered("taffrail", &replicas), without_namespace(Variant::Replicas));
     let metrics = json!({ "metricsServer": true });
     same(rendered("taffrail", &metrics), without_namespace(Variant::MetricsServer));
+    let custom = json!({ "metricsServer": true, "customMetrics": true });
+    same(rendered("taffrail", &custom), without_namespace(Variant::CustomMetrics));
     let dashboard = json!({ "dashboardScraper": true });
     same(rendered("kubernetes-dashboard", &dashboard), without_namespace(Variant::Dashboard));
+}
+
+#[test]
+fn custom_metrics_stand_beside_another_metrics_server() {
+    let objects = rendered("taffrail", &json!({ "customMetrics": true }));
+    let names = |kind: &str| -> Vec<String> {
+        let of_kind = objects.iter().filter(|object| object["kind"] == kind);
+        of_kind.map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let services = names("APIService");
+    assert_eq!(services.len(), 3, "{services:?}");
+    assert!(!services.contains(&"v1beta1.metrics.k8s.io".to_owned()), "{services:?}");
+    assert!(!names("ClusterRole").contains(&"taffrail-metrics-reader".to_owned()));
+    let role = objects
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "taffrail");
+    let own = role.unwrap()["rules"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(own["resourceNames"].as_array().unwrap().len(), 3, "{own}");
+    let pods = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let args = &pods["spec"]["template"]["spec"]["containers"][0]["args"];
+    assert!(args.as_array().unwrap().contains(&"--secure-port=10250".into()), "{args}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn file(variant: Variant) -> PathBuf {
         Variant::Heapster => "deploy/heapster/taffrail.yaml",
         Variant::Replicas => "deploy/replicas/taffrail.yaml",
         Variant::MetricsServer => "deploy/metrics-server/taffrail.yaml",
+        Variant::CustomMetrics => "deploy/custom-metrics/taffrail.yaml",
         Variant::Dashboard => "deploy/dashboard/taffrail.yaml",
     })
 }
@@ -44,6 +45,7 @@ fn kustomize_makes_the_same() {
         ("deploy/heapster", Variant::Heapster),
         ("deploy/replicas", Variant::Replicas),
         ("deploy/metrics-server", Variant::MetricsServer),
+        ("deploy/custom-metrics", Variant::CustomMetrics),
         ("deploy/dashboard", Variant::Dashboard),
     ] {
         assert!(PathBuf::from("/usr/bin/kubectl").exists(), "run `cargo xtask tools`");
@@ -59,7 +61,8 @@ fn namespace_and_image_are_where_they_belong() {
         let (namespace, image) = ("observe".to_owned(), "registry.local/t:9".to_owned());
         let text = render(&Options { variant, namespace, image });
         // One binding's place is the API server's own.
-        let theirs = if variant == Variant::MetricsServer { "kube-public" } else { "kube-system" };
+        let aggregated = [Variant::MetricsServer, Variant::CustomMetrics].contains(&variant);
+        let theirs = if aggregated { "kube-public" } else { "kube-system" };
         let stray = [" namespace: taffrail\n", theirs, manifests::REPOSITORY];
         for stray in stray {
             assert!(!text.contains(stray), "{stray} in {text}");

@@ -1,6 +1,7 @@
 //! The ports that the process serves on, and their TLS.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use api::Listener;
 use tokio::net::TcpListener;
@@ -10,10 +11,25 @@ use super::secure::{Keeper, Secure};
 use crate::config::{Config, Dialect, TlsFiles};
 use crate::exit::Failure;
 
+/// Binds `address`; all addresses of both kinds (`::`) are those of IPv4 on a machine without IPv6.
+pub(super) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+    match bound {
+        Err(error)
+            if address == all
+                && !matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) =>
+        {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await.map_err(|_| error)
+        }
+        bound => bound,
+    }
+}
+
 /// Binds the main port.
 pub(super) async fn listen(config: &Config) -> Result<Listener, Failure> {
     let address = config.listen;
-    let socket = TcpListener::bind(address).await.map_err(|error| {
+    let socket = bind(address).await.map_err(|error| {
         Failure::unavailable(format!(
             "cannot listen on {address}: {error}; stop what listens there, or choose another \
              address with {}",
@@ -41,7 +57,7 @@ pub(super) async fn others(
 ) -> Result<(Vec<Listener>, Option<(SocketAddr, Keeper)>), Failure> {
     let mut listeners = vec![main];
     if let Some(address) = config.apis.sidecar {
-        let socket = TcpListener::bind(address).await.map_err(|error| {
+        let socket = bind(address).await.map_err(|error| {
             Failure::unavailable(format!(
                 "cannot listen on {address}: {error}; choose another with --sidecar-listen"
             ))

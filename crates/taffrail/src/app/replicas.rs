@@ -1,5 +1,6 @@
 //! This process as one of several: its lease, its port for the others, and which sinks it feeds.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cluster::replicas::{Membership, ReplicaOptions, lease_for};
 use cluster::{Connection, KubernetesSource};
 use model::{Batch, SharedInventory};
 use pipeline::{BoxFuture, Clock, Sink, SinkError, Source};
-use replicas::{Peers, SharedSource, Token};
+use replicas::{PeerTls, Peers, SharedSource, Token};
 
 use crate::adapters::QueuedSink;
 use crate::config::ReplicaConfig;
@@ -23,6 +24,7 @@ pub(super) struct Replicas {
     membership: Membership,
     peers: Peers,
     source: Arc<SharedSource>,
+    kubelets: Arc<KubernetesSource>,
     clock: Clock,
 }
 
@@ -36,14 +38,22 @@ impl Replicas {
         clock: Clock,
     ) -> Result<Self, Failure> {
         let token = Token::read(&config.token).map_err(Failure::config)?;
-        let peers = Peers::bind(config.listen, token).await.map_err(|error| {
+        let socket = super::listen::bind(config.listen).await.map_err(|error| {
             Failure::unavailable(format!(
                 "cannot listen on {} for other replicas: {error}; choose another --peer-listen",
                 config.listen
             ))
         })?;
+        let tls = config.tls.as_ref().map(|files| {
+            PeerTls::read(&files.certificate, &files.key, &files.authority, &files.name)
+        });
+        let tls = tls.transpose().map_err(|error| {
+            Failure::config(format!("TLS between replicas (--peer-cert-file, …): {error}"))
+        })?;
+        let peers = Peers::on(socket, token).with_tls(tls);
         let bound = peers.local_addr().map_err(Failure::unavailable)?;
-        let address = config.address.clone().unwrap_or_else(|| bound.to_string());
+        let reached = config.address.as_ref().map(|address| with_port(address, bound.port()));
+        let address = reached.unwrap_or_else(|| bound.to_string());
         let options = ReplicaOptions {
             namespace: config.namespace.clone(),
             name: config.name.clone(),
@@ -54,12 +64,18 @@ impl Replicas {
         let of_tick = membership.clone();
         let source = source.only(move |node| of_tick.members().is_mine(node));
         let (source, known) = (Arc::new(source), membership.clone());
+        let kubelets = Arc::clone(&source);
         let source = Arc::new(SharedSource::new(source, known, Arc::clone(inventory), &peers));
-        Ok(Self { membership, peers, source, clock })
+        Ok(Self { membership, peers, source, kubelets, clock })
     }
 
     pub(super) fn source(&self) -> Arc<dyn Source> {
         Arc::<SharedSource>::clone(&self.source)
+    }
+
+    /// The source of this replica's own nodes; its quick loop asks all.
+    pub(super) fn kubelets(&self) -> Arc<KubernetesSource> {
+        Arc::clone(&self.kubelets)
     }
 
     pub(super) fn membership(&self) -> Membership {
@@ -122,6 +138,16 @@ impl Replicas {
     }
 }
 
+/// `address` with a port: the given one where it has none, behind brackets where it is IPv6.
+fn with_port(address: &str, port: u16) -> String {
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match bare.unwrap_or(address).parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, port).to_string(),
+        Err(_) if address.contains(':') => address.to_owned(),
+        Err(_) => format!("{address}:{port}"),
+    }
+}
+
 /// A sink that every replica has and one feeds.
 struct Elected {
     inner: QueuedSink,
@@ -151,5 +177,25 @@ pub(super) async fn leaving(shutdown: impl Future<Output = ()>, membership: Opti
     shutdown.await;
     if let Some(membership) = membership {
         membership.leave().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_gets_a_port_where_it_has_none() {
+        for (given, expected) in [
+            ("10.0.0.1", "10.0.0.1:8083"),
+            ("fd00::1", "[fd00::1]:8083"),
+            ("[fd00::1]", "[fd00::1]:8083"),
+            ("[fd00::1]:9", "[fd00::1]:9"),
+            ("10.0.0.1:9", "10.0.0.1:9"),
+            ("t-0.peers", "t-0.peers:8083"),
+            ("t-0.peers:9", "t-0.peers:9"),
+        ] {
+            assert_eq!(with_port(given, 8083), expected, "{given}");
+        }
     }
 }

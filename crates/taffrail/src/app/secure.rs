@@ -1,24 +1,28 @@
 //! The secure port: its certificate, whom it trusts, and how both are kept up to date.
 
+mod trust;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Gate, Listener, ServingKey, Trust};
-use cluster::{Connection, FrontProxy, Injected};
-use tokio::net::TcpListener;
+use api::{Gate, Listener, ServingKey};
+use cluster::{Connection, Injected};
+use model::Hop;
 use tokio::time::sleep;
 
 use crate::adapters::Reviews;
 use crate::config::SecureConfig;
 use crate::exit::Failure;
 use crate::input::environment;
+use trust::Trusted;
 
 /// How often whom to trust is asked again, and files are looked at.
 const REFRESH: Duration = Duration::from_mins(1);
 /// How soon after a failure.
 const RETRY: Duration = Duration::from_secs(5);
+const NOT_REGISTERED: &str = "it is not registered";
 /// Names of services that may lead here: ours, and those of what we stand in for.
 const SERVICES: [&str; 3] = ["taffrail", "heapster", "metrics-server"];
 
@@ -30,7 +34,7 @@ pub(super) struct Secure {
 
 /// Keeps trust and certificate up to date while the process runs.
 pub(super) struct Keeper {
-    gate: Arc<Gate>,
+    trusted: Trusted,
     key: Arc<ServingKey>,
     connection: Connection,
     certificate: Certificate,
@@ -64,15 +68,16 @@ impl Secure {
         let key = ServingKey::new(&pem, &key_pem)
             .map_err(|error| Failure::config(format!("TLS of the secure port: {error}")))?;
         let address = config.address;
-        let socket = TcpListener::bind(address).await.map_err(|error| {
+        let socket = super::listen::bind(address).await.map_err(|error| {
             Failure::unavailable(format!(
                 "cannot listen on {address}: {error}; choose another port with --secure-port"
             ))
         })?;
         let gate = Gate::new(Arc::new(Reviews(connection.clone())));
+        let trusted = Trusted::begin(&config.trust, &gate, connection)?;
         let listener = Listener::secure(socket, &key, Arc::clone(&gate))
             .map_err(|error| Failure::config(format!("TLS of the secure port: {error}")))?;
-        let keeper = Keeper { gate, key, connection: connection.clone(), certificate };
+        let keeper = Keeper { trusted, key, connection: connection.clone(), certificate };
         Ok(Self { listener, keeper })
     }
 }
@@ -80,32 +85,8 @@ impl Secure {
 impl Keeper {
     /// Runs until it is dropped.
     pub(super) async fn run(mut self) -> &'static str {
-        let mut before: Option<FrontProxy> = None;
-        let mut trust_failed = false;
         loop {
-            let mut pause = match self.connection.front_proxy().await {
-                Ok(found) => {
-                    trust_failed = false;
-                    if before.as_ref() != Some(&found) {
-                        self.trust(&found);
-                        before = Some(found);
-                    }
-                    REFRESH
-                }
-                Err(error) => {
-                    if !trust_failed {
-                        let trouble = error.trouble();
-                        let (reason, advice) = (&trouble.reason, &trouble.advice);
-                        tracing::warn!(
-                            reason,
-                            advice,
-                            "the API server does not say whom the secure port should trust"
-                        );
-                    }
-                    trust_failed = true;
-                    RETRY
-                }
-            };
+            let mut pause = self.trusted.refresh().await;
             match &mut self.certificate {
                 Certificate::Files { certificate, key, read } => {
                     reload(&self.key, certificate, key, read);
@@ -119,21 +100,6 @@ impl Keeper {
             sleep(pause).await;
         }
     }
-
-    fn trust(&self, found: &FrontProxy) {
-        let found = found.clone();
-        let trust = Trust {
-            client_ca: found.client_ca,
-            front_proxy_ca: found.front_proxy_ca,
-            allowed_names: found.allowed_names,
-            username_headers: found.username_headers,
-            group_headers: found.group_headers,
-            extra_prefixes: found.extra_prefixes,
-        };
-        if let Err(error) = self.gate.trust(trust) {
-            tracing::warn!(error, "extension-apiserver-authentication cannot be used");
-        }
-    }
 }
 
 /// Telling the API server our certificate.
@@ -144,26 +110,37 @@ struct Injection {
 }
 
 impl Injection {
-    /// Tells every API service that leads here. Whether the first, which everybody has, knows now;
-    /// the others may not be registered at all.
+    /// Tells every API service that leads here. Whether one knows now; the others may be somebody
+    /// else's, or not registered at all.
     async fn run(&mut self, connection: &Connection) -> bool {
-        for (at, service) in api::API_SERVICES.into_iter().enumerate() {
+        let (mut known, mut missing) = (false, Vec::new());
+        for service in api::API_SERVICES {
             let (group, version) = service.split_once('/').unwrap_or((service, ""));
             let name = format!("{version}.{group}");
             match connection.inject_ca(&name, &self.pem).await {
                 Ok(Injected::Now) => {
+                    known = true;
                     self.failed.remove(service);
                     tracing::info!(name, "the API server trusts our certificate now");
                 }
                 Ok(Injected::Before) => {
+                    known = true;
                     self.failed.remove(service);
                 }
-                Ok(Injected::Unregistered) if at > 0 => {}
-                Ok(Injected::Unregistered) => self.warn(service, "it is not registered"),
+                Ok(Injected::Unregistered) => missing.push((service, NOT_REGISTERED.to_owned())),
+                // Ours alone may be changed by the role that manifests give.
+                Err(error) if error.hop() == Hop::Authorization => {
+                    missing.push((service, error.trouble().reason.clone()));
+                }
                 Err(error) => self.warn(service, &error.trouble().reason),
             }
         }
-        api::API_SERVICES.first().is_none_or(|first| !self.failed.contains(first))
+        if !known {
+            for (service, reason) in missing {
+                self.warn(service, &reason);
+            }
+        }
+        known
     }
 
     fn warn(&mut self, service: &'static str, reason: &str) {

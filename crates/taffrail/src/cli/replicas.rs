@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{duration, namespace};
-use crate::config::ReplicaConfig;
+use crate::config::{PeerTlsFiles, ReplicaConfig};
 
 /// How replicas know and ask each other; without --lease-namespace there is one.
 #[derive(Debug, Clone, Args)]
@@ -22,12 +22,26 @@ pub(crate) struct ReplicaArgs {
     /// Address on which other replicas ask this one.
     #[arg(long, value_name = "ADDRESS:PORT", requires = "lease_namespace")]
     pub(crate) peer_listen: Option<SocketAddr>,
-    /// Address at which they reach it. [default: the one it listens on]
-    #[arg(long, value_name = "HOST:PORT", requires = "lease_namespace")]
+    /// Address at which they reach it: HOST:PORT, or HOST with the port that it listens on.
+    /// [default: the one it listens on]
+    #[arg(long, value_name = "HOST[:PORT]", requires = "lease_namespace")]
     pub(crate) peer_address: Option<String>,
     /// File with the secret that all replicas share, at least 16 bytes. It is never sent.
     #[arg(long, value_name = "FILE", requires = "lease_namespace")]
     pub(crate) peer_token_file: Option<PathBuf>,
+    /// PEM file with this replica's certificate: replicas then ask each other over mutual TLS, with
+    /// the token besides. Read again when it changes.
+    #[arg(long, value_name = "FILE", requires_all = ["lease_namespace", "peer_key_file", "peer_ca_file"])]
+    pub(crate) peer_cert_file: Option<PathBuf>,
+    /// PEM file with that certificate's key.
+    #[arg(long, value_name = "FILE", requires = "peer_cert_file")]
+    pub(crate) peer_key_file: Option<PathBuf>,
+    /// PEM file with the authority of all replicas' certificates.
+    #[arg(long, value_name = "FILE", requires = "peer_cert_file")]
+    pub(crate) peer_ca_file: Option<PathBuf>,
+    /// DNS name that every replica's certificate has.
+    #[arg(long, value_name = "NAME", default_value = "taffrail-peers")]
+    pub(crate) peer_tls_name: String,
     /// How long a replica is waited for before its nodes are taken over: at least 2s, whole
     /// seconds. [default: half a tick, at most 15s]
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "lease_namespace")]
@@ -44,8 +58,24 @@ impl ReplicaArgs {
             address: self.peer_address,
             token: self.peer_token_file?,
             lease: self.lease_duration,
+            tls: tls_files(self.peer_cert_file, self.peer_key_file, self.peer_ca_file).map(
+                |[certificate, key, authority]| PeerTlsFiles {
+                    certificate,
+                    key,
+                    authority,
+                    name: self.peer_tls_name,
+                },
+            ),
         })
     }
+}
+
+fn tls_files(
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    authority: Option<PathBuf>,
+) -> Option<[PathBuf; 3]> {
+    Some([certificate?, key?, authority?])
 }
 
 /// Reads a replica's name: part of its lease's name (RFC 1123 subdomain).

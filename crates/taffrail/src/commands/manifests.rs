@@ -11,6 +11,7 @@ pub(crate) fn text(args: ManifestsArgs) -> String {
         ManifestsVariant::Heapster => Variant::Heapster,
         ManifestsVariant::Replicas => Variant::Replicas,
         ManifestsVariant::MetricsServer => Variant::MetricsServer,
+        ManifestsVariant::CustomMetrics => Variant::CustomMetrics,
         ManifestsVariant::Dashboard => Variant::Dashboard,
     });
     if let Some(namespace) = args.namespace {
@@ -29,6 +30,20 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
     use crate::config::Config;
+
+    #[test]
+    fn every_group_that_is_served_is_registered() {
+        let documents = manifests::documents(&Options::of(Variant::CustomMetrics));
+        let services = documents.iter().filter(|one| one.object["kind"] == "APIService");
+        let registered: Vec<String> = services
+            .map(|one| {
+                let spec = &one.object["spec"];
+                let text = |key: &str| spec[key].as_str().unwrap().to_owned();
+                format!("{}/{}", text("group"), text("version"))
+            })
+            .collect();
+        assert_eq!(registered, api::API_SERVICES);
+    }
 
     #[test]
     fn the_pods_arguments_are_understood() {
@@ -53,8 +68,8 @@ mod tests {
                 let expected = (variant == Variant::Replicas).then_some(manifests::PEER_PORT);
                 assert_eq!(peers, expected);
                 let secure = config.apis.secure.map(|secure| secure.address.port());
-                let expected =
-                    (variant == Variant::MetricsServer).then_some(manifests::SECURE_PORT);
+                let aggregated = [Variant::MetricsServer, Variant::CustomMetrics];
+                let expected = aggregated.contains(&variant).then_some(manifests::SECURE_PORT);
                 assert_eq!(secure, expected);
                 let scraper = config.apis.sidecar.map(|address| address.port());
                 let expected = (variant == Variant::Dashboard).then_some(manifests::SCRAPER_PORT);

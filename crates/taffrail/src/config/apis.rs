@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cli::{ApisArgs, DashboardMemory};
+use crate::cli::{ApisArgs, DashboardMemory, TrustArgs};
 
 /// The shortest time between two rounds, as metrics-server's.
 const MIN_RESOURCE_RESOLUTION: Duration = Duration::from_secs(10);
@@ -31,6 +31,72 @@ pub(crate) struct SecureConfig {
     pub(crate) address: SocketAddr,
     /// Certificate and key; `None`: one is made.
     pub(crate) files: Option<(PathBuf, PathBuf)>,
+    pub(crate) trust: TrustFiles,
+}
+
+/// Files that say whom the secure port believes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TrustFiles {
+    /// Authorities of clients; `None`: the cluster's.
+    pub(crate) client_ca: Option<PathBuf>,
+    /// `None`: the cluster's.
+    pub(crate) front_proxy: Option<FrontProxyFile>,
+    /// Whether the cluster is asked for what no file says.
+    pub(crate) lookup: bool,
+}
+
+/// Front proxies by a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FrontProxyFile {
+    pub(crate) ca: PathBuf,
+    pub(crate) allowed_names: Vec<String>,
+    pub(crate) username_headers: Vec<String>,
+    pub(crate) uid_headers: Vec<String>,
+    pub(crate) group_headers: Vec<String>,
+    pub(crate) extra_prefixes: Vec<String>,
+}
+
+impl Default for TrustFiles {
+    fn default() -> Self {
+        Self { client_ca: None, front_proxy: None, lookup: true }
+    }
+}
+
+impl TrustFiles {
+    /// From flags; with the headers that Kubernetes' servers expect where none are named.
+    fn from_args(args: TrustArgs) -> Self {
+        let or = |given: Vec<String>, usual: &str| {
+            if given.is_empty() { vec![usual.to_owned()] } else { given }
+        };
+        let given = |file: Option<PathBuf>| file.filter(|file| !file.as_os_str().is_empty());
+        Self {
+            client_ca: given(args.client_ca_file),
+            front_proxy: given(args.requestheader_client_ca_file).map(|ca| FrontProxyFile {
+                ca,
+                allowed_names: args.requestheader_allowed_names,
+                username_headers: or(args.requestheader_username_headers, "x-remote-user"),
+                uid_headers: or(args.requestheader_uid_headers, "x-remote-uid"),
+                group_headers: or(args.requestheader_group_headers, "x-remote-group"),
+                extra_prefixes: or(args.requestheader_extra_headers_prefix, "x-remote-extra-"),
+            }),
+            lookup: !args.authentication_skip_lookup,
+        }
+    }
+}
+
+/// What of these flags would do nothing, as Kubernetes' servers let it.
+pub(super) fn idle_trust(args: &TrustArgs) -> Option<String> {
+    let names = [
+        ("--requestheader-allowed-names", &args.requestheader_allowed_names),
+        ("--requestheader-username-headers", &args.requestheader_username_headers),
+        ("--requestheader-uid-headers", &args.requestheader_uid_headers),
+        ("--requestheader-group-headers", &args.requestheader_group_headers),
+        ("--requestheader-extra-headers-prefix", &args.requestheader_extra_headers_prefix),
+    ];
+    let (flag, _) = names.into_iter().find(|(_, given)| !given.is_empty())?;
+    args.requestheader_client_ca_file
+        .is_none()
+        .then(|| format!("{flag} does nothing without --requestheader-client-ca-file: give both"))
 }
 
 impl Default for ApisConfig {
@@ -51,7 +117,8 @@ impl ApisConfig {
     /// The secure port on this machine alone, fed by the tick.
     pub(crate) fn on_loopback(port: Option<u16>) -> Self {
         let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let secure = port.map(|port| SecureConfig { address: address(port), files: None });
+        let trust = TrustFiles::default();
+        let secure = port.map(|port| SecureConfig { address: address(port), files: None, trust });
         Self { secure, ..Self::default() }
     }
 
@@ -71,8 +138,9 @@ impl ApisConfig {
             ));
         }
         let address = |port| SocketAddr::new(args.bind_address, port);
+        let trust = TrustFiles::from_args(args.trust);
         Ok(Self {
-            secure: port.map(|port| SecureConfig { address: address(port), files }),
+            secure: port.map(|port| SecureConfig { address: address(port), files, trust }),
             sidecar: args.sidecar_listen,
             resource_resolution: resolution,
             resource_keep: args.resource_keep,

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const NODES: usize = 3;
 
 /// A simulated cluster, its aggregator, and a server behind that.
-struct Aggregated {
-    served: Served,
+pub(crate) struct Aggregated {
+    pub(crate) served: Served,
     folder: tempfile::TempDir,
     token: String,
     /// By how many milliseconds the cluster's clock is ahead.
@@ -37,7 +37,7 @@ impl Drop for Aggregated {
 }
 
 impl Aggregated {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let clock = pipeline::Clock::system();
         let ahead = Arc::new(AtomicI64::new(0));
         let world = WorldConfig {
@@ -90,7 +90,7 @@ impl Aggregated {
     }
 
     /// Standard output of a command that must succeed.
-    fn run(&self, program: &PathBuf, words: &str) -> String {
+    pub(crate) fn run(&self, program: &PathBuf, words: &str) -> String {
         let output = self.kubectl(program, words);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{words}: {errors}");
@@ -105,7 +105,12 @@ impl Aggregated {
     }
 
     /// Runs a command until its output is as wanted.
-    fn until(&self, program: &PathBuf, words: &str, fits: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn until(
+        &self,
+        program: &PathBuf,
+        words: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> String {
         let begun = Instant::now();
         loop {
             let output = self.kubectl(program, words);
@@ -128,7 +133,7 @@ impl Aggregated {
 }
 
 /// The kubectl on PATH, and Debian's where `cargo xtask tools` put it.
-fn programs() -> Vec<PathBuf> {
+pub(crate) fn programs() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join("kubectl"));
     let unpacked = concat!(

@@ -1,7 +1,7 @@
 //! A simulated cluster's events to an InfluxDB sink, each once, over an outage of the sink and a
 //! restart, by `eventer`; and to store and sink by `taffrail serve`, which is killed meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::served::Served;
 
 const PATIENCE: Duration = Duration::from_mins(4);
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
@@ -28,14 +28,14 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// What speaks like InfluxDB 1.x: keeps what is written, or refuses it.
 #[derive(Clone)]
-struct Influx {
-    address: SocketAddr,
+pub(crate) struct Influx {
+    pub(crate) address: SocketAddr,
     written: Arc<Mutex<Vec<String>>>,
     away: Arc<AtomicBool>,
 }
 
 impl Influx {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let influx = Self { address, written: Arc::default(), away: Arc::default() };
@@ -83,7 +83,7 @@ impl Influx {
     }
 
     /// How often each event (name and version) was written.
-    fn events(&self) -> HashMap<(String, String), usize> {
+    pub(crate) fn events(&self) -> HashMap<(String, String), usize> {
         let mut events = HashMap::new();
         for text in self.written.lock().unwrap().iter() {
             let unescaped = text.replace("\\\"", "\"");
@@ -96,6 +96,24 @@ impl Influx {
             }
         }
         events
+    }
+}
+
+impl Influx {
+    /// What was written of each event (name and version), in every form that it had.
+    pub(crate) fn forms(&self) -> HashMap<(String, String), HashSet<String>> {
+        let mut forms: HashMap<_, HashSet<String>> = HashMap::new();
+        for text in self.written.lock().unwrap().iter() {
+            for record in text.split("log/events,").skip(1) {
+                let field = |name: &str| {
+                    let rest = record.split(&format!("\\\"{name}\\\": \\\"")).nth(1).unwrap();
+                    rest.split("\\\"").next().unwrap().to_owned()
+                };
+                let event = (field("name"), field("resourceVersion"));
+                forms.entry(event).or_default().insert(record.trim().to_owned());
+            }
+        }
+        forms
     }
 }
 
@@ -145,7 +163,7 @@ impl Eventer {
 }
 
 /// Two fields of the metadata of every event that the API server has now.
-fn listed(api: &str) -> Vec<(String, String)> {
+pub(crate) fn listed(api: &str) -> Vec<(String, String)> {
     listed_by(api, ["name", "resourceVersion"])
 }
 
@@ -270,7 +288,7 @@ async fn each_event_comes_once_over_an_outage_and_a_restart() {
 }
 
 /// A cluster that is served until its task is aborted: its kubeconfig and its plain API server.
-async fn cluster() -> (tempfile::NamedTempFile, String, JoinHandle<()>) {
+pub(crate) async fn cluster() -> (tempfile::NamedTempFile, String, JoinHandle<()>) {
     let clock = pipeline::Clock::system();
     let world = WorldConfig { nodes: 6, start: clock.now(), ..WorldConfig::default() };
     let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();

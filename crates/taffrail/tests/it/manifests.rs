@@ -52,6 +52,7 @@ async fn kubectl_applies_every_variant_as_a_dry_run() {
         ("heapster", 8),
         ("replicas", 10),
         ("metrics-server", 11),
+        ("custom-metrics", 16),
         ("dashboard", 9),
     ] {
         let text = manifests(&["--variant", variant, "--namespace=kube-system"]);

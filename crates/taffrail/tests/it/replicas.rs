@@ -9,6 +9,7 @@ use serde_json::Value;
 use sim::{Config, Sim, WorldConfig};
 use tokio::task::spawn_blocking;
 
+use crate::secure::{Direct, serving};
 use crate::served::Served;
 
 const NODES: usize = 300;
@@ -21,13 +22,31 @@ const PATIENCE: Duration = Duration::from_mins(2);
 struct Replica {
     served: Served,
     name: String,
+    /// Its port for metrics.k8s.io.
+    secure: Direct,
+}
+
+/// What the replicas are started with.
+struct Setup {
+    kubeconfig: String,
+    kubelet_port: u16,
+    /// File with the replicas' token.
+    token: String,
+    /// The API server's.
+    bearer: String,
+    /// Folder with the serving certificate.
+    folder: tempfile::TempDir,
+    authority: String,
 }
 
 impl Replica {
-    fn start(name: &str, kubeconfig: &str, port: u16, token: &str) -> Self {
-        let source =
-            format!("--source=kubernetes.summary_api:?auth={kubeconfig}&kubeletPort={port}");
-        let served = Served::start(&[
+    fn start(name: &str, setup: &Setup) -> Self {
+        let Setup { kubeconfig, kubelet_port, token, folder, authority, .. } = setup;
+        let source = format!(
+            "--source=kubernetes.summary_api:?auth={kubeconfig}&kubeletPort={kubelet_port}"
+        );
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let mut served = Served::start(&[
             "serve",
             &source,
             "--no-history",
@@ -37,8 +56,52 @@ impl Replica {
             &format!("--peer-name={name}"),
             "--peer-listen=127.0.0.1:0",
             &format!("--peer-token-file={token}"),
+            "--secure-port=0",
+            "--bind-address=127.0.0.1",
+            &format!("--tls-cert-file={}", file("tls.crt")),
+            &format!("--tls-private-key-file={}", file("tls.key")),
         ]);
-        Self { served, name: name.to_owned() }
+        let line = served.line();
+        let address = line.split("https://").nth(1).unwrap().split('/').next().unwrap();
+        let secure = Direct::new(address, authority.as_bytes(), None);
+        Self { served, name: name.to_owned(), secure }
+    }
+
+    /// What metrics.k8s.io says of every node is what the tables say: the window reaches from one
+    /// tick to another, whoever measured either.
+    fn check_windows(&self, setup: &Setup) {
+        let bearer = format!("Bearer {}", setup.bearer);
+        let begun = Instant::now();
+        let (list, table) = loop {
+            let newest = self.newest();
+            let path = "/apis/metrics.k8s.io/v1beta1/nodes";
+            let (status, list) = self.secure.get(path, &[("authorization", &bearer)]);
+            assert_eq!(status, 200, "{list}");
+            let table = self.get(&format!("nodes?limit={NODES}"));
+            let (_, again) = self.secure.get(path, &[("authorization", &bearer)]);
+            let stamps = |list: &Value| -> Vec<Value> {
+                let items = list["items"].as_array().unwrap().iter();
+                items.map(|item| item["timestamp"].clone()).collect()
+            };
+            let same = stamps(&list) == stamps(&again) && self.newest() == newest;
+            if same && table["timestamp"] == newest {
+                break (again, table);
+            }
+            assert!(begun.elapsed() < PATIENCE, "no two looks within one batch");
+        };
+        let shown = table["items"].as_array().unwrap();
+        let items = list["items"].as_array().unwrap();
+        assert_eq!(items.len(), NODES, "{}", self.name);
+        for item in items {
+            let name = &item["metadata"]["name"];
+            let shown = shown.iter().find(|one| one["name"] == *name).unwrap();
+            let window = seconds(item["window"].as_str().unwrap());
+            // From a tick to the next, or over the one that may be missed.
+            assert!((5.0..=25.0).contains(&window), "{}: {name}: {window} s", self.name);
+            let cpu = millicores(item["usage"]["cpu"].as_str().unwrap());
+            let table = shown["cpu"]["usage"].as_f64().unwrap();
+            assert!((cpu - table).abs() <= 1.0, "{}: {name}: {cpu} m, {table} m", self.name);
+        }
     }
 
     fn get(&self, path: &str) -> Value {
@@ -77,6 +140,26 @@ impl Replica {
     }
 }
 
+/// A Go duration of minutes and seconds.
+fn seconds(text: &str) -> f64 {
+    let text = text.strip_suffix('s').unwrap();
+    let (minutes, seconds) = text.split_once('m').unwrap_or(("0", text));
+    minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+}
+
+/// CPU as Kubernetes writes it, in millicores.
+fn millicores(text: &str) -> f64 {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, suffix) = text.split_at(end);
+    let unit = match suffix {
+        "n" => 1e-6,
+        "u" => 1e-3,
+        "m" => 1.0,
+        _ => 1e3,
+    };
+    digits.parse::<f64>().unwrap() * unit
+}
+
 /// Asks again until it holds.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -101,10 +184,9 @@ fn check_sums(replica: &Replica) {
     assert!(whole <= sum && whole > 0.4 * sum, "{}: {whole} of {sum}", replica.name);
 }
 
-fn run(kubeconfig: &str, port: u16, token: &str) {
+fn run(setup: &Setup) {
     let names = ["t-0", "t-1", "t-2"];
-    let mut replicas: Vec<Replica> =
-        names.iter().map(|name| Replica::start(name, kubeconfig, port, token)).collect();
+    let mut replicas: Vec<Replica> = names.iter().map(|name| Replica::start(name, setup)).collect();
     until("every replica covers all nodes", || replicas.iter().all(Replica::all_up));
     replicas.iter().for_each(check_sums);
     // A replica joins at the end of its first tick, and until all know of it some nodes are
@@ -150,6 +232,9 @@ fn run(kubeconfig: &str, port: u16, token: &str) {
         }
     }
     assert_eq!(replicas.iter().map(own_nodes).sum::<usize>(), NODES);
+    for replica in &replicas {
+        replica.check_windows(setup);
+    }
     // One that is asked to stop gives its nodes away before it goes.
     let stopped = replicas.remove(1);
     let last = replicas[0].newest();
@@ -176,9 +261,20 @@ async fn three_replicas_are_one() {
     kubeconfig.write_all(sim.kubeconfig().as_bytes()).unwrap();
     let mut token = tempfile::NamedTempFile::new().unwrap();
     token.write_all(b"a secret of the replicas\n").unwrap();
-    let port = sim.kubelet_https_port();
+    let (port, bearer) = (sim.kubelet_https_port(), sim.token().to_owned());
     let served = tokio::spawn(async move { sim.run(std::future::pending()).await });
-    let paths = [kubeconfig.path(), token.path()].map(|path| path.display().to_string());
-    spawn_blocking(move || run(&paths[0], port, &paths[1])).await.unwrap();
+    let [path, token_path] =
+        [kubeconfig.path(), token.path()].map(|path| path.display().to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let authority = serving(folder.path());
+    let setup = Setup {
+        kubeconfig: path,
+        kubelet_port: port,
+        token: token_path,
+        bearer,
+        folder,
+        authority,
+    };
+    spawn_blocking(move || run(&setup)).await.unwrap();
     served.abort();
 }

@@ -2,18 +2,35 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 /// The name under which the simulated cluster's aggregator knows the port.
-const NAME: &str = "taffrail.kube-system.svc";
+pub(crate) const NAME: &str = "taffrail.kube-system.svc";
+
+/// A certificate with its key.
+pub(crate) struct Identity {
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// A serving certificate for that name, signed by itself, in files of `folder`: its PEM.
+pub(crate) fn serving(folder: &Path) -> String {
+    let params = rcgen::CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    std::fs::write(folder.join("tls.crt"), &certificate).unwrap();
+    std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    certificate
+}
 
 /// A client of a secure port.
 pub(crate) struct Direct {
@@ -24,16 +41,26 @@ pub(crate) struct Direct {
 impl Direct {
     /// One that believes this bundle (base64 of PEM) and nothing else.
     pub(crate) fn trusting(address: &str, bundle: &str) -> Self {
-        let pem = STANDARD.decode(bundle).unwrap();
+        Self::new(address, &STANDARD.decode(bundle).unwrap(), None)
+    }
+
+    /// One that believes these certificates (PEM) and shows one of its own, if any.
+    pub(crate) fn new(address: &str, pem: &[u8], own: Option<&Identity>) -> Self {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
+        for certificate in CertificateDer::pem_slice_iter(pem) {
             roots.add(certificate.unwrap()).unwrap();
         }
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match own {
+            Some(own) => {
+                let chain = vec![own.certificate.clone()];
+                config.with_client_auth_cert(chain, own.key.clone_key()).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
         Self { address: address.to_owned(), config: Arc::new(config) }
     }
 

@@ -33,6 +33,15 @@ impl Served {
 
     /// The same, started by another program.
     pub(crate) fn through(starter: &[&str], words: &[&str]) -> Self {
+        Self::begin(starter, words, &[("HOME", "/nonexistent")])
+    }
+
+    /// Starts it with these words and these variables alone.
+    pub(crate) fn in_environment(variables: &[(&str, &str)], words: &[&str]) -> Self {
+        Self::begin(&[], words, variables)
+    }
+
+    fn begin(starter: &[&str], words: &[&str], variables: &[(&str, &str)]) -> Self {
         let program = [env!("CARGO_BIN_EXE_taffrail")];
         let line: Vec<&str> = starter.iter().chain(&program).chain(words).copied().collect();
         let unless = |flag: &str, usual: &str| {
@@ -44,7 +53,7 @@ impl Served {
             .args(unless("--listen=", "127.0.0.1:0"))
             .args(unless("--log=", "off"))
             .env_clear()
-            .env("HOME", "/nonexistent")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

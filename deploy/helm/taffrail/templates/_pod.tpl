@@ -39,23 +39,23 @@ spec:
       image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
       args:
         - serve
-        - --listen=0.0.0.0:8082
+        - "--listen=[::]:8082"
         - --data-dir=/var/lib/taffrail
         {{- if .Values.heapsterService }}
         - --login=dashboard
         {{- end }}
         {{- if gt (int .Values.replicas) 1 }}
         - --lease-namespace={{ .Release.Namespace }}
-        - --peer-listen=0.0.0.0:8083
-        - --peer-address=$(POD_IP):8083
+        - "--peer-listen=[::]:8083"
+        - --peer-address=$(POD_IP)
         - --peer-name=$(POD_NAME)
         - --peer-token-file=/etc/taffrail/peers/token
         {{- end }}
-        {{- if .Values.metricsServer }}
+        {{- if or .Values.metricsServer .Values.customMetrics }}
         - --secure-port=10250
         {{- end }}
         {{- if .Values.dashboardScraper }}
-        - --sidecar-listen=0.0.0.0:8000
+        - "--sidecar-listen=[::]:8000"
         {{- end }}
         {{- range .Values.extraArgs }}
         - {{ . | quote }}
@@ -78,7 +78,7 @@ spec:
         - name: peers
           containerPort: 8083
         {{- end }}
-        {{- if .Values.metricsServer }}
+        {{- if or .Values.metricsServer .Values.customMetrics }}
         - name: https
           containerPort: 10250
         {{- end }}

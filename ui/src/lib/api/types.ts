@@ -28,6 +28,8 @@ export interface Status {
   resolutionMs: number;
   lastBatch: { timestamp: number; tookMs: number; rows: number } | null;
   targets: TargetCounts;
+  /** Which way kubelets are asked, and why; null where there are none. */
+  kubelets?: { way: 'direct' | 'proxy' | 'both' | 'none'; why: string; direct: number; proxied: number; failed: number } | null;
   history: { from: number; to: number } | null;
   problems: StatusProblem[];
   /** Which Kubernetes Dashboards asked last. */

@@ -401,6 +401,8 @@ export const en = {
     since: (time: string, length: string) => `since ${time} (${length})`,
     targets: 'Targets',
     counts: (up: string, failed: string, skipped: string) => `${up} up, ${failed} failed, ${skipped} skipped`,
+    kubelets: 'Way to the kubelets',
+    ways: { direct: 'Direct', proxy: 'Through the API server', both: 'Direct, and through the API server', none: 'None yet' },
     diagnosis: 'Diagnosis',
     diagnosisBody: 'Every hop between Taffrail and what it measures, tried in order: connection, TLS, who we are, every right that is needed, nodes, watches, sinks.',
     outcomes: { pass: 'passed', warn: 'warning', fail: 'failed', skip: 'not tried' },

@@ -401,6 +401,8 @@ export const zh: Catalogue = {
     since: (time, length) => `自 ${time}(${length})`,
     targets: '采集目标',
     counts: (up, failed, skipped) => `正常 ${up},失败 ${failed},跳过 ${skipped}`,
+    kubelets: '访问 kubelet 的方式',
+    ways: { direct: '直接访问', proxy: '经由 API 服务器', both: '直接访问,部分经由 API 服务器', none: '尚无' },
     diagnosis: '诊断',
     diagnosisBody: '依次检查 Taffrail 与被测对象之间的每个环节:连接、TLS、身份、所需的每项权限、节点、监听、输出。',
     outcomes: { pass: '通过', warn: '警告', fail: '失败', skip: '未检查' },

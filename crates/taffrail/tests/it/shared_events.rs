@@ -1,0 +1,103 @@
+//! Events of three replicas, which ask each other over mutual TLS, with one sink: when the one that
+//! feeds it dies, another takes over, and every event is there, the repeated ones in the same form.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
+
+use crate::eventer::{Influx, cluster, listed, until};
+use crate::served::Served;
+
+/// A certificate of all replicas, signed by itself, in files of a folder.
+fn certificate() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["taffrail-peers".to_owned()]).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap().pem();
+    std::fs::write(folder.path().join("tls.crt"), certificate).unwrap();
+    std::fs::write(folder.path().join("tls.key"), key.serialize_pem()).unwrap();
+    folder
+}
+
+fn start(name: &str, kubeconfig: &Path, (token, tls): (&Path, &Path), influx: &Influx) -> Served {
+    let file = |flag: &str, name: &str| format!("{flag}={}", tls.join(name).display());
+    Served::start(&[
+        "serve",
+        &format!("--source=kubernetes.summary_api:?auth={}", kubeconfig.display()),
+        "--no-history",
+        "--metric-resolution=5s",
+        "--lease-namespace=default",
+        "--lease-duration=3s",
+        &format!("--peer-name={name}"),
+        "--peer-listen=127.0.0.1:0",
+        &format!("--peer-token-file={}", token.display()),
+        &file("--peer-cert-file", "tls.crt"),
+        &file("--peer-key-file", "tls.key"),
+        &file("--peer-ca-file", "tls.crt"),
+        &format!("--event-sink=influxdb:http://{}", influx.address),
+    ])
+}
+
+/// Which of how many replicas feeds the sink, as this one sees it.
+fn feeder(served: &Served) -> Option<(usize, usize)> {
+    let told = served.get("/api/taffrail/v1/replicas");
+    let items = told["items"].as_array()?;
+    let at = items.iter().position(|one| one["feeds"] == true)?;
+    Some((at, items.len()))
+}
+
+fn run(kubeconfig: &Path, api: &str, token: &Path) {
+    let (influx, tls) = (Influx::start(), certificate());
+    let names = ["r-0", "r-1", "r-2"];
+    let mut replicas: Vec<Served> =
+        names.iter().map(|name| start(name, kubeconfig, (token, tls.path()), &influx)).collect();
+    let agreed = |replicas: &[Served], count: usize| {
+        let seen: Vec<_> = replicas.iter().map(feeder).collect();
+        seen[0].filter(|(_, all)| *all == count && seen.iter().all(|one| *one == seen[0]))
+    };
+    until("all three know each other", || agreed(&replicas, 3).is_some());
+    // Over mutual TLS.
+    let covered = |served: &Served| served.get("/api/taffrail/v1/status")["targets"]["up"] == 6;
+    until("each covers all nodes", || replicas.iter().all(covered));
+    let (feeds, _) = agreed(&replicas, 3).unwrap();
+    until("events are written", || !influx.events().is_empty());
+    // Everybody reads by now: what comes from here on has to arrive.
+    let before = listed(api);
+    let written = influx.events().len();
+    until("more events are written", || influx.events().len() > written);
+    // It dies without a word.
+    drop(replicas.remove(feeds));
+    let seen = listed(api);
+    until("events happen while nobody feeds", || listed(api) != seen);
+    until("one of the two feeds", || agreed(&replicas, 2).is_some());
+    let taken_over = listed(api);
+    until("and events happen after that", || listed(api) != taken_over);
+    let all = listed(api);
+    let wanted: Vec<_> = all.iter().filter(|event| !before.contains(event)).collect();
+    assert!(!wanted.is_empty());
+    until("every event is written", || {
+        let events = influx.events();
+        wanted.iter().all(|event| events.contains_key(*event))
+    });
+    // Who took over sends what it remembers again: the same bytes, so that the sink has it once.
+    let forms = influx.forms();
+    for (event, forms) in &forms {
+        assert_eq!(forms.len(), 1, "{event:?} has several forms: {forms:?}");
+    }
+    // What came after the take-over was sent by one of them alone.
+    let events = influx.events();
+    for event in all.iter().filter(|event| !taken_over.contains(event)) {
+        assert_eq!(events[event], 1, "{event:?} was sent twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feeder_that_dies_loses_no_event() {
+    let (kubeconfig, api, served) = cluster().await;
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    token.write_all(b"a secret of the replicas\n").unwrap();
+    let path = kubeconfig.path().to_owned();
+    spawn_blocking(move || run(&path, &api, token.path())).await.unwrap();
+    served.abort();
+}
