@@ -23,7 +23,7 @@ const NODES: usize = 3;
 pub(crate) struct Aggregated {
     pub(crate) served: Served,
     folder: tempfile::TempDir,
-    token: String,
+    pub(crate) token: String,
     /// By how many milliseconds the cluster's clock is ahead.
     ahead: Arc<AtomicI64>,
     secure: String,
@@ -37,7 +37,13 @@ impl Drop for Aggregated {
 }
 
 impl Aggregated {
-    pub(crate) async fn start() -> Self {
+    async fn start() -> Self {
+        Self::ticking("5s").await
+    }
+
+    /// One that measures so often.
+    pub(crate) async fn ticking(resolution: &str) -> Self {
+        let resolution = format!("--metric-resolution={resolution}");
         let clock = pipeline::Clock::system();
         let ahead = Arc::new(AtomicI64::new(0));
         let world = WorldConfig {
@@ -66,7 +72,7 @@ impl Aggregated {
                 "serve",
                 &source,
                 "--no-history",
-                "--metric-resolution=5s",
+                &resolution,
                 "--secure-port=0",
                 "--bind-address=127.0.0.1",
             ])
@@ -180,7 +186,7 @@ async fn kubectl_top_works_through_the_aggregator() {
     .unwrap();
 }
 
-fn the_certificate_was_injected(cluster: &Aggregated) -> Direct {
+pub(crate) fn the_certificate_was_injected(cluster: &Aggregated) -> Direct {
     let words = "get --raw /apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
     let service: Value = serde_json::from_str(&cluster.run(&programs()[0], words)).unwrap();
     assert_eq!(service["spec"]["insecureSkipTLSVerify"], false);

@@ -1,17 +1,17 @@
 //! `kubectl top` through the aggregator, the raw resource metrics, the dashboard's tables and the
 //! graphs: the same numbers of the same things in the same batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::aggregator::{Aggregated, programs};
+use crate::aggregator::{Aggregated, programs, the_certificate_was_injected};
 
 const PATIENCE: Duration = Duration::from_mins(3);
 const API: &str = "/api/taffrail/v1";
-const METRICS: &str = "get --raw /apis/metrics.k8s.io/v1beta1";
+const METRICS: &str = "/apis/metrics.k8s.io/v1beta1";
 
 /// Everything that was answered between two looks at the same batch.
 struct Moment {
@@ -38,11 +38,12 @@ fn key(named: &Value) -> String {
 }
 
 fn moment(cluster: &Aggregated) -> Moment {
-    let program = &programs()[0];
+    let (program, port) = (&programs()[0], the_certificate_was_injected(cluster));
+    let bearer = format!("Bearer {}", cluster.token);
     let raw = || {
         ["nodes", "pods"].map(|what| {
-            let text = cluster.run(program, &format!("{METRICS}/{what}"));
-            serde_json::from_str::<Value>(&text).unwrap()
+            let (_, list) = port.get(&format!("{METRICS}/{what}"), &[("authorization", &bearer)]);
+            list
         })
     };
     let newest = || cluster.served.get(&format!("{API}/status"))["lastBatch"]["timestamp"].clone();
@@ -169,6 +170,17 @@ fn rows(cluster: &Aggregated, kind: &str, table: &Value, at: i64) -> BTreeMap<St
     items.filter_map(row).collect()
 }
 
+/// Containers that have just started: metrics.k8s.io counts from their start, as metrics-server does,
+/// where the tables wait for another sample.
+fn young(containers: &Value, now: i64) -> BTreeSet<String> {
+    let items = containers["items"].as_array().unwrap().iter();
+    let young = items.filter(|item| now - item["started"].as_i64().unwrap_or(now) < 60_000);
+    let name = |item: &Value| {
+        ["namespace", "pod", "name"].map(|key| item[key].as_str().unwrap().to_owned()).join("/")
+    };
+    young.map(name).collect()
+}
+
 fn check(cluster: &Aggregated) {
     let Moment { timestamp, raw: [nodes, pods], tables, top } = moment(cluster);
     let (nodes, containers) = (measured(&nodes), measured(&pods));
@@ -176,34 +188,44 @@ fn check(cluster: &Aggregated) {
     assert_eq!(columns(&top[0], 1), shown(&nodes));
     assert_eq!(columns(&top[1], 2), shown(&pods));
     assert_eq!(columns(&top[2], 3), shown(&containers));
+    let young = young(&tables[2], timestamp);
     let table = |at: usize, kind: &str| rows(cluster, kind, &tables[at], timestamp);
     for (kind, raw, table) in
         [("node", &nodes, table(0, "node")), ("container", &containers, table(2, "container"))]
     {
         for (name, (nanocores, bytes)) in raw {
-            let (cpu, memory) = table[name];
+            let Some((cpu, memory)) = table.get(name).copied() else {
+                assert!(young.contains(name), "{kind} {name} is in no table");
+                continue;
+            };
             #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
             let (exact, whole) = (*nanocores as f64 / 1e6, *bytes as f64);
             assert!((memory - whole).abs() < 0.5, "{kind} {name}: {whole} and {memory} bytes");
             // The tables have whole millicores.
-            assert!((exact - cpu).abs() < 1.0, "{kind} {name}: {exact} m, {cpu} m");
+            let same = (exact - cpu).abs() < 1.0 || young.contains(name);
+            assert!(same, "{kind} {name}: {exact} m, {cpu} m");
         }
     }
     // A pod is its own cgroup, with the pause container that kubectl leaves out.
     let table = table(1, "pod");
     for (name, (nanocores, bytes)) in &pods {
-        let (cpu, memory) = table[name];
+        let fresh = young.iter().any(|container| container.starts_with(&format!("{name}/")));
+        let Some((cpu, memory)) = table.get(name).copied() else {
+            assert!(fresh, "pod {name} is in no table");
+            continue;
+        };
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let (exact, whole) = (*nanocores as f64 / 1e6, *bytes as f64);
         let more = memory - whole;
         assert!((0.0..2e6).contains(&more), "pod {name}: {whole} and {memory} bytes");
-        assert!((exact - cpu).abs() < 3.0, "pod {name}: {exact} m, {cpu} m");
+        assert!((exact - cpu).abs() < 3.0 || fresh, "pod {name}: {exact} m, {cpu} m");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_shows_the_same_numbers() {
-    let cluster = Aggregated::start().await;
+    // Long enough for kubectl to be asked three times between two ticks of a busy machine.
+    let cluster = Aggregated::ticking("15s").await;
     spawn_blocking(move || {
         cluster.until(&programs()[0], "top pods -A", |text| text.lines().count() > 10);
         check(&cluster);

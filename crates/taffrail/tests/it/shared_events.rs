@@ -7,6 +7,7 @@ use std::path::Path;
 use tokio::task::spawn_blocking;
 
 use crate::eventer::{Influx, cluster, listed, until};
+use crate::secure::{Direct, serving};
 use crate::served::Served;
 
 /// A certificate of all replicas, signed by itself, in files of a folder.
@@ -17,7 +18,26 @@ fn certificate() -> tempfile::TempDir {
     let certificate = params.self_signed(&key).unwrap().pem();
     std::fs::write(folder.path().join("tls.crt"), certificate).unwrap();
     std::fs::write(folder.path().join("tls.key"), key.serialize_pem()).unwrap();
+    std::fs::create_dir(folder.path().join("serving")).unwrap();
+    serving(&folder.path().join("serving"));
     folder
+}
+
+/// Its port for metrics.k8s.io, once that has every node: each replica asks all kubelets itself.
+fn shown(replica: &mut Served, tls: &Path, token: &str) -> Direct {
+    let line = replica.line();
+    let address = line.split("https://").nth(1).unwrap().split('/').next().unwrap();
+    let authority = std::fs::read(tls.join("serving/tls.crt")).unwrap();
+    let port = Direct::new(address, &authority, None);
+    until("metrics.k8s.io has all nodes", || nodes(&port, token) == 6);
+    port
+}
+
+fn nodes(port: &Direct, token: &str) -> usize {
+    let bearer = format!("Bearer {token}");
+    let path = "/apis/metrics.k8s.io/v1beta1/nodes";
+    let (_, list) = port.get(path, &[("authorization", &bearer)]);
+    list["items"].as_array().map_or(0, Vec::len)
 }
 
 fn start(name: &str, kubeconfig: &Path, (token, tls): (&Path, &Path), influx: &Influx) -> Served {
@@ -26,7 +46,12 @@ fn start(name: &str, kubeconfig: &Path, (token, tls): (&Path, &Path), influx: &I
         "serve",
         &format!("--source=kubernetes.summary_api:?auth={}", kubeconfig.display()),
         "--no-history",
-        "--metric-resolution=5s",
+        "--metric-resolution=12s",
+        "--resource-resolution=10s",
+        "--secure-port=0",
+        "--bind-address=127.0.0.1",
+        &file("--tls-cert-file", "serving/tls.crt"),
+        &file("--tls-private-key-file", "serving/tls.key"),
         "--lease-namespace=default",
         "--lease-duration=3s",
         &format!("--peer-name={name}"),
@@ -48,6 +73,8 @@ fn feeder(served: &Served) -> Option<(usize, usize)> {
 }
 
 fn run(kubeconfig: &Path, api: &str, token: &Path) {
+    let text = std::fs::read_to_string(kubeconfig).unwrap();
+    let bearer = text.split("token: ").nth(1).unwrap().trim().to_owned();
     let (influx, tls) = (Influx::start(), certificate());
     let names = ["r-0", "r-1", "r-2"];
     let mut replicas: Vec<Served> =
@@ -60,6 +87,8 @@ fn run(kubeconfig: &Path, api: &str, token: &Path) {
     // Over mutual TLS.
     let covered = |served: &Served| served.get("/api/taffrail/v1/status")["targets"]["up"] == 6;
     until("each covers all nodes", || replicas.iter().all(covered));
+    let mut ports: Vec<Direct> =
+        replicas.iter_mut().map(|replica| shown(replica, tls.path(), &bearer)).collect();
     let (feeds, _) = agreed(&replicas, 3).unwrap();
     until("events are written", || !influx.events().is_empty());
     // Everybody reads by now: what comes from here on has to arrive.
@@ -68,6 +97,9 @@ fn run(kubeconfig: &Path, api: &str, token: &Path) {
     until("more events are written", || influx.events().len() > written);
     // It dies without a word.
     drop(replicas.remove(feeds));
+    drop(ports.remove(feeds));
+    // Nothing that metrics.k8s.io shows was the dead one's.
+    assert!(ports.iter().all(|port| nodes(port, &bearer) == 6));
     let seen = listed(api);
     until("events happen while nobody feeds", || listed(api) != seen);
     until("one of the two feeds", || agreed(&replicas, 2).is_some());
