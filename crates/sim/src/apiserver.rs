@@ -15,6 +15,7 @@ mod admin;
 mod aggregated;
 mod attributes;
 mod caller;
+mod certificate;
 mod discovery;
 mod exec;
 mod list;
@@ -55,6 +56,7 @@ use crate::store::{Kind, Store};
 use crate::tokens::AdminTokens;
 
 pub(crate) use self::caller::{AUTHENTICATED, Caller};
+pub(crate) use self::certificate::Issued;
 pub(crate) use self::token::Tokens;
 
 /// Largest request body read; reviews and faults are small.
@@ -68,6 +70,7 @@ pub(crate) struct Api {
     pub now: Now,
     pub admins: Arc<AdminTokens>,
     pub tokens: Tokens,
+    pub issued: Issued,
     pub issuer: Option<crate::issuer::Issuer>,
     pub aggregator: Arc<Aggregator>,
     pub bookmark_every: Duration,
@@ -107,13 +110,15 @@ impl Api {
         self.store.get(Kind::Pods, &(index, name.into())).ok_or_else(missing)
     }
 
-    /// Answers a request; `secure` ones need a token.
+    /// Answers a request; `secure` ones need a token, or come over a connection that `shown`
+    /// proved to be theirs.
     pub(crate) async fn answer(
         self: &Arc<Self>,
         secure: bool,
+        shown: Option<&Caller>,
         request: Request,
     ) -> Result<Response<Body>, Cut> {
-        let caller = match self.caller(secure, &request.headers) {
+        let caller = match self.caller(secure, shown, &request.headers) {
             Ok(caller) => caller,
             Err(status) => return Ok(status.response()),
         };
@@ -132,6 +137,10 @@ impl Api {
         }
         if path == "/sim/faults" {
             return Ok(admin::faults(self, &request).unwrap_or_else(|status| status.response()));
+        }
+        if path == "/sim/certificates" {
+            let answered = self.issued.answer(&request);
+            return Ok(answered.unwrap_or_else(|status| status.response()));
         }
         let Some(place) = place(&path) else { return Ok(Status::no_such_path().response()) };
         if place.resource.is_review() {

@@ -25,6 +25,9 @@ pub enum Error {
     /// TLS could not be set up.
     #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
+    /// Client certificates cannot be checked.
+    #[error("cannot check client certificates")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
     /// The faults make no sense for this cluster.
     #[error(transparent)]
     Fault(#[from] FaultError),

@@ -58,6 +58,8 @@ pub(crate) enum Object {
     },
     StatefulSet(u32),
     DaemonSet(u32),
+    /// The first one of a stateful set or daemon set.
+    Revision(u32),
     Job {
         workload: u32,
         run: u32,
@@ -138,6 +140,7 @@ pub(crate) fn metadata(cluster: &Cluster, version: &Version) -> Metadata {
         Object::ReplicaSet { workload, version } => {
             workload::replica_set_metadata(plan, *workload, *version)
         }
+        Object::Revision(index) => workload::revision_metadata(plan, *index),
         Object::Job { workload, run } => batch::job_metadata(plan, *workload, *run),
         Object::Service(index) => plain::service_metadata(plan, *index),
         Object::Claim(slot) => plain::claim_metadata(plan, *slot),
@@ -219,6 +222,7 @@ pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<Stri
         Object::Deployment(index) => workload::deployment(plan, *index, at),
         Object::StatefulSet(index) => workload::stateful_set(plan, *index, at),
         Object::DaemonSet(index) => workload::daemon_set(plan, *index),
+        Object::Revision(index) => workload::revision(plan, *index),
         Object::CronJob(index) => batch::cron_job(plan, *index, at),
         Object::ReplicaSet { workload, version } => {
             workload::replica_set(plan, *workload, *version, at)

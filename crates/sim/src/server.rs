@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::aggregator::Aggregator;
-use crate::apiserver::{Api, LARGEST_REQUEST, Request, Tokens};
+use crate::apiserver::{Api, Caller, Issued, LARGEST_REQUEST, Request, Tokens};
 use crate::config::{Config, LEAST_HISTORY};
 use crate::error::Error;
 use crate::faults::{FaultError, Faults, Table};
@@ -133,7 +133,7 @@ impl Sim {
             now: Arc::clone(&config.now),
             tokens: Arc::clone(&admins),
         });
-        let authority = Authority::new("taffrail-sim-ca")?;
+        let authority = Arc::new(Authority::new("taffrail-sim-ca")?);
         let ca_pem = authority.pem().to_owned();
         let aggregator = Arc::new(Aggregator::new()?);
         crate::bootstrap::fill(&store, &ca_pem, aggregator.ca_pem(), (config.now)().secs());
@@ -145,6 +145,7 @@ impl Sim {
             admins,
             issuer: config.issuer,
             tokens: Tokens::default(),
+            issued: Issued::new(Arc::clone(&authority)),
             aggregator,
             bookmark_every: config.bookmark_every,
             shutdown: shutdown.clone(),
@@ -324,16 +325,21 @@ struct ApiService {
 impl Service for ApiService {
     async fn connection(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
         let secure = self.tls.is_some();
-        let api = Arc::clone(&self.api);
-        let answer = move |request| {
-            let api = Arc::clone(&api);
-            async move { answer_api(&api, secure, request).await }
+        let answer = |shown: Option<Caller>| {
+            let (api, shown) = (Arc::clone(&self.api), shown.map(Arc::new));
+            move |request| {
+                let (api, shown) = (Arc::clone(&api), shown.clone());
+                async move { answer_api(&api, secure, shown.as_deref(), request).await }
+            }
         };
         match &self.tls {
-            None => speak(stream, answer, stop).await,
+            None => speak(stream, answer(None), stop).await,
             Some(tls) => {
                 let Some(stream) = handshake(stream, Arc::clone(tls)).await else { return };
-                speak(stream, answer, stop).await;
+                let chain = stream.get_ref().1.peer_certificates();
+                let own = chain.and_then(<[_]>::first);
+                let shown = own.and_then(|certificate| self.api.issued.owner(certificate));
+                speak(stream, answer(shown), stop).await;
             }
         }
     }
@@ -342,6 +348,7 @@ impl Service for ApiService {
 async fn answer_api(
     api: &Arc<Api>,
     secure: bool,
+    shown: Option<&Caller>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Cut> {
     let (mut head, body) = request.into_parts();
@@ -355,7 +362,7 @@ async fn answer_api(
         body: body.to_bytes(),
         upgrade,
     };
-    api.answer(secure, request).await
+    api.answer(secure, shown, request).await
 }
 
 struct KubeletService {

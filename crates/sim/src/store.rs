@@ -51,6 +51,8 @@ pub(crate) enum Kind {
     ClusterRoleBindings,
     Secrets,
     Budgets,
+    Scalers,
+    ControllerRevisions,
     Ships,
 }
 

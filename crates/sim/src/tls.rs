@@ -8,8 +8,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::config::Certificates;
@@ -22,9 +24,17 @@ pub(crate) struct Identity {
     pub key: PrivatePkcs8KeyDer<'static>,
 }
 
-/// Signs certificates for the API server and the kubelets.
+/// A person's certificate and key, both PEM, and the certificate as connections show it.
+pub(crate) struct PersonCertificate {
+    pub certificate: String,
+    pub key: String,
+    pub der: CertificateDer<'static>,
+}
+
+/// Signs certificates for the API server, the kubelets and people.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
     pem: String,
     /// All kubelets share a key: making five thousand proves nothing.
     kubelet_key: KeyPair,
@@ -36,9 +46,10 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate()?;
-        let pem = params.self_signed(&key)?.pem();
+        let own = params.self_signed(&key)?;
+        let (pem, certificate) = (own.pem(), own.der().clone());
         let issuer = Issuer::new(params, key);
-        Ok(Self { issuer, pem, kubelet_key: KeyPair::generate()? })
+        Ok(Self { issuer, certificate, pem, kubelet_key: KeyPair::generate()? })
     }
 
     /// The authority's certificate.
@@ -55,6 +66,29 @@ impl Authority {
         Ok(Identity { certificate, key: PrivatePkcs8KeyDer::from(key.serialize_der()) })
     }
 
+    /// A certificate that shows a person to be `name`, of `group`.
+    pub(crate) fn person(&self, name: &str, group: &str) -> Result<PersonCertificate, Error> {
+        let mut params = leaf(name, Vec::new());
+        params.distinguished_name.push(DnType::OrganizationName, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        Ok(PersonCertificate {
+            der: certificate.der().clone(),
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+
+    /// Who shows no certificate is let in to say who they are in another way.
+    fn clients(&self) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone())?;
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        Ok(verifier.allow_unauthenticated().build()?)
+    }
+
     /// TLS for the API server on `address`.
     pub(crate) fn api_server(&self, address: IpAddr) -> Result<Arc<ServerConfig>, Error> {
         let mut names = vec![
@@ -69,7 +103,7 @@ impl Authority {
         }
         let key = KeyPair::generate()?;
         let certificate = leaf("kube-apiserver", names).signed_by(&key, &self.issuer)?;
-        server(certificate.der().clone(), &key)
+        server(certificate.der().clone(), &key, Some(self.clients()?))
     }
 
     fn kubelet(
@@ -88,19 +122,19 @@ impl Authority {
         } else {
             params.signed_by(&self.kubelet_key, &self.issuer)?
         };
-        server(certificate.der().clone(), &self.kubelet_key)
+        server(certificate.der().clone(), &self.kubelet_key, None)
     }
 }
 
 /// The kubelets' TLS, made for each node at its first connection.
 pub(crate) struct KubeletTls {
-    authority: Authority,
+    authority: Arc<Authority>,
     form: Certificates,
     by_node: Vec<OnceLock<Arc<ServerConfig>>>,
 }
 
 impl KubeletTls {
-    pub(crate) fn new(authority: Authority, form: Certificates, nodes: usize) -> Self {
+    pub(crate) fn new(authority: Arc<Authority>, form: Certificates, nodes: usize) -> Self {
         Self { authority, form, by_node: (0..nodes).map(|_| OnceLock::new()).collect() }
     }
 
@@ -131,12 +165,19 @@ fn leaf(name: &str, names: Vec<SanType>) -> CertificateParams {
     params
 }
 
-fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> Result<Arc<ServerConfig>, Error> {
+fn server(
+    certificate: CertificateDer<'static>,
+    key: &KeyPair,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, Error> {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let config = match clients {
+        Some(verifier) => config.with_client_cert_verifier(verifier),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_single_cert(vec![certificate], key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Thousands of kubelets: no session memory each.
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

@@ -69,12 +69,18 @@ impl Caller {
 }
 
 impl Api {
-    /// Who sends these headers; over the plain port everybody is the administrator.
-    pub(super) fn caller(&self, secure: bool, headers: &HeaderMap) -> Result<Caller, Status> {
-        let caller = match bearer(headers) {
+    /// Who sends these headers, and showed a certificate before; over the plain port everybody is the administrator.
+    pub(super) fn caller(
+        &self,
+        secure: bool,
+        shown: Option<&Caller>,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Status> {
+        let caller = match (shown, bearer(headers)) {
             _ if !secure => Caller::admin(),
-            Some(token) => self.owner(token).ok_or_else(Status::unauthorized)?,
-            None => return Err(Status::unauthorized()),
+            (Some(shown), _) => shown.clone(),
+            (None, Some(token)) => self.owner(token).ok_or_else(Status::unauthorized)?,
+            (None, None) => return Err(Status::unauthorized()),
         };
         let texts = |name: &str| -> Vec<String> {
             let values = headers.get_all(name).into_iter();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::Response;
+use model::Timestamp;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -29,6 +30,8 @@ struct Wanted {
     follow: bool,
     timestamps: bool,
     from: Sec,
+    /// When the run that is asked for ended.
+    until: Option<Sec>,
     seed: u64,
 }
 
@@ -46,7 +49,7 @@ pub(super) fn logs(
     let pairs = url::form_urlencoded::parse(request.query.as_deref().unwrap_or("").as_bytes());
     let (mut container, mut previous) = (String::new(), false);
     let (mut tail, mut since) = (USUAL, None);
-    let mut wanted = Wanted { follow: false, timestamps: false, from: 0, seed: 0 };
+    let mut wanted = Wanted { follow: false, timestamps: false, from: 0, until: None, seed: 0 };
     for (key, value) in pairs {
         let number =
             || value.parse::<Sec>().map_err(|_| Status::bad_request(format!("{key}: no number")));
@@ -71,6 +74,11 @@ pub(super) fn logs(
             "previous terminated container \"{container}\" in pod \"{name}\" not found"
         )));
     }
+    if previous {
+        let ended = status["lastState"]["terminated"]["finishedAt"].as_str();
+        wanted.until = ended.and_then(Timestamp::parse_rfc3339).map(Timestamp::secs);
+    }
+    let now = wanted.until.map_or(now, |until| until.min(now));
     let back = since.unwrap_or(MOST).min(tail.clamp(0, MOST));
     wanted.from = now - back + 1;
     wanted.seed = mix(
@@ -88,7 +96,7 @@ fn lines(
     let from = wanted.from;
     stream::unfold((api, wanted, from), |(api, wanted, mut next)| async move {
         loop {
-            let now = (api.now)().secs();
+            let now = wanted.until.unwrap_or(Sec::MAX).min((api.now)().secs());
             if next <= now {
                 let until = now.min(next + 500);
                 let text: String = (next..=until).map(|at| wanted.line(at)).collect();

@@ -149,6 +149,11 @@ pub(crate) const ALL: &[Resource] = &[
         Kind::DaemonSets,
         &["ds"],
     )),
+    stored(
+        resource("apps", "v1", "controllerrevisions", "controllerrevision", "ControllerRevision"),
+        Kind::ControllerRevisions,
+        &[],
+    ),
     in_all(stored(resource("batch", "v1", "jobs", "job", "Job"), Kind::Jobs, &[])),
     in_all(stored(
         resource("batch", "v1", "cronjobs", "cronjob", "CronJob"),
@@ -157,12 +162,16 @@ pub(crate) const ALL: &[Resource] = &[
     )),
     stored(resource("events.k8s.io", "v1", "events", "event", "Event"), Kind::Events, &["ev"]),
     stored(resource("coordination.k8s.io", "v1", "leases", "lease", "Lease"), Kind::Leases, &[]),
-    in_all(resource(
-        "autoscaling",
-        "v2",
-        "horizontalpodautoscalers",
-        "horizontalpodautoscaler",
-        "HorizontalPodAutoscaler",
+    in_all(stored(
+        resource(
+            "autoscaling",
+            "v2",
+            "horizontalpodautoscalers",
+            "horizontalpodautoscaler",
+            "HorizontalPodAutoscaler",
+        ),
+        Kind::Scalers,
+        &["hpa"],
     )),
     resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
     resource("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy"),

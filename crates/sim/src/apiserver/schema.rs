@@ -1,7 +1,7 @@
 //! The kinds that clients may write, and whether an object is one of its kind: types and unknown
 //! fields by Kubernetes' own published types, then the rules that a manifest breaks most easily.
 
-use k8s_openapi::api::{apps, batch, coordination, core, networking, policy, rbac};
+use k8s_openapi::api::{apps, autoscaling, batch, coordination, core, networking, policy, rbac};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +32,10 @@ fn round_trip_of(resource: &Resource) -> Option<RoundTrip> {
         ("apps", "deployments") => round_trip::<apps::v1::Deployment>,
         ("apps", "statefulsets") => round_trip::<apps::v1::StatefulSet>,
         ("apps", "daemonsets") => round_trip::<apps::v1::DaemonSet>,
+        ("apps", "controllerrevisions") => round_trip::<apps::v1::ControllerRevision>,
+        ("autoscaling", "horizontalpodautoscalers") => {
+            round_trip::<autoscaling::v2::HorizontalPodAutoscaler>
+        }
         ("coordination.k8s.io", "leases") => round_trip::<coordination::v1::Lease>,
         ("rbac.authorization.k8s.io", "roles") => round_trip::<rbac::v1::Role>,
         ("rbac.authorization.k8s.io", "rolebindings") => round_trip::<rbac::v1::RoleBinding>,

@@ -162,6 +162,17 @@ fn columns(resource: &Resource) -> &'static [Column] {
         Some(Kind::RoleBindings | Kind::ClusterRoleBindings) => &[NAME, ("Role", "string", 0), AGE],
         Some(Kind::Secrets) => &[NAME, ("Type", "string", 0), ("Data", "integer", 0), AGE],
         Some(Kind::Budgets) => &[NAME, ("Min Available", "string", 0), AGE],
+        Some(Kind::ControllerRevisions) => {
+            &[NAME, ("Controller", "string", 0), ("Revision", "integer", 0), AGE]
+        }
+        Some(Kind::Scalers) => &[
+            NAME,
+            ("Reference", "string", 0),
+            ("MinPods", "string", 0),
+            ("MaxPods", "string", 0),
+            ("Replicas", "string", 0),
+            AGE,
+        ],
         Some(Kind::Ships) => &[NAME, ("Masts", "integer", 0), AGE],
         Some(Kind::ServiceAccounts | Kind::Roles | Kind::ClusterRoles) | None => &[NAME, AGE],
     }
@@ -209,6 +220,11 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
         Object::Pod { slot, generation } => pod_cells(plan, *slot, *generation, &age, at, now),
         Object::Event(event) => event_cells(event, now),
         Object::Lease(_) => json!([name, name, age]),
+        Object::Revision(_) => {
+            let owner = metadata.owner;
+            let owner = owner.map(|one| format!("{}.apps/{}", one.kind.to_lowercase(), one.name));
+            json!([name, owner, 1, age])
+        }
         Object::Changed { base, patch } => {
             let cells = cells(renderer, &version.of(base));
             written::changed(base, patch, cells)

@@ -2,6 +2,7 @@
 //! (leases, services, rights, …); of kinds that something would have to run only dry runs are taken.
 
 mod patch;
+mod revisions;
 pub(super) mod world;
 
 use http::{Method, Response, StatusCode};
@@ -46,8 +47,8 @@ impl Options {
 /// Whether objects of this kind are kept when they are written.
 pub(super) fn keeps(resource: &Resource) -> bool {
     use Kind::{
-        ApiServices, Budgets, ClusterRoleBindings, ClusterRoles, ConfigMaps, Endpoints, Leases,
-        RoleBindings, Roles, Secrets, ServiceAccounts, Services, Ships,
+        ApiServices, Budgets, ClusterRoleBindings, ClusterRoles, ConfigMaps, ControllerRevisions,
+        Endpoints, Leases, RoleBindings, Roles, Scalers, Secrets, ServiceAccounts, Services, Ships,
     };
     let kept = [
         Leases,
@@ -62,6 +63,8 @@ pub(super) fn keeps(resource: &Resource) -> bool {
         ClusterRoleBindings,
         Secrets,
         Budgets,
+        Scalers,
+        ControllerRevisions,
         Ships,
     ];
     resource.stored.is_some_and(|kind| kept.contains(&kind))

@@ -214,6 +214,44 @@ pub(super) fn replica_set(plan: &Plan, index: u32, version: u32, at: Sec) -> Val
     json
 }
 
+/// `metadata` of the first `ControllerRevision`.
+pub(super) fn revision_metadata(plan: &Plan, index: u32) -> Metadata {
+    let workload = &plan.workloads[index as usize];
+    let hash = workload.template_hash(0);
+    let name = format!("{}-{hash}", workload.name);
+    let mut labels = labels(workload);
+    labels.push(("controller.kubernetes.io/hash", hash.into()));
+    let kind = match workload.template.controller {
+        Controller::DaemonSet => "DaemonSet",
+        _ => "StatefulSet",
+    };
+    Metadata {
+        uid: plan.uid("ControllerRevision", &name),
+        name,
+        namespace: Some(Arc::clone(plan.namespace(workload.namespace))),
+        created: workload.created,
+        labels,
+        owner: Some(Owner {
+            api_version: "apps/v1",
+            kind,
+            name: workload.name.to_string(),
+            uid: workload.controller_uid(None),
+        }),
+        ..Metadata::default()
+    }
+}
+
+/// The first `ControllerRevision`: the template as a strategic patch.
+pub(super) fn revision(plan: &Plan, index: u32) -> Value {
+    let workload = &plan.workloads[index as usize];
+    let mut template = template_json(plan, workload, 0, None);
+    if let Some(metadata) = template["metadata"].as_object_mut() {
+        metadata.remove("creationTimestamp");
+    }
+    template["$patch"] = "replace".into();
+    json!({ "data": { "spec": { "template": template } }, "revision": 1 })
+}
+
 pub(super) fn stateful_set(plan: &Plan, index: u32, at: Sec) -> Value {
     let workload = &plan.workloads[index as usize];
     let counts = counts(plan, workload, None, at);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Actor, Key, Kind, State};
 use crate::objects::{API_SERVICE, Object, Version, versions};
-use crate::plan::Controller;
+use crate::plan::{Controller, Workload};
 
 impl State {
     /// Puts everything that exists now into the maps, without history.
@@ -98,8 +98,12 @@ pub(super) fn controllers(
         }
         Controller::StatefulSet => {
             all.push((Kind::StatefulSets, own, Object::StatefulSet(index)));
+            all.push(first_revision(workload, index));
         }
-        Controller::DaemonSet => all.push((Kind::DaemonSets, own, Object::DaemonSet(index))),
+        Controller::DaemonSet => {
+            all.push((Kind::DaemonSets, own, Object::DaemonSet(index)));
+            all.push(first_revision(workload, index));
+        }
         Controller::Task { owned, .. } => {
             if owned {
                 all.push((Kind::CronJobs, own, Object::CronJob(index)));
@@ -111,4 +115,10 @@ pub(super) fn controllers(
         }
     }
     all
+}
+
+/// What a stateful set or daemon set was from its beginning.
+fn first_revision(workload: &Workload, index: u32) -> (Kind, Key, Object) {
+    let name = format!("{}-{}", workload.name, workload.template_hash(0));
+    (Kind::ControllerRevisions, (workload.namespace, name.into()), Object::Revision(index))
 }

@@ -21,6 +21,29 @@ pub(super) fn cells(resource: &Resource, body: &Value, name: &str, age: &str) ->
         }
         Some(Kind::Budgets) => json!([name, body["spec"]["minAvailable"].to_string(), age]),
         Some(Kind::Ships) => json!([name, body["spec"]["masts"], age]),
+        Some(Kind::ControllerRevisions) => {
+            let owners = list(&body["metadata"]["ownerReferences"]);
+            let owner = owners.map(|one| {
+                let kind = text(&one["kind"]).to_lowercase();
+                format!("{kind}.apps/{}", text(&one["name"]))
+            });
+            json!([name, or_none(owner.collect::<Vec<_>>().join(",")), body["revision"], age])
+        }
+        Some(Kind::Scalers) => {
+            let (spec, status) = (&body["spec"], &body["status"]);
+            let target = &spec["scaleTargetRef"];
+            let reference = format!("{}/{}", text(&target["kind"]), text(&target["name"]));
+            let number =
+                |value: &Value| value.as_u64().map_or("<unset>".to_owned(), |n| n.to_string());
+            json!([
+                name,
+                reference,
+                number(&spec["minReplicas"]),
+                number(&spec["maxReplicas"]),
+                number(&status["currentReplicas"]),
+                age
+            ])
+        }
         Some(Kind::Endpoints) => json!([name, endpoints(&body["subsets"]), age]),
         Some(Kind::ApiServices) => {
             let service = &body["spec"]["service"];
@@ -52,6 +75,11 @@ pub(super) fn changed(base: &Object, patch: &Value, mut cells: Value) -> Value {
                 let ready = text_of(&cells[1]);
                 let ready = ready.split('/').next().and_then(|text| text.parse::<u64>().ok());
                 cells[1] = format!("{}/{replicas}", ready.unwrap_or(0).min(replicas)).into();
+            }
+        }
+        Object::Revision(_) => {
+            if let Some(number) = patch["revision"].as_u64() {
+                cells[2] = number.into();
             }
         }
         Object::CronJob(_) => {

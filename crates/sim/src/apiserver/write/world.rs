@@ -49,7 +49,11 @@ impl Write<'_> {
             return Ok(respond(StatusCode::OK, &next));
         }
         let version = self.overlay(kind, &key, &version, &next, name)?;
-        Ok(respond(StatusCode::OK, &self.whole(&version)))
+        let whole = self.whole(&version);
+        if matches!(kind, Kind::StatefulSets | Kind::DaemonSets) {
+            self.keep_revision(name, &whole);
+        }
+        Ok(respond(StatusCode::OK, &whole))
     }
 
     /// `next` with what only the server says of it, checked.
