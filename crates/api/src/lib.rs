@@ -111,6 +111,11 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/namespaces/{name}", v1("v1Namespace", get(v1::namespace)))
         .route("/pods/{namespace}/{name}", v1("v1Pod", get(v1::pod)))
         .route("/workloads/{namespace}/{kind}/{name}", v1("v1Workload", get(v1::workload)))
+        .route(
+            "/workloads/{namespace}/{kind}/{name}/replicas",
+            v1("v1ReplicaHistory", get(v1::replica_history)),
+        )
+        .route("/problems", v1("v1Problems", get(v1::problems)))
         .route("/search", v1("v1Search", get(v1::search)))
         .route("/sizing", v1("v1Sizing", get(v1::sizing)))
         .route("/targets", v1("v1Targets", get(v1::targets)))
@@ -118,6 +123,7 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/store", v1("v1Store", get(v1::store)))
         .route("/replicas", v1("v1Replicas", get(v1::replicas)))
         .route("/events", v1("v1Events", get(v1::events)))
+        .route("/events/export", v1("v1EventsExport", get(v1::export)))
         .route("/alerts", v1("v1Alerts", get(v1::alerts)))
         .route("/alerts/rules", v1("v1AlertRules", get(v1::rules)))
         .route("/alerts/history", v1("v1AlertHistory", get(v1::history)))

@@ -18,6 +18,7 @@ mod place;
 mod revisions;
 mod rights;
 mod rows;
+mod scaler;
 mod tables;
 
 use std::sync::Arc;
@@ -57,6 +58,10 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route(
             "/revisions/{group}/{version}/{plural}/{namespace}/{name}",
             route("v1ObjectRevisions", get(revisions::revisions)),
+        )
+        .route(
+            "/scaler/{group}/{version}/{plural}/{namespace}/{name}",
+            route("v1ObjectScaler", get(scaler::scaler)),
         )
         .route(
             "/act/{group}/{version}/{plural}/{namespace}/{name}/{action}",

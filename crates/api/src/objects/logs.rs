@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderName, Uri, header};
+use model::Timestamp;
 use regex::{Regex, RegexBuilder};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -33,6 +34,8 @@ const MAX_LINES: usize = 256;
 const MAX_LINE_BYTES: usize = 64 << 10;
 /// Most lines of the past.
 const MAX_TAIL: usize = 100_000;
+/// Most places of a line that are told to match.
+const MAX_MATCHES: usize = 20;
 /// Largest compiled pattern.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// How long a quiet answer stays without a line that says that all is well.
@@ -47,6 +50,8 @@ struct Wanted {
     follow: bool,
     previous: bool,
     since: Option<u64>,
+    /// The last time that is wanted; what comes later ends a source.
+    until: Option<Timestamp>,
     tail: usize,
     filter: Option<Regex>,
     /// A file instead of JSON lines.
@@ -62,6 +67,7 @@ impl Wanted {
             follow: false,
             previous: false,
             since: None,
+            until: None,
             tail: 500,
             filter: None,
             text: false,
@@ -83,6 +89,11 @@ impl Wanted {
                 "since" => {
                     let since = value.parse().ok().filter(|since| *since > 0);
                     wanted.since = Some(since.ok_or_else(|| Refusal::bad("since: give seconds"))?);
+                }
+                "until" => {
+                    let until = value.parse().ok().map(Timestamp::from_millis);
+                    let wrong = || Refusal::bad("until: give milliseconds since the epoch");
+                    wanted.until = Some(until.ok_or_else(wrong)?);
                 }
                 "tail" => {
                     let tail = value.parse().ok().filter(|tail| *tail <= MAX_TAIL);
@@ -213,7 +224,11 @@ impl Wanted {
             (Told::Ended(_, None), true) => String::new(),
             (Told::Line(number, line), false) => {
                 let (time, line) = line.split_once(' ').unwrap_or(("", line));
-                format!("{}\n", json!({ "s": number, "t": time, "l": line }))
+                let mut told = json!({ "s": number, "t": time, "l": line });
+                if let Some(filter) = &self.filter {
+                    told["m"] = matches(filter, line).into();
+                }
+                format!("{told}\n")
             }
             (Told::Ended(number, refusal), false) => {
                 let reason = refusal.as_ref().map(|refusal| &refusal.reason);
@@ -222,6 +237,23 @@ impl Wanted {
         };
         text.into()
     }
+}
+
+/// Where `filter` finds something in `line`: beginning and end of each, in UTF-16 units as browsers
+/// count.
+fn matches(filter: &Regex, line: &str) -> Vec<[usize; 2]> {
+    let units =
+        |bytes: std::ops::Range<usize>| line.get(bytes).unwrap_or_default().encode_utf16().count();
+    let (mut at, mut told) = (0, 0);
+    let found = filter.find_iter(line).filter(|found| !found.is_empty()).take(MAX_MATCHES);
+    found
+        .map(|found| {
+            let start = told + units(at..found.start());
+            let end = start + units(found.range());
+            (at, told) = (found.end(), end);
+            [start, end]
+        })
+        .collect()
 }
 
 /// Reads one container's lines to their end.
@@ -260,6 +292,12 @@ async fn send(
     lines: &mpsc::Sender<Told>,
 ) -> Option<()> {
     let line = String::from_utf8_lossy(line);
+    if let Some(until) = wanted.until
+        && let Some((time, _)) = line.split_once(' ')
+        && Timestamp::parse_rfc3339(time).is_some_and(|time| time > until)
+    {
+        return None;
+    }
     let said = line.split_once(' ').map_or(&*line, |(_, said)| said);
     if wanted.filter.as_ref().is_some_and(|filter| !filter.is_match(said)) {
         return Some(());
@@ -332,6 +370,14 @@ mod tests {
         splitter.push(b"end\nnext");
         assert_eq!(splitter.next(), None);
         assert_eq!(splitter.rest().as_deref(), Some(&b"next"[..]));
+    }
+
+    #[test]
+    fn matches_are_told_as_browsers_count() {
+        let filter = pattern("b+|ü").unwrap();
+        assert_eq!(matches(&filter, "a🚢bb ü b"), [[3, 5], [6, 7], [8, 9]]);
+        assert_eq!(matches(&pattern("x*").unwrap(), "ab"), [[0, 0]; 0]);
+        assert_eq!(matches(&filter, &"b ".repeat(100)).len(), MAX_MATCHES);
     }
 
     #[test]

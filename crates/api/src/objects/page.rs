@@ -21,7 +21,7 @@ use super::live::{Held, Live};
 use super::place::{self, KindAddress};
 use super::rows::{Choice, Column, Row, choose};
 use super::tables::Subject;
-use super::{Asking, person, respond};
+use super::{Asking, kinds, person, respond};
 use crate::ApiState;
 use crate::limits::{DEFAULT_LIST_ITEMS, MAX_LIST_ITEMS, STREAM_KEEP_ALIVE, hit};
 use crate::people::Refusal;
@@ -62,13 +62,13 @@ impl<'a> Page<'a> {
 type Address = Path<(String, String, String)>;
 
 pub(super) async fn list(
-    State(_): State<Arc<ApiState>>,
+    State(state): State<Arc<ApiState>>,
     Path(address): Address,
     session: Asking,
     uri: Uri,
 ) -> Response {
     let answer = async {
-        let (live, choice) = open(address, session, &uri)?;
+        let (live, choice) = open(&state, address, session, &uri).await?;
         live.ready().await;
         live.read(|held| match &held.trouble {
             Some(refusal) if !held.loaded => Err(refusal.clone()),
@@ -85,7 +85,7 @@ pub(super) async fn stream(
     uri: Uri,
 ) -> Response {
     let answer = async {
-        let (live, choice) = open(address, session, &uri)?;
+        let (live, choice) = open(&state, address, session, &uri).await?;
         let Some(place) = StreamPlace::take(&state.streams) else {
             hit("streams");
             return Err(Refusal::busy("streams"));
@@ -109,7 +109,8 @@ pub(super) async fn stream(
 }
 
 /// The list that a request asks for, and which of its rows.
-fn open(
+async fn open(
+    state: &ApiState,
     (group, version, plural): (String, String, String),
     session: Asking,
     uri: &Uri,
@@ -144,6 +145,13 @@ fn open(
             }
             "label" => labels = value.into_owned(),
             _ => return Err(Refusal::bad(format!("{key}: no such parameter"))),
+        }
+    }
+    // Pages carry the chosen namespace along; what is in none has no such part.
+    if !namespace.is_empty() {
+        let known = kinds::discovered(&session, state.now()).await?;
+        if known.at(&kind).is_some_and(|kind| !kind.namespaced) {
+            namespace.clear();
         }
     }
     let subject = Subject { path: kind.path(&namespace), labels };

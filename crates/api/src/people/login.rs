@@ -119,11 +119,11 @@ async fn describe(state: &ApiState, session: Option<&Arc<Session>>) -> Value {
         ways.push("oidc");
     }
     let mut namespaces = Value::Null;
-    let mut whole = true;
+    let (mut whole, mut nodes) = (true, true);
     if let Some(session) = session
         && let Ok(sight) = session.sight(state).await
     {
-        whole = sight.whole();
+        (whole, nodes) = (sight.whole(), sight.nodes);
         if !sight.all {
             namespaces = json!(sight.namespaces);
         }
@@ -143,6 +143,7 @@ async fn describe(state: &ApiState, session: Option<&Arc<Session>>) -> Value {
         })),
         "csrf": session.map(|session| &session.csrf),
         "namespaces": namespaces,
+        "nodes": nodes,
         "whole": whole,
     })
 }

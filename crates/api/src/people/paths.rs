@@ -17,7 +17,8 @@ pub(super) enum Admission {
 }
 
 /// Lists that take namespaces as a filter.
-const LISTS: [&str; 6] = ["pods", "containers", "volumes", "workloads", "namespaces", "sizing"];
+const LISTS: [&str; 7] =
+    ["pods", "containers", "volumes", "workloads", "namespaces", "sizing", "problems"];
 /// Handlers that look at what may be seen themselves, and those that tell nothing of pods.
 const OWN: [&str; 8] =
     ["session", "objects", "overview", "search", "events", "query", "status", "stream"];
@@ -37,6 +38,9 @@ pub(super) fn admit(sight: &Sight, path: &str, query: &str) -> Admission {
     let first = parts.next().unwrap_or_default();
     match (&*first, parts.next()) {
         ("why", None) => why(sight, query),
+        // Rules, silences and receivers are the whole cluster's.
+        ("alerts", None) => Admission::Pass,
+        ("alerts", Some(part)) if part == "history" => Admission::Pass,
         (own, _) if OWN.contains(&own) => Admission::Pass,
         (nodes, _) if NODES.contains(&nodes) && sight.nodes => Admission::Pass,
         (list, None) if LISTS.contains(&list) => Admission::Query(narrowed(sight, query)),
@@ -122,6 +126,15 @@ mod tests {
         check("sinks", "", Admission::Beyond);
         check("anything/new", "", Admission::Beyond);
         check("query", "", Admission::Pass);
+        check("problems", "limit=5", query("limit=5&namespace=shop"));
+        check("workloads/shop/Deployment/web/replicas", "", Admission::Pass);
+        check("workloads/kube-system/Deployment/dns/replicas", "", other());
+        check("events/export", "format=csv", Admission::Pass);
+        check("alerts", "", Admission::Pass);
+        check("alerts/history", "", Admission::Pass);
+        check("alerts/rules", "", Admission::Beyond);
+        check("alerts/silences", "", Admission::Beyond);
+        check("alerts/receivers", "", Admission::Beyond);
         assert_eq!(admit(&shop, "/api/v1/query", "query=up"), Admission::Beyond);
         assert_eq!(admit(&shop, "/metrics", ""), Admission::Beyond);
         assert_eq!(admit(&Sight::everything(), "/metrics", ""), Admission::Pass);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::rules::{Alert, AlertState, GroupStanding, RuleStanding, shortest};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
@@ -19,6 +20,7 @@ use super::respond;
 use crate::ApiState;
 use crate::error::Error;
 use crate::limits::{DEFAULT_LIST_ITEMS, MAX_LIST_ITEMS};
+use crate::people::Sight;
 use crate::request::pairs;
 
 pub(crate) use history::history;
@@ -111,8 +113,23 @@ impl Page {
     }
 }
 
-pub(crate) async fn alerts(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
-    respond(Asked::read(uri.query().unwrap_or("")).map(|asked| asked.answer(&state)))
+pub(crate) async fn alerts(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    uri: Uri,
+) -> Response {
+    let sight = sight.map(|Extension(sight)| sight);
+    let asked = Asked::read(uri.query().unwrap_or(""));
+    respond(asked.map(|asked| asked.answer(&state, sight.as_deref())))
+}
+
+/// Whether somebody with `sight` is told of an alert about `namespace`; of what is about none,
+/// whoever may see nodes is.
+fn is_shown(sight: Option<&Sight>, namespace: &str) -> bool {
+    sight.filter(|sight| !sight.whole()).is_none_or(|sight| match namespace {
+        "" => sight.nodes,
+        namespace => sight.namespace(namespace),
+    })
 }
 
 impl Asked {
@@ -150,14 +167,15 @@ impl Asked {
         Ok(asked)
     }
 
-    fn answer(&self, state: &ApiState) -> Answer {
+    fn answer(&self, state: &ApiState, sight: Option<&Sight>) -> Answer {
         let now = state.now().millis();
         let groups = state.alerts.groups();
         let mut counts = Counts::default();
         let mut all: Vec<(AlertState, Item)> = Vec::new();
         for group in &groups {
             for rule in &group.rules {
-                for alert in &rule.alerts {
+                let shown = |one: &&Alert| is_shown(sight, one.labels.get("namespace"));
+                for alert in rule.alerts.iter().filter(shown) {
                     let item = item(state, group, rule, alert, now);
                     match alert.state {
                         AlertState::Firing => counts.firing += 1,

@@ -55,7 +55,7 @@ pub(super) struct Item {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct End {
+pub(super) struct End {
     reason: String,
     exit_code: i32,
     finished: Option<i64>,

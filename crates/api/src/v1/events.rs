@@ -1,4 +1,7 @@
-//! `GET /events`: what the cluster reported, searched, with how often over the range.
+//! `GET /events`: what the cluster reported, searched, with how often over the range; and
+//! `GET /events/export`: all of it as a file.
+
+mod file;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +87,26 @@ pub(crate) async fn events(
     ask(&state, move |state, _| respond(search.run(state, sight.as_deref()))).await
 }
 
+/// `GET /events/export`.
+pub(crate) async fn export(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    uri: Uri,
+) -> Response {
+    let asked = file::Format::taken_from(uri.query().unwrap_or(""))
+        .and_then(|(format, query)| Ok((format, Search::read(&query, state.now())?)));
+    let (format, search) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return error.as_json(),
+    };
+    let sight = sight.map(|Extension(sight)| sight);
+    ask(&state, move |state, _| match search.find(state, sight.as_deref()) {
+        Ok((found, capped)) => format.answer(found.into_iter().map(Item::from), capped),
+        Err(error) => error.as_json(),
+    })
+    .await
+}
+
 impl Search {
     fn read(query: &str, now: Timestamp) -> Result<Self, Error> {
         let (mut from, mut to) = (None, None);
@@ -117,7 +140,8 @@ impl Search {
         Ok(Self { asked, limit, offset, buckets })
     }
 
-    fn run(&self, state: &ApiState, sight: Option<&Sight>) -> Result<Found, Error> {
+    /// What is found and may be seen, newest first, and whether there is more.
+    fn find(&self, state: &ApiState, sight: Option<&Sight>) -> Result<(Vec<Event>, bool), Error> {
         let archive = state.archive.as_ref().ok_or(Error::NothingKept)?;
         let mut found = archive.events(&self.asked, MAX_EVENTS + 1).map_err(Error::Archive)?;
         // Of what is in no namespace, whoever may see nodes is told.
@@ -132,6 +156,11 @@ impl Search {
             hit("events");
             found.truncate(MAX_EVENTS);
         }
+        Ok((found, capped))
+    }
+
+    fn run(&self, state: &ApiState, sight: Option<&Sight>) -> Result<Found, Error> {
+        let (found, capped) = self.find(state, sight)?;
         let (from, to) = (self.asked.from.millis(), self.asked.to.millis());
         let histogram = Histogram::of(&found, (from, to), self.buckets);
         let total = found.len();

@@ -19,6 +19,7 @@ use crate::ApiState;
 use crate::people::Sight;
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Overview {
     timestamp: Option<i64>,
     nodes: Nodes,
@@ -27,6 +28,8 @@ struct Overview {
     containers: Option<usize>,
     workloads: Option<usize>,
     volumes: Option<usize>,
+    /// Volumes with a claim that are nearly full.
+    volumes_full: Option<usize>,
     restarts: Option<Number>,
     cpu: NodeCpu,
     memory: NodeMemory,
@@ -76,6 +79,7 @@ fn gather(state: &ApiState) -> Overview {
         containers: Some(measured(EntityKind::Container)),
         workloads: Some(workloads(&inventory).max(measured(EntityKind::Workload))),
         volumes: Some(volumes::count(batch, &inventory)),
+        volumes_full: Some(volumes::nearly_full(batch, &inventory)),
         restarts: Some(row.get(metric::RESTART_COUNT).unwrap_or_else(|| restarts(&inventory))),
         cpu: row.cpu_of_node(None),
         memory: row.memory_of_node(None),
@@ -119,6 +123,7 @@ fn before_first_batch() -> Overview {
         containers: None,
         workloads: None,
         volumes: None,
+        volumes_full: None,
         restarts: None,
         cpu: row.cpu_of_node(None),
         memory: row.memory_of_node(None),

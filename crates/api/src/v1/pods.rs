@@ -7,10 +7,13 @@ use std::sync::{Arc, PoisonError};
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use model::{Batch, ContainerState, EntityKind, Inventory, Owner, Pod, Registry, metric};
+use model::{
+    Batch, ContainerState, EntityKind, Inventory, Owner, Pod, Registry, Termination, metric,
+};
 use serde::Serialize;
 
 use super::cell::{Cpu, Memory, Network, Number, Row, millis, time_key};
+use super::containers::End;
 use super::list::{Key, List, Page, Sort, is};
 use super::respond;
 use crate::ApiState;
@@ -43,6 +46,8 @@ pub(super) struct Item {
     containers: Option<usize>,
     ready: Option<usize>,
     restarts: Option<u32>,
+    /// How a container of it ended last.
+    last: Option<End>,
     started: Option<i64>,
     cpu: Cpu,
     memory: Memory,
@@ -204,6 +209,7 @@ impl<'a> Candidate<'a> {
             containers: self.containers(batch),
             ready: pod.map(|pod| pod.statuses.iter().filter(|status| status.ready).count()),
             restarts: self.restarts(),
+            last: pod.and_then(last_end).map(End::from),
             started: pod.and_then(|pod| millis(pod.started)),
             cpu: self.row.cpu(),
             memory: self.row.memory(),
@@ -227,8 +233,20 @@ pub(super) fn restarts(pod: &Pod) -> u32 {
     pod.statuses.iter().map(|status| status.restart_count).sum()
 }
 
+/// The newest end of a container: of its run before, or of this one.
+fn last_end(pod: &Pod) -> Option<&Termination> {
+    let ends = pod.statuses.iter().flat_map(|status| {
+        let own = match &status.state {
+            ContainerState::Terminated(end) => Some(end),
+            _ => None,
+        };
+        own.into_iter().chain(&status.last_termination)
+    });
+    ends.max_by_key(|end| end.finished)
+}
+
 /// Waiting reasons of a pod that merely starts.
-const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+pub(super) const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 
 /// The reason that matters most: the pod's own, then why a container waits, then how one ended;
 /// a mere start last.
@@ -257,7 +275,7 @@ pub(super) fn reason(pod: &Pod) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use model::{ContainerStatus, Termination};
+    use model::ContainerStatus;
 
     use super::*;
 

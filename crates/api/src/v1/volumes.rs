@@ -81,6 +81,21 @@ pub(super) fn count(batch: &Batch, inventory: &Inventory) -> usize {
     candidates(Some(batch), inventory).len()
 }
 
+/// Share of its size from which a claimed volume is told to be nearly full.
+const NEARLY_FULL: f64 = 0.85;
+
+/// How many volumes with a claim are nearly full.
+pub(super) fn nearly_full(batch: &Batch, inventory: &Inventory) -> usize {
+    let full = |one: &Candidate<'_>| {
+        one.claim.is_some()
+            && one
+                .row
+                .share(metric::FILESYSTEM_USAGE, metric::FILESYSTEM_LIMIT)
+                .is_some_and(|share| share > NEARLY_FULL)
+    };
+    candidates(Some(batch), inventory).iter().filter(|one| full(one)).count()
+}
+
 fn candidates<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Candidate<'a>> {
     let Some(table) = batch.map(|batch| batch.table(EntityKind::Volume)) else { return Vec::new() };
     let mut found = Vec::with_capacity(table.len());

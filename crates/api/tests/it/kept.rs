@@ -162,3 +162,30 @@ async fn what_cannot_be_selected_is_told() {
     assert_eq!(broken.status, 500);
     assert!(broken.body.contains("the disk is gone"), "{}", broken.body);
 }
+
+#[tokio::test]
+async fn events_are_saved_as_files() {
+    let mut hostile = event("2", "shop", "Warning", "2026-11-23T09:17:00Z");
+    hostile.message = "=HYPERLINK(\"http://evil\"), <b>\n\u{1b}[31m".into();
+    let state = keeping(vec![hostile, event("1", "db", "Normal", "2026-11-23T09:01:00Z")]);
+    let ask =
+        async |query: &str| get(&state, &format!("/api/taffrail/v1/events/export?{query}")).await;
+    let csv = ask("namespace=shop").await;
+    assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"events.csv\"");
+    let expected = "lastSeen,firstSeen,type,reason,namespace,kind,name,count,source,message,uid\r\n\
+        2026-11-23T09:17:00Z,2026-11-23T09:00:00Z,Warning,BackOff,shop,Pod,web-1,3,\"kubelet, n1\",\
+        \"'=HYPERLINK(\"\"http://evil\"\"), <b>\n\u{1b}[31m\",2\r\n";
+    assert_eq!(csv.body, expected);
+    let lines = ask("format=ndjson").await;
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    let uids: Vec<Value> = lines
+        .body
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["uid"].clone())
+        .collect();
+    assert_eq!(uids, ["2", "1"]);
+    for wrong in ["format=xml", "limit=1", "nonsense=1"] {
+        assert_eq!(ask(wrong).await.status.as_u16(), 400, "{wrong}");
+    }
+}

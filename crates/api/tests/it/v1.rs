@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::ApiState;
+use api::{ApiParts, ApiState};
 use axum::body::Body;
 use futures_util::StreamExt;
 use http::Request;
 use model::Inventory;
+use query::promql::{Labels, MemorySeries};
 use tower::ServiceExt;
 
 use super::fixture::{cluster, get, inventory, send, state};
@@ -49,6 +50,7 @@ async fn answers_are_exact() {
         "containers",
         "volumes",
         "sinks",
+        "problems",
     ] {
         check(&full, name, name).await;
     }
@@ -61,11 +63,12 @@ async fn answers_are_exact() {
     check(&full, "search-in-namespace", "search?q=web/&limit=1").await;
     check(&full, "pods-of-workload", "pods?workload=Deployment/web&phase=Running").await;
     check(&full, "pods-by-namespace", "pods?sort=namespace&namespace=web&namespace=batch").await;
+    check(&full, "problems-in-namespace", "problems?namespace=batch&limit=1").await;
     check(&full, "replica-sets", "workloads?kind=ReplicaSet").await;
     check(&full, "pods-by-cpu", "pods?sort=cpu&limit=1").await;
     check(&full, "pods-of-node", "pods?node=node-2&namespace=batch&search=JOB").await;
     let empty = state(&[], Inventory::default());
-    for name in ["status", "overview", "nodes", "targets"] {
+    for name in ["status", "overview", "nodes", "targets", "problems"] {
         check(&empty, &format!("empty-{name}"), name).await;
     }
     // Without watches, as on a single host, what was measured is still shown.
@@ -174,4 +177,50 @@ async fn a_quiet_stream_is_kept_open_by_comments() {
     let comment = events.next().await.unwrap().unwrap();
     assert_eq!(&*comment, b": keep-alive\n\n");
     assert_eq!(began.elapsed().as_secs(), 15);
+}
+
+#[tokio::test]
+async fn replicas_over_time_come_of_the_series_of_their_kind() {
+    const START: i64 = 1_795_425_000_000;
+    let mut series = MemorySeries::default();
+    let mut put = |name: &str, workload: &str, at: i64, value: f64| {
+        let labels = [("__name__", name), ("namespace", "web"), ("deployment", workload)];
+        series.push(&Labels::new(labels), START + at * 60_000, value);
+    };
+    for at in [0, 1, 2, 9] {
+        put("kube_deployment_spec_replicas", "web", at, 3.0);
+        put("kube_deployment_status_replicas_ready", "web", at, if at == 1 { 2.0 } else { 3.0 });
+        put("kube_deployment_spec_replicas", "other", at, 7.0);
+    }
+    let state = ApiState::new(ApiParts {
+        database: Arc::new(series),
+        ..super::fixture::parts(&cluster(), inventory())
+    });
+    let (end, path) = (START + 9 * 60_000, "/api/taffrail/v1/workloads/web");
+    let ask = async |workload: &str, points: usize| {
+        let (start, points) = (START - 1, points.to_string());
+        let path = format!("{path}/{workload}/replicas?start={start}&end={end}&points={points}");
+        let answer = get(&state, &path).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()
+    };
+    let found = ask("Deployment/web", 600).await;
+    assert_eq!(found["timestamps"].as_array().unwrap().len(), 10, "{found:#}");
+    let none = serde_json::Value::Null;
+    // A pause of seven minutes is none of the two that a late sample may bridge.
+    let ready = found["ready"].as_array().unwrap();
+    assert_eq!(ready[..3], [3, 2, 3].map(serde_json::Value::from), "{found:#}");
+    assert_eq!(found["ready"][6], none, "{found:#}");
+    assert_eq!(
+        (&found["wanted"][9], &found["present"][9]),
+        (&serde_json::Value::from(3), &none),
+        "{found:#}"
+    );
+    let buckets = ask("Deployment/web", 3).await;
+    assert!(buckets["timestamps"].as_array().unwrap().len() <= 3, "{buckets:#}");
+    assert_eq!(ask("Job/web", 600).await["timestamps"], serde_json::json!([]));
+    for wrong in ["", "?start=1", "?start=1&end=x", "?start=1&end=2&points=0", "?step=1"] {
+        let answer = get(&state, &format!("{path}/Deployment/web/replicas{wrong}")).await;
+        assert_eq!(answer.status.as_u16(), 400, "{wrong}");
+    }
 }

@@ -44,6 +44,11 @@ impl Cluster {
         Self { kubeconfig, text, token, url, task }
     }
 
+    /// A bearer token of the cluster.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     /// What measures it, as a flag.
     pub(crate) fn source(&self) -> String {
         format!("--source=kubernetes.summary_api:?auth={}", self.kubeconfig.path().display())

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::rules::{Change, ChangesAsked};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use serde::Serialize;
 
-use super::{Page, owned};
+use super::{Page, is_shown, owned};
 use crate::ApiState;
 use crate::error::Error;
+use crate::people::Sight;
 use crate::request::pairs;
 use crate::v1::respond;
 
@@ -34,11 +36,17 @@ struct Item {
     silenced: bool,
 }
 
-pub(crate) async fn history(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+pub(crate) async fn history(
+    State(state): State<Arc<ApiState>>,
+    sight: Option<Extension<Arc<Sight>>>,
+    uri: Uri,
+) -> Response {
+    let sight = sight.map(|Extension(sight)| sight);
+    let shown = |one: &&Change| is_shown(sight.as_deref(), one.label("namespace"));
     respond(read(uri.query().unwrap_or("")).map(|(asked, page)| {
         state.alerts.journal(|journal| Answer {
-            total: journal.find(&asked).count(),
-            items: page.cut(journal.find(&asked).map(item)),
+            total: journal.find(&asked).filter(shown).count(),
+            items: page.cut(journal.find(&asked).filter(shown).map(item)),
         })
     }))
 }
