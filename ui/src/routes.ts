@@ -67,6 +67,9 @@ export const GOTO: Record<string, string> = {
   t: 'status',
 };
 
+/** What the pages of a section take of rights; sections that are not named take none of the whole cluster. */
+export const NEEDS: Record<string, 'nodes' | 'whole'> = { nodes: 'nodes', map: 'nodes', explore: 'whole' };
+
 export interface Found {
   title: string;
   /** Of the thing that the page is about; empty for lists. */

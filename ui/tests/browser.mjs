@@ -28,7 +28,12 @@ export async function open(browser, url, { viewport = WIDE, colorScheme = 'light
     document.addEventListener('securitypolicyviolation', (event) => console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`));
   });
   await page.goto(url);
-  return { page, complaints, close: () => context.close() };
+  const close = async () => {
+    // What a route still fetches when the page goes would fail after the test.
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    await context.close();
+  };
+  return { page, complaints, close };
 }
 
 /** Violations of axe's rules, as `rule: elements`. */

@@ -195,6 +195,7 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
     ...Object.fromEntries(['namespace', 'name', 'node', 'phase', 'reason', 'workload', 'containers', 'restarts'].map((key) => [key, pod[key]])),
     ready: pod.reason || pod.phase === 'Pending' ? pod.containers - 1 : pod.containers,
     started: startedAt - Math.round(chance('a', pod.name) * 86_400_000 * 5),
+    last: null,
     cpu: many('pod', pod, time, CPU),
     memory: many('pod', pod, time, MEMORY),
     network: many('pod', pod, time, NETWORK),
@@ -264,6 +265,7 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
         namespaces: known ? 4 : null,
         workloads: known ? NAMES.length : null,
         volumes: known ? 0 : null,
+        volumesFull: known ? 0 : null,
         containers: known ? pods.reduce((total, pod) => total + pod.containers, 0) : null,
         restarts: known ? pods.reduce((total, pod) => total + pod.restarts, 0) : null,
         cpu: known ? many('cluster', {}, time, CPU_ALL) : empty(CPU_ALL),
@@ -309,6 +311,11 @@ export function mockServer({ tick = 1000, history = 600, now = () => Date.now() 
     'alerts/rules': () => ({ timestamp: latest(), groups: [{ name: 'nodes', file: 'built-in', intervalMs: 30_000, lastEvaluation: latest(), tookMs: 1, rules: [rule, { ...rule, name: 'Broken', state: 'inactive', alerts: 0, health: 'err', error: 'query needs more than the allowed 5 series' }] }] }),
     'alerts/silences': () => ({ items: silences.map((silence) => ({ ...silence, state: silence.endsAt > now() ? 'active' : 'expired', alerts: silence.endsAt > now() ? 1 : 0 })) }),
     'alerts/receivers': () => ({ items: [] }),
+    session: () => ({ login: false, ways: [], readOnly: false, cluster: false, user: null, csrf: null, namespaces: null, nodes: true, whole: true }),
+    problems: () => {
+      const items = latest() === null ? [] : pods.filter(({ reason }) => reason).map((pod) => ({ namespace: pod.namespace, name: pod.name, node: pod.node, workload: null, problem: 'crashLoop', container: 'app', reason: pod.reason, last: null, share: null, since: startedAt, restarts: pod.restarts }));
+      return { timestamp: latest(), total: items.length, counts: items.length > 0 ? { crashLoop: items.length } : {}, items };
+    },
   });
 
   /** POST and DELETE of silences; `posts` counts them. */

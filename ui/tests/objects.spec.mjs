@@ -38,6 +38,8 @@ const api = async (path) => {
   return response.json();
 };
 const first = async (kind, namespace = 'web') => (await api(`objects/list/${kind}?namespace=${namespace}`)).items[0].name;
+/** The deployment with the most pods: drains leave others with few. */
+const crowded = async () => (await api('workloads?namespace=web&kind=Deployment&sort=pods&limit=1')).items[0].name;
 const rows = () => page.locator('[data-objects] tbody tr').evaluateAll((all) => all.map((row) => row.dataset.row));
 
 /** Opens an action, carries it out, and waits until it is done. */
@@ -89,6 +91,27 @@ test('hostile names, labels and annotations are text', async () => {
   assert.ok((await page.locator('[data-yaml] pre').innerText()).includes(evil));
   assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
   assert.equal(await page.locator('main img').count(), 0);
+});
+
+test('annotations, labels and values of a MiB are text', async () => {
+  const evil = '<img src=x onerror=window.pwned=3>\u0000\u001b[31m\u202e';
+  const mile = evil + 'x'.repeat(1 << 20);
+  await page.route('**/objects/one/core/v1/configmaps/**', async (route) => {
+    const answer = await (await route.fetch()).json();
+    Object.assign(answer.object.metadata, { annotations: { [evil]: mile, other: mile }, labels: { [evil]: mile } });
+    answer.object.data = { [evil]: mile };
+    answer.owners = [{ kind: evil, namespace: 'web', name: evil }];
+    await route.fulfill({ json: answer });
+  });
+  await go('objects/core/v1/configmaps/web/hostile');
+  await page.locator('[data-yaml] pre').waitFor();
+  await page.locator('summary').click();
+  assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
+  assert.equal(await page.locator('main img').count(), 0);
+  assert.ok((await page.locator('details').innerText()).includes('<img src=x'));
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 1, `${wide} px too wide`);
+  await page.unroute('**/objects/one/core/v1/configmaps/**');
 });
 
 test('an object shows owners, conditions, events, graphs and its YAML without managed fields', async () => {
@@ -152,6 +175,64 @@ test('a deployment goes back to what it was', async () => {
   assert.notDeepEqual(now.spec.template, before.spec.template);
 });
 
+for (const plural of ['statefulsets', 'daemonsets']) {
+  test(`a ${plural.slice(0, -1)} goes back to a controller revision`, async () => {
+    const [owner] = (await world.send('GET', `/apis/apps/v1/${plural}`)).items;
+    const kind = { statefulsets: 'StatefulSet', daemonsets: 'DaemonSet' }[plural];
+    const path = `/apis/apps/v1/namespaces/${owner.metadata.namespace}/${plural}/${owner.metadata.name}`;
+    const revisions = async () => (await api(`objects/revisions/apps/v1/${plural}/${owner.metadata.namespace}/${owner.metadata.name}`)).items;
+    assert.deepEqual((await revisions()).map(({ revision, current }) => [revision, current]), [[1, true]]);
+    const image = owner.spec.template.spec.containers[0].image;
+    await go(`objects/apps/v1/${plural}/${owner.metadata.namespace}/${owner.metadata.name}`);
+    await act('restart');
+    assert.deepEqual((await revisions()).map(({ revision, current }) => [revision, current]), [[2, true], [1, false]]);
+    assert.match((await world.send('GET', path)).spec.template.metadata.annotations['kubectl.kubernetes.io/restartedAt'], /^20/);
+    await page.locator('[data-action=rollback]').click();
+    await page.locator('[data-ask] select').waitFor();
+    const options = await page.locator('[data-ask] option').allInnerTexts();
+    assert.deepEqual(options.map((text) => /^(\d+)/.exec(text)[1]), ['2', '1']);
+    assert.ok(options.every((text) => text.includes(image)), options.join());
+    await page.locator('[data-go]').click();
+    await page.locator('[data-done]').waitFor();
+    const now = await world.send('GET', path);
+    assert.equal(now.spec.template.metadata.annotations?.['kubectl.kubernetes.io/restartedAt'], undefined);
+    assert.deepEqual(now.spec.template.spec, owner.spec.template.spec);
+    // What it was again is the newest now, as the controller numbers it.
+    assert.deepEqual((await revisions()).map(({ revision, current }) => [revision, current]), [[3, true], [2, false]]);
+    // Its page marks when.
+    await go(`workloads/${owner.metadata.namespace}/${kind}/${owner.metadata.name}?range=5m`);
+    await page.locator('[data-graph=replicas] canvas').waitFor({ timeout: 60_000 });
+    await eventually(async () => assert.ok(Number(await page.locator('[data-graph=replicas]').getAttribute('data-marks')) >= 1));
+    assert.match(await page.locator('[data-graph=replicas]').innerText(), /revision \d/);
+  });
+}
+
+test('replicas are drawn between the bounds of their autoscaler', async () => {
+  const deployment = await first('apps/v1/deployments');
+  await world.send('POST', '/apis/autoscaling/v2/namespaces/web/horizontalpodautoscalers', {
+    metadata: { name: 'grow' },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: deployment },
+      minReplicas: 2,
+      maxReplicas: 40,
+      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
+    },
+    status: { currentReplicas: 3, desiredReplicas: 4, conditions: [], currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 91, averageValue: '91m' } } }] },
+  });
+  await go(`workloads/web/Deployment/${deployment}?range=5m`);
+  const graph = page.locator('[data-graph=replicas]');
+  await graph.locator('canvas').waitFor({ timeout: 60_000 });
+  const last = (key) => graph.locator(`[data-series=${key}]`).getAttribute('data-last').then(Number);
+  await eventually(async () => assert.deepEqual([await last('hpa-min'), await last('hpa-max')], [2, 40]), 60_000);
+  await eventually(async () => {
+    const { spec, status } = await world.send('GET', `/apis/apps/v1/namespaces/web/deployments/${deployment}`);
+    assert.deepEqual([await last('wanted'), await last('ready')], [spec.replicas, status.readyReplicas]);
+  }, 60_000);
+  assert.match(await page.locator('main').innerText(), /grow: 2 to 40, now 3, wants 4, cpu 91% of 80%/);
+  await page.getByRole('link', { name: /^grow:/ }).click();
+  await page.locator('[data-yaml] pre').waitFor();
+});
+
 test('two clicks do it once, and the same key twice too', async () => {
   const { items } = await api('objects/list/batch/v1/cronjobs');
   const { namespace, name } = items.at(-1);
@@ -209,6 +290,13 @@ test('objects are made of YAML, after a look at what would come of it', async ()
 
 test('an object is deleted once its name was typed', async () => {
   await go('objects/core/v1/configmaps/web/made');
+  const deployment = await first('apps/v1/deployments');
+  await go(`objects/apps/v1/deployments/web/${deployment}`);
+  await page.locator('[data-action=delete]').click();
+  await page.locator('[data-consequence]').waitFor();
+  const { total } = await api(`pods?namespace=web&workload=${encodeURIComponent(`Deployment/${deployment}`)}&limit=1`);
+  assert.ok((await page.locator('[data-consequence]').innerText()).includes(`${total} pods`));
+  await go('objects/core/v1/configmaps/web/made');
   await page.locator('[data-action=delete]').click();
   assert.ok(await page.locator('[data-go]').isDisabled());
   await page.locator('[data-ask] input').fill('made');
@@ -260,7 +348,7 @@ test('logs follow, are filtered and merged, and hostile lines are text', async (
   });
   await page.getByRole('searchbox').fill('(');
   await page.locator('[data-trouble]').waitFor();
-  const deployment = await first('apps/v1/deployments');
+  const deployment = await crowded();
   await go(`logs/web/deployments/${deployment}`);
   await eventually(async () => {
     const from = new Set(await page.locator('[data-line] .from').allInnerTexts());
@@ -268,6 +356,155 @@ test('logs follow, are filtered and merged, and hostile lines are text', async (
   });
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download' }).click()]);
   assert.equal(download.suggestedFilename(), 'logs.txt');
+  complaints.length = 0;
+});
+
+test('logs of the run before, of a time, merged and saved', async () => {
+  const stamps = () => page.locator('[data-line] > .muted').evaluateAll((all) => all.map((one) => Date.parse(one.innerText)));
+  const restarted = (await world.send('GET', '/api/v1/pods')).items.find(({ status }) => status.containerStatuses?.some(({ restartCount, lastState }) => restartCount > 0 && lastState.terminated));
+  assert.ok(restarted, 'a pod that restarted');
+  const { name: container, lastState } = restarted.status.containerStatuses.find(({ restartCount }) => restartCount > 0);
+  await go(`logs/${restarted.metadata.namespace}/pods/${restarted.metadata.name}?container=${container}`);
+  await page.locator('[data-line]').first().waitFor();
+  await page.getByLabel('Previous container').check();
+  const ended = Date.parse(lastState.terminated.finishedAt);
+  await eventually(async () => {
+    const times = await stamps();
+    assert.ok(times.length > 0 && times.every((time) => time <= ended + 1000), `${times.length} lines, last ${times.at(-1)}, ended ${ended}`);
+  });
+  assert.equal(new URL(page.url()).searchParams.get('previous'), 'true');
+  await page.locator('[data-open=false]').waitFor();
+  assert.ok(await page.getByLabel('Follow').isDisabled(), 'what ended is not followed');
+  // A container that never restarted has no run before, and the page says so.
+  const whole = (await world.send('GET', '/api/v1/namespaces/web/pods')).items.find(({ status }) => status.phase === 'Running' && status.containerStatuses.every(({ restartCount }) => restartCount === 0));
+  await go(`logs/web/pods/${whole.metadata.name}?previous=true`);
+  await page.locator('[data-note]').first().waitFor();
+  assert.match(await page.locator('[data-note]').first().innerText(), /previous terminated container/);
+
+  await go(`logs/web/pods/${whole.metadata.name}`);
+  await eventually(async () => assert.ok((await stamps()).length > 300));
+  await page.getByLabel('Since').selectOption('300');
+  await eventually(async () => {
+    const times = await stamps();
+    assert.ok(times.length > 0 && times.every((time) => time > Date.now() - 330_000), new Date(Math.min(...times)).toISOString());
+  });
+
+  const deployment = await crowded();
+  await go(`logs/web/deployments/${deployment}?filter=${encodeURIComponent('level=(warn|error)')}&since=3600`);
+  await eventually(async () => {
+    const times = await stamps();
+    assert.ok(times.length > 10 && times.every((time, at) => at === 0 || time >= times[at - 1]), 'one list by time');
+    assert.ok(new Set(await page.locator('[data-line] .from').allInnerTexts()).size > 1, 'of several pods');
+  });
+  const answer = await fetch(await page.getByRole('link', { name: 'Download' }).getAttribute('href'));
+  assert.match(answer.headers.get('content-disposition'), /attachment; filename="logs.txt"/);
+  const lines = (await answer.text()).trim().split('\n');
+  assert.ok(lines.length > 10 && lines.every((line) => /level=(warn|error)/.test(line)), lines.find((line) => !/level=(warn|error)/.test(line)));
+  assert.ok(new Set(lines.map((line) => line.split(' ')[0])).size > 1, 'each line names its pod');
+  complaints.length = 0;
+});
+
+test('lines have levels, stand still when paused, and a graph leads to its time', async () => {
+  const whole = (await world.send('GET', '/api/v1/namespaces/web/pods')).items.find(({ status }) => status.phase === 'Running' && status.containerStatuses.every(({ ready }) => ready));
+  const { name } = whole.metadata;
+  await go(`logs/web/pods/${name}`);
+  await page.locator('[data-level=warn]').first().waitFor();
+  await page.getByLabel('Level').selectOption('warn');
+  await eventually(async () => {
+    const levels = await page.locator('[data-line]').evaluateAll((all) => all.map(({ dataset }) => dataset.level));
+    assert.ok(levels.length > 0 && levels.every((level) => level === 'warn' || level === 'error'), levels.join());
+  });
+  await page.getByLabel('Level').selectOption('');
+  await page.getByRole('searchbox').fill('took=\\d+');
+  await page.locator('mark').first().waitFor();
+  assert.match(await page.locator('mark').first().innerText(), /^took=\d+$/);
+  await page.getByRole('searchbox').fill('');
+  await eventually(async () => assert.equal(await page.locator('mark').count(), 0));
+  await page.locator('[data-line]').first().waitFor();
+  await page.locator('[data-pause]').click();
+  const last = () => page.locator('[data-line]').last().getAttribute('data-line');
+  const stands = await last();
+  await page.locator('[data-waiting]').waitFor();
+  assert.equal(await last(), stands);
+  await page.locator('[data-pause]').click();
+  await eventually(async () => assert.notEqual(await last(), stands));
+
+  await go(`pods/web/${name}?range=5m`);
+  const over = page.locator('[data-graph=cpu] .u-over');
+  await over.waitFor({ timeout: 60_000 });
+  const box = await over.boundingBox();
+  await eventually(async () => {
+    await page.mouse.click(box.x + box.width * 0.97, box.y + box.height / 2);
+    await page.locator('[data-graph=cpu] [data-pin]').waitFor({ timeout: 1000 });
+  });
+  const at = Number(await page.locator('[data-graph=cpu] [data-pin]').getAttribute('data-pin'));
+  await page.locator('[data-logs-at]').click();
+  await page.locator(`[data-around="${at}"]`).waitFor();
+  await page.locator('[data-line].at').first().waitFor();
+  await eventually(async () => {
+    const times = await page.locator('[data-line] > .muted').evaluateAll((all) => all.map((one) => Date.parse(one.innerText)));
+    assert.ok(times.length > 50 && times.every((time) => Math.abs(time - at) <= 125_000), `${times.length} lines`);
+    const { top, bottom } = await page.locator('[data-line].at').first().evaluate((element) => element.getBoundingClientRect().toJSON());
+    const frame = await page.locator('[role=log]').evaluate((element) => element.getBoundingClientRect().toJSON());
+    assert.ok(top >= frame.top && bottom <= frame.bottom, 'in view');
+  });
+  complaints.length = 0;
+});
+
+test('log lines of a MiB, markup and control characters are text', async () => {
+  const pod = await first('core/v1/pods');
+  const hostile = `<script>window.pwned=2</script><img src=x onerror=window.pwned=2>\u0000\u001b[2J\u202e${'x'.repeat(1 << 20)}`;
+  await page.route('**/objects/logs?*', (route) => route.fulfill({ contentType: 'application/x-ndjson', body: `${JSON.stringify({ s: 0, t: '2026-11-26T00:00:00Z', l: hostile })}\n${JSON.stringify({ s: 0, end: true, reason: hostile })}\n` }));
+  await go(`logs/web/pods/${pod}`);
+  await page.locator('[data-line]').first().waitFor();
+  assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
+  assert.equal(await page.locator('main img, main script').count(), 0);
+  const shown = await page.locator('[data-line]').first().evaluate((element) => element.textContent);
+  assert.ok(shown.includes('<script>') && shown.includes('␀␛[2J�'), shown.slice(0, 200));
+  assert.ok(shown.length < 20_000, `${shown.length} characters`);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 1, `${wide} px too wide`);
+  await page.unroute('**/objects/logs?*');
+});
+
+test('two clicks never do it twice: creating, saving, draining', async () => {
+  const posts = [];
+  const count = async (route) => {
+    const request = route.request();
+    if (request.method() !== 'GET' && !(request.postData() ?? '').includes('"dryRun":true')) posts.push(`${new URL(request.url()).pathname} ${request.headers()['idempotency-key']}`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await route.continue();
+  };
+  await page.route('**/objects/{apply,act/**,drain/**}', count);
+  const thrice = (locator) => locator.evaluate((button) => [1, 2, 3].forEach(() => button.click()));
+  await go('create?ns=web');
+  await page.locator('#create-yaml').fill('apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: once\ndata:\n  a: "1"\n');
+  await thrice(page.getByRole('button', { name: 'Show what would change' }));
+  await page.locator('[data-diff]').first().waitFor();
+  await thrice(page.getByRole('button', { name: 'Apply' }));
+  await page.locator('[data-made]').waitFor();
+  assert.equal(new Set(posts).size, 1, posts.join());
+  assert.equal(posts.length, 1, posts.join());
+  posts.length = 0;
+  await go('objects/core/v1/configmaps/web/once');
+  await page.locator('[data-yaml]').getByRole('button', { name: 'Edit' }).click();
+  const area = page.locator('[data-yaml] textarea');
+  await area.fill((await area.inputValue()).replace('a: "1"', 'a: "2"'));
+  await page.getByRole('button', { name: 'Show what would change' }).click();
+  await page.locator('[data-diff] .added').first().waitFor();
+  await thrice(page.getByRole('button', { name: 'Save' }));
+  await page.locator('[data-yaml] pre').waitFor();
+  assert.equal(posts.length, 1, posts.join());
+  posts.length = 0;
+  const { items } = await world.send('GET', '/api/v1/nodes');
+  await go(`objects/core/v1/nodes/-/${items.at(-1).metadata.name}`);
+  await page.locator('[data-action=drain]').click();
+  await thrice(page.locator('[data-go]'));
+  await page.locator('[data-steps]').waitFor();
+  assert.equal(posts.length, 1, posts.join());
+  await page.getByRole('button', { name: 'Stop' }).or(page.getByRole('button', { name: 'Close' })).click();
+  await page.unroute('**/objects/{apply,act/**,drain/**}');
+  await world.send('PATCH', `/api/v1/nodes/${items.at(-1).metadata.name}`, { spec: { unschedulable: null } }, 'application/merge-patch+json');
   complaints.length = 0;
 });
 
@@ -323,17 +560,21 @@ test('axe finds nothing in either theme, and pages fit a phone', async () => {
     shell: `shell/web/${pod}/${object.spec.containers[0].name}`,
   };
   const ready = { objects: '[data-kind]', 'object-list': '[data-objects] tbody tr', object: '[data-yaml] pre', logs: '[data-line]', create: '#create-yaml', shell: '[data-shell=open]' };
-  for (const scheme of ['light', 'dark']) {
-    for (const [size, viewport] of [['wide', WIDE], ['phone', PHONE]]) {
-      await page.setViewportSize(viewport);
+  for (const [name, path] of Object.entries(pages)) {
+    await page.setViewportSize(WIDE);
+    await go(path);
+    await page.locator(ready[name]).first().waitFor();
+    if (name === 'object') await page.locator('[data-action]').first().waitFor();
+    for (const scheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme: scheme });
-      for (const [name, path] of Object.entries(pages)) {
-        await go(path);
-        await page.locator(ready[name]).first().waitFor();
-        if (name === 'object') await page.locator('[data-action]').first().waitFor();
+      for (const [size, viewport] of [['wide', WIDE], ['phone', PHONE]]) {
+        await page.setViewportSize(viewport);
+        await eventually(async () => {
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          assert.ok(wide <= 1, `${name} is ${wide} px too wide (${size})`);
+          assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme);
+        });
         assert.deepEqual(await axe(page), [], `${name} ${scheme} ${size}`);
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        assert.ok(wide <= 1, `${name} is ${wide} px too wide (${size})`);
         if (FOLDER) await picture(page, `${FOLDER}/${name}-${scheme}-${size}`);
       }
     }

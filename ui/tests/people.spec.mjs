@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { Provider } from 'oidc-provider';
-import { axe, eventually, launch, open, PHONE, picture } from './browser.mjs';
+import { axe, eventually, launch, open, PHONE, picture, WIDE } from './browser.mjs';
 import { cluster } from './cluster.mjs';
 
 const FOLDER = process.env['PICTURES'];
@@ -49,6 +49,7 @@ let world;
 let idp;
 let server;
 let limited;
+let admin;
 
 before(async () => {
   browser = await launch();
@@ -62,6 +63,7 @@ before(async () => {
   writeFileSync(join(folder, 'secret'), 'a secret: 100% odd\n');
   world = await cluster(['--oidc-issuer', idp.issuer, '--oidc-client-id', 'taffrail', '--oidc-keys', join(folder, 'jwks.json')]);
   limited = await world.person('web', 'ann', [READ]);
+  admin = world.kubeconfig().match(/token: "?([^"\n]+)/)[1];
   await world.send('POST', '/apis/rbac.authorization.k8s.io/v1/namespaces/web/rolebindings', {
     metadata: { name: 'crew' },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'ann' },
@@ -99,9 +101,14 @@ test('a token with few rights shows its namespace and nothing else', async () =>
   await page.locator('[data-login]').waitFor();
   for (const scheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: scheme });
-    assert.deepEqual(await axe(page), [], `${scheme}: sign in`);
-    if (FOLDER) await picture(page, `${FOLDER}/login-${scheme}-wide`);
+    for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
+      await page.setViewportSize(viewport);
+      await eventually(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme));
+      assert.deepEqual(await axe(page), [], `${scheme} ${size}: sign in`);
+      if (FOLDER) await picture(page, `${FOLDER}/login-${scheme}-${size}`);
+    }
   }
+  await page.setViewportSize(WIDE);
   await page.locator('#token').fill('wrong');
   await page.locator('form button[type=submit]').click();
   await page.getByRole('alert').waitFor();
@@ -144,6 +151,66 @@ test('the APIs hide what may not be seen', async () => {
   assert.ok(series.series.slice(3).every(({ of }) => of.namespace === 'web'));
 });
 
+test('pages that take more rights say so, the others show a part', { timeout: 240_000 }, async () => {
+  const { page, complaints, close } = await open(browser, server.url);
+  await page.locator('[data-login]').waitFor();
+  await signIn(page, limited);
+  await page.locator('nav a[href*="pods"]').waitFor();
+  for (const path of ['nodes', 'map', 'explore']) assert.equal(await page.locator(`nav a[href$="/${path}"]`).count(), 0, `${path} is offered`);
+  for (const path of ['pods', 'alerts', 'events', 'sizing', 'status', 'objects']) assert.equal(await page.locator(`nav a[href$="/${path}"]`).count(), 1, path);
+  const json = async (path) => (await as(limited)(`api/taffrail/v1/${path}`)).json();
+  const pod = (await json('pods?limit=1')).items[0];
+  const workload = (await json('workloads?limit=1')).items[0];
+  const shown = ['', 'namespaces', 'workloads', 'pods', 'containers', 'volumes', 'alerts', 'alerts?view=history', 'events', 'sizing', 'status', `pods/web/${pod.name}`, `workloads/web/${workload.kind}/${workload.name}?view=each`, 'objects', 'objects/core/v1/pods', 'alerts?view=rules'];
+  complaints.length = 0;
+  const accessible = async (path) => {
+    for (const scheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await eventually(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme));
+      assert.deepEqual(await axe(page), [], `${path} ${scheme}`);
+    }
+  };
+  for (const path of shown) {
+    await page.goto(new URL(path, server.url).href);
+    await page.locator('main h1').first().waitFor({ state: 'attached' });
+    await eventually(async () => assert.doesNotMatch(await page.locator('main').innerText(), /Loading…/, path));
+    assert.doesNotMatch(await page.locator('main').innerText(), /may not see|forbidden|answered with status|does not answer/, path);
+    await accessible(path);
+  }
+  for (const [path, need] of [['nodes', 'nodes'], ['nodes/node-1', 'nodes'], ['map', 'nodes'], ['explore', 'whole'], ['status', 'whole']]) {
+    await page.goto(new URL(path, server.url).href);
+    await page.locator(`[data-closed=${need}]`).waitFor();
+    assert.match(await page.locator('[data-closed]').innerText(), /takes the right to|shown to whoever may/);
+    await accessible(path);
+  }
+  await page.goto(new URL('', server.url).href);
+  await page.locator('[data-trouble]:not([data-trouble=""])').waitFor();
+  const rows = await page.locator('[data-row]').evaluateAll((all) => all.map(({ dataset }) => dataset.row));
+  assert.ok(rows.length > 0 && rows.every((row) => row.startsWith('web')), rows.join());
+  await page.keyboard.press('Control+k');
+  assert.equal(await page.getByRole('option', { name: 'Node map' }).count(), 0);
+  assert.equal(await page.getByRole('option', { name: 'Right-sizing' }).count(), 1);
+  // Without history there are no events: 404.
+  assert.deepEqual(complaints.filter((text) => !/status of 404/.test(text)), [], 'nothing was asked for that is refused');
+  await close();
+});
+
+test('alerts of other namespaces are hidden, and nobody of few rights silences', async () => {
+  const all = await eventually(async () => {
+    const { items } = await (await as(admin)('api/taffrail/v1/alerts?limit=1000')).json();
+    assert.ok(items.some(({ labels }) => labels.namespace !== 'web'), 'an alert elsewhere');
+    return items;
+  }, 120_000);
+  const { items, total } = await (await as(limited)('api/taffrail/v1/alerts?limit=1000')).json();
+  assert.ok(items.every(({ labels }) => labels.namespace === 'web'), JSON.stringify(items.map(({ labels }) => labels)));
+  assert.ok(total < all.length);
+  const changes = (await (await as(limited)('api/taffrail/v1/alerts/history?limit=1000')).json()).items;
+  assert.ok(changes.every(({ labels }) => labels.namespace === 'web'));
+  for (const path of ['alerts/rules', 'alerts/silences', 'alerts/receivers']) assert.equal((await as(limited)(`api/taffrail/v1/${path}`)).status, 403, path);
+  const made = await as(limited)('api/taffrail/v1/alerts/silences', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+  assert.equal(made.status, 403);
+});
+
 test('objects are the API server’s word for each person', async () => {
   const ask = as(limited);
   assert.equal((await ask('api/taffrail/v1/objects/list/core/v1/pods?namespace=web')).status, 200);
@@ -175,11 +242,52 @@ test('another site cannot act for who is signed in', async () => {
 test('a kubeconfig signs in with what stands in it', async () => {
   const { page, close } = await open(browser, server.url, { viewport: PHONE });
   await page.locator('[data-login]').waitFor();
-  if (FOLDER) await picture(page, `${FOLDER}/login-light-phone`);
   await page.locator('#credentials').setInputFiles({ name: 'config', mimeType: 'text/plain', buffer: Buffer.from(world.kubeconfig()) });
   await page.locator('nav#navigation').waitFor({ state: 'attached' });
   await page.goto(new URL('nodes', server.url).href);
   await eventually(async () => assert.equal(await page.locator('[data-table=nodes]').getAttribute('data-total'), '2'), 60_000);
+  await close();
+});
+
+test('a client certificate and its key sign in, over TLS', async () => {
+  const issued = await world.send('POST', '/sim/certificates', { name: 'carol', group: 'crew' });
+  await world.send('POST', '/apis/rbac.authorization.k8s.io/v1/namespaces/web/rolebindings', {
+    metadata: { name: 'carol' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'ann' },
+    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: 'carol' }],
+  });
+  const { page, close } = await open(browser, server.url);
+  await page.locator('[data-login]').waitFor();
+  const file = (name, text) => ({ name, mimeType: 'application/x-pem-file', buffer: Buffer.from(text) });
+  // The key of another certificate proves nothing.
+  const other = await world.send('POST', '/sim/certificates', { name: 'mallory' });
+  await page.locator('#credentials').setInputFiles([file('a.crt', issued.certificate), file('a.key', other.key)]);
+  await page.getByRole('alert').waitFor();
+  assert.equal(await page.locator('nav#navigation').count(), 0);
+  await page.locator('#credentials').setInputFiles([file('carol.crt', issued.certificate), file('carol.key', issued.key)]);
+  await page.locator('nav#navigation').waitFor();
+  await page.locator('#settings-button').click();
+  assert.equal(await page.locator('[data-user]').getAttribute('data-user'), 'carol');
+  await page.keyboard.press('Escape');
+  await page.goto(new URL('objects/core/v1/pods', server.url).href);
+  await eventually(async () => {
+    const rows = await page.locator('[data-objects] tbody tr').evaluateAll((all) => all.map(({ dataset }) => dataset.row));
+    assert.ok(rows.length > 0 && rows.every((row) => row.startsWith('web/')), rows.join());
+  }, 60_000);
+  await close();
+});
+
+test('a session that ends elsewhere says so, and the page waits', async () => {
+  const { page, close } = await open(browser, new URL('pods?range=1h', server.url).href);
+  await page.locator('[data-login]').waitFor();
+  await signIn(page, limited);
+  await page.locator('[data-table=pods] [data-row]').first().waitFor({ timeout: 60_000 });
+  await page.evaluate(() => fetch('api/taffrail/v1/session?path=/', { method: 'DELETE' }));
+  await page.locator('[data-ended]').waitFor({ timeout: 30_000 });
+  await page.locator('#token').fill(limited);
+  await page.locator('form button[type=submit]').dblclick();
+  await page.locator('[data-table=pods] [data-row]').first().waitFor({ timeout: 60_000 });
+  assert.ok(page.url().includes('pods?range=1h'));
   await close();
 });
 

@@ -58,6 +58,7 @@ test('an address that leads nowhere says so, and the way back needs no reload', 
       dispatchEvent(new PopStateEvent('popstate'));
     });
     await page.getByRole('heading', { name: 'No such page' }).waitFor();
+    assert.deepEqual(await axe(page), []);
     await page.getByRole('link', { name: 'Go to the cluster overview' }).click();
     await page.locator('[data-graph=cpu] canvas').waitFor();
     assert.equal(await page.evaluate(() => globalThis.same), true);
@@ -79,6 +80,35 @@ test('a server that went away is told, and its return is noticed', () =>
       await page.locator('[data-live=live]').waitFor();
       await eventually(async () => assert.equal(await page.getByText('Check that the process runs').count(), 0));
     });
+    await close();
+  }));
+
+test('a tab that nobody sees asks for nothing, and catches up', () =>
+  against({ tick: 400, history: 60 }, async (url) => {
+    const { page, complaints, close } = await open(browser, `${url}?range=5m`);
+    await page.locator('[data-live=live]').waitFor();
+    await page.locator('[data-graph=cpu] canvas').waitFor();
+    const hide = (hidden) =>
+      page.evaluate((hidden) => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+    const newest = async () => (await (await fetch(new URL('api/taffrail/v1/status', url))).json()).lastBatch.timestamp;
+    await hide(true);
+    await page.locator('[data-live=paused]').waitFor();
+    const points = async () => Number(await page.locator('[data-graph=cpu]').getAttribute('data-points'));
+    const at = await newest();
+    // Two batches for what was under way, and then none of the next eight is asked for.
+    await eventually(async () => assert.ok((await newest()) > at + 2 * 400));
+    const [asked, had] = [[], await points()];
+    page.on('request', (request) => asked.push(request.url()));
+    await eventually(async () => assert.ok((await newest()) > at + 10 * 400));
+    assert.deepEqual(asked, []);
+    assert.equal(await points(), had);
+    await hide(false);
+    await page.locator('[data-live=live]').waitFor();
+    await eventually(async () => assert.ok((await points()) > had + 5));
+    assert.deepEqual(complaints, []);
     await close();
   }));
 
@@ -154,6 +184,30 @@ test('hostile names and messages are text', () =>
     assert.equal(await page.locator('main img, main script').count(), 0);
     assert.ok((await page.locator('[data-table=pods]').innerText()).includes('<img src=x'));
     assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+    const { content, visible } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, visible: innerWidth }));
+    assert.ok(content <= visible, `${content} px in ${visible} px`);
+    assert.deepEqual(complaints, []);
+    await close();
+  }));
+
+test('hostile labels, owners and annotations of a pod are text', () =>
+  against({ tick: 1000, history: 60 }, async (url) => {
+    const evil = '<img src=x onerror="globalThis.hit=1">\u0000\u001b[31m\u202e';
+    const { page, complaints, close } = await open(browser, 'about:blank');
+    const list = (items) => ({ json: { timestamp: Date.now(), total: items.length, items } });
+    const amounts = { cpu: { usage: 1, request: 1, limit: 1 }, memory: { workingSet: 1, usage: 1, rss: 1, request: 1, limit: 1 }, network: { rxRate: 1, txRate: 1 } };
+    const item = { namespace: 'web', name: `${evil}name`, node: evil, phase: 'Running', reason: 'x'.repeat(1 << 20), workload: { kind: evil, name: evil }, containers: 1, ready: 0, restarts: 3, last: { reason: evil, exitCode: 1, finished: Date.now() }, started: Date.now() - 60_000, ...amounts };
+    const container = { ...item, pod: item.name, name: evil, image: evil, state: 'waiting', ready: false };
+    await page.route('**/v1/pods/web/*', (route) => route.fulfill({ json: { timestamp: Date.now(), item, uid: evil, labels: [[`${evil}a`, 'v'.repeat(1 << 20)], ['b', evil]], created: Date.now(), deleted: null, hostNetwork: false, owners: [{ kind: evil, name: evil }], conditions: [{ name: evil, status: 'False', good: false, reason: 'r'.repeat(1 << 20) }], containers: [container] } }));
+    await page.route('**/v1/containers?*', (route) => route.fulfill(list([container])));
+    await page.route('**/v1/volumes?*', (route) => route.fulfill(list([{ namespace: 'web', pod: item.name, name: evil, id: evil, claim: evil, node: evil, usage: 1, limit: 2, available: 1, inodes: 1, inodesFree: 1 }])));
+    // No address holds a zero byte.
+    await page.goto(`${url}pods/web/${encodeURIComponent(item.name.replace('\u0000', ''))}`);
+    await page.locator('[data-conditions]').waitFor();
+    await page.locator('[data-table=containers] [data-row]').first().waitFor();
+    assert.equal(await page.locator('main img, main script').count(), 0);
+    assert.equal(await page.evaluate(() => globalThis.hit), undefined);
+    assert.ok((await page.locator('main').innerText()).includes('<img src=x'));
     const { content, visible } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, visible: innerWidth }));
     assert.ok(content <= visible, `${content} px in ${visible} px`);
     assert.deepEqual(complaints, []);

@@ -13,6 +13,10 @@ export interface Actions {
   refresh: () => void;
   search: () => void;
   pause: () => void;
+  /** To the next row, or the one before. */
+  row: (step: 1 | -1) => void;
+  /** A part of the page by its letter; false where the page has none. */
+  part: (letter: string) => boolean;
 }
 
 /** After `g` the letter has to follow within this time. */
@@ -33,6 +37,8 @@ export function listen(actions: Actions): () => void {
     z: actions.zoomOut,
     r: actions.refresh,
     ' ': actions.pause,
+    j: () => actions.row(1),
+    k: () => actions.row(-1),
   };
   const press = (event: KeyboardEvent): void => {
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === 'k') {
@@ -52,6 +58,10 @@ export function listen(actions: Actions): () => void {
     }
     if (event.key === 'g') {
       waiting = Date.now() + SECOND_KEY_MS;
+      return;
+    }
+    if (/^[lsye]$/.test(event.key) && actions.part(event.key)) {
+      event.preventDefault();
       return;
     }
     const action = plain[event.key];

@@ -19,8 +19,11 @@ class Router {
   /** The absolute address of `path`, with the time range and the namespaces of this page. */
   href(path: string): string {
     const url = new URL(path, base);
+    // A path with a time of its own is about that time.
+    const timed = url.searchParams.has('from');
     for (const name of KEPT) {
       const value = this.query.get(name);
+      if (timed && name !== 'ns') continue;
       if (value !== null) url.searchParams.set(name, value);
     }
     return url.pathname + url.search;

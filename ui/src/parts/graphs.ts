@@ -25,20 +25,25 @@ export interface Graph {
   metric: string;
   wide?: boolean;
   height?: number;
+  /** Lines stand upon one another until somebody sets them side by side. */
+  stacked?: boolean;
 }
 
 const of = (owner: Owner, metric: string): Selector => ({ ...owner, metric }) as Selector;
 
 const NOTHING: Column = { unit: '', avg: [], min: null, max: null };
 
-export const seriesOf = (graphs: Graph[]): Selector[] => graphs.flatMap((graph) => graph.lines.flatMap((line) => line.series));
+const named = (selector: Selector): string => JSON.stringify(selector);
+
+/** What is asked for: each series once, however many lines are made of it. */
+export const seriesOf = (graphs: Graph[]): Selector[] => [...new Map(graphs.flatMap((graph) => graph.lines.flatMap((line) => line.series)).map((one) => [named(one), one])).values()];
 
 /** The lines of every graph with their columns of the frame that answered `seriesOf(graphs)`. */
 export function linesOf(graphs: Graph[], frame: Frame | null): Line[][] {
-  let next = 0;
+  const places = new Map(seriesOf(graphs).map((one, index) => [named(one), index]));
   return graphs.map((graph) =>
     graph.lines.map(({ series, fold, ...looks }) => {
-      const columns = series.map(() => frame?.series[next++] ?? NOTHING);
+      const columns = series.map((one) => frame?.series[places.get(named(one)) ?? -1] ?? NOTHING);
       return { ...looks, column: fold && frame ? fold(columns) : (columns[0] ?? NOTHING) };
     }),
   );
@@ -148,14 +153,44 @@ export function inodesGraph(owner: Owner): Graph {
 
 /** More lines than this are drawn without dashes. */
 const MOST_DASHED = 8;
+/** More lines than this are a tangle; what is left is one line. */
+export const MOST_LINES = 20;
 
-/** One line for each owner: the same metric side by side. */
-export function manyGraph(id: string, title: string, unit: Unit, metric: string, owners: [string, Owner][]): Graph {
+/** What is left of a whole without its largest parts. Where the whole was not measured, nothing is known. */
+export function remainder([whole, ...parts]: Column[]): Column {
+  const avg = (whole?.avg ?? []).map((value, index): Value => (value === null ? null : Math.max(0, parts.reduce((left, part) => left - (part.avg[index] ?? 0), value))));
+  return { unit: whole?.unit ?? '', avg, min: null, max: null };
+}
+
+/** Several things together; where none was measured, nothing is known. */
+export function together(parts: Column[]): Column {
+  const avg = (parts[0]?.avg ?? []).map((_, index): Value => parts.reduce((sum: Value, { avg }) => (avg[index] === null || avg[index] === undefined ? sum : (sum ?? 0) + avg[index]), null));
+  return { unit: parts[0]?.unit ?? '', avg, min: null, max: null };
+}
+
+/** The same value at all times, or from `since` on. */
+export const flat = (timestamps: number[], value: Value, since: number | null): Value[] => timestamps.map((at) => (since !== null && at < since ? null : value));
+
+/** What is drawn beside the owners that have a line each: the rest of `whole`, or those named. */
+export interface Rest {
+  label: string;
+  whole?: Owner;
+  parts?: Owner[];
+}
+
+/** One line for each owner: the same metric side by side. An owner may have a page. */
+export function manyGraph(id: string, title: string, unit: Unit, metric: string, owners: [string, Owner, string?][], rest: Rest | null = null): Graph {
   const looks = looksOf(owners.map(([name]) => name));
-  const lines = owners.map(([name, owner], index): Drawn => ({
+  const lines = owners.map(([name, owner, page], index): Drawn => ({
     ...measure(owner, name, name, metric, '--line-blue'),
     ...(looks[index] ?? {}),
     ...(owners.length > MOST_DASHED ? { dash: DASHES.solid } : {}),
+    ...(page === undefined ? {} : { page }),
   }));
+  if (rest && owners.length > 0) {
+    const { label, whole, parts = [] } = rest;
+    const series = (whole ? [whole, ...owners.map(([, owner]) => owner)] : parts).map((owner) => of(owner, metric));
+    lines.push({ key: 'other', label, colour: '--line-grey', dash: DASHES.solid, kind: 'measure', series, fold: whole ? remainder : together });
+  }
   return { id, title, unit, metric, lines };
 }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { eventually } from '../browser.mjs';
 
-export function graphs({ test, go, page, api }) {
+export function graphs({ test, go, page, api, url }) {
+  const ask = async (body) => (await fetch(new URL('api/taffrail/v1/query', url), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
   const more = async (title, name) => {
     await page().getByRole('button', { name: `More for ${title}` }).click();
     await page().getByRole('button', { name, exact: true }).click();
@@ -31,6 +32,58 @@ export function graphs({ test, go, page, api }) {
     await page().keyboard.press('Space');
   });
 
+  test('a reading is pinned by a click and by keyboard, and leads on', async () => {
+    await go(`${await largest()}?view=each&range=5m`);
+    const cpu = page().locator('[data-graph=cpu]');
+    const figure = cpu.locator('[role=figure]');
+    const over = cpu.locator('.u-over');
+    await cpu.locator('canvas').waitFor();
+    const box = await over.boundingBox();
+    await page().mouse.click(box.x + box.width * 0.6, box.y + box.height / 2);
+    const pin = cpu.locator('[data-pin]');
+    await pin.waitFor();
+    const at = Number(await pin.getAttribute('data-pin'));
+    assert.equal(Number(await figure.getAttribute('data-pinned')), at);
+    await page().mouse.move(2, 2);
+    await page().locator('[data-live=paused]').waitFor();
+    // The numbers are those of the table at that time.
+    const told = await pin.locator('a').first().innerText();
+    await page().mouse.move(box.x + box.width * 0.2, box.y + box.height / 2);
+    assert.equal(Number(await pin.getAttribute('data-pin')), at, 'it stays where it is');
+    await pin.getByRole('button', { name: 'Unpin' }).click();
+    await pin.waitFor({ state: 'detached' });
+    await page().mouse.move(2, 2);
+    await page().locator('[data-live=live]').waitFor();
+    await figure.focus();
+    await page().keyboard.press('End');
+    await page().keyboard.press('Enter');
+    await pin.waitFor();
+    await page().keyboard.press('Escape');
+    await pin.waitFor({ state: 'detached' });
+    await page().keyboard.press('End');
+    await page().keyboard.press('Enter');
+    await pin.getByRole('link', { name: told }).click();
+    await eventually(async () => assert.ok(page().url().includes(encodeURIComponent(told)), page().url()));
+    await page().mouse.move(2, 2);
+    await page().locator('[data-live=live]').waitFor();
+  });
+
+  test('a node’s pods stand upon one another, and with the rest make its usage', async () => {
+    const [node] = (await api('nodes?sort=pods&limit=1')).items;
+    await go(`nodes/${node.name}?view=each&range=5m`);
+    await page().locator('[data-graph=memory][data-stacked=true] canvas').waitFor();
+    await page().keyboard.press('Space');
+    await page().locator('[data-live=paused]').waitFor();
+    const { other, ...pods } = await legend('memory');
+    assert.equal(Object.keys(pods).length, Math.min(20, node.pods));
+    const { from, to } = await page().locator('[data-graph=memory]').evaluate(({ dataset }) => ({ from: Number(dataset.from), to: Number(dataset.to) }));
+    const whole = await ask({ start: Math.round(from), end: Math.round(to), points: 1200, series: [{ kind: 'node', name: node.name, metric: 'memory/working_set' }] });
+    const sum = Object.values(pods).reduce((left, value) => left + value, other);
+    const last = whole.series[0].avg.filter((value) => value !== null).at(-1);
+    assert.ok(Math.abs(sum - last) <= last * 0.02, `${sum} and ${last}`);
+    await page().keyboard.press('Space');
+  });
+
   test('requests and limits are lines of their own', async () => {
     await go(await largest());
     await page().locator('[data-graph=cpu] canvas').waitFor();
@@ -47,6 +100,15 @@ export function graphs({ test, go, page, api }) {
     await go(`pods/${namespace}/${name}?range=1h`);
     await page().locator('[data-event]').first().waitFor();
     await eventually(async () => assert.ok(Number(await page().locator('[data-graph]').first().getAttribute('data-marks')) > 0));
+    // And back: the time of an event shows the graphs around it.
+    const time = page().locator('[data-event] .time').first();
+    await time.click();
+    await eventually(async () => assert.ok(new URL(page().url()).searchParams.has('from')));
+    const graph = page().locator('[data-graph]').first();
+    await eventually(async () => {
+      const { from, to } = await graph.evaluate(({ dataset }) => ({ from: Number(dataset.from), to: Number(dataset.to) }));
+      assert.equal(Math.round((to - from) / 1000), 900);
+    });
   });
 
   test('a link to a range shows the same range', async () => {

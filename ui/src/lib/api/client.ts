@@ -20,7 +20,9 @@ import type {
   Overview,
   PodDetail,
   PodItem,
+  Problems,
   Query,
+  ReplicaHistory,
   Sizing,
   SizingQuery,
   Status,
@@ -113,6 +115,9 @@ export function list(path: string, query: object): string {
   return text ? `${path}?${text}` : path;
 }
 
+/** Where events are saved from. */
+export const eventsFile = (query: EventQuery, format: 'csv' | 'ndjson'): string => new URL(PREFIX + list('events/export', { ...query, format }), base).href;
+
 export const api = {
   status: (signal?: AbortSignal) => ask<Status>('status', signal),
   overview: (signal?: AbortSignal) => ask<Overview>('overview', signal),
@@ -120,6 +125,8 @@ export const api = {
   namespace: (name: string, signal?: AbortSignal) => ask<NamespaceDetail>(pathOf('namespaces', name), signal),
   pod: (namespace: string, name: string, signal?: AbortSignal) => ask<PodDetail>(pathOf('pods', namespace, name), signal),
   workload: (namespace: string, kind: string, name: string, signal?: AbortSignal) => ask<WorkloadDetail>(pathOf('workloads', namespace, kind, name), signal),
+  replicas: (namespace: string, kind: string, name: string, asked: { start: number; end: number; points: number }, signal?: AbortSignal) => ask<ReplicaHistory>(list(`${pathOf('workloads', namespace, kind, name)}/replicas`, asked), signal),
+  problems: (query: ListQuery, signal?: AbortSignal) => ask<Problems>(list('problems', query), signal),
   namespaces: (query: ListQuery, signal?: AbortSignal) => ask<List<NamespaceItem>>(list('namespaces', query), signal),
   workloads: (query: ListQuery, signal?: AbortSignal) => ask<List<WorkloadItem>>(list('workloads', query), signal),
   containers: (query: ListQuery, signal?: AbortSignal) => ask<List<ContainerItem>>(list('containers', query), signal),

@@ -80,6 +80,17 @@ export interface Revision {
   images: string[];
 }
 
+/** The HorizontalPodAutoscaler of a workload. */
+export interface Scaler {
+  name: string;
+  min: number;
+  max: number | null;
+  current: number | null;
+  wanted: number | null;
+  created: number | null;
+  metrics: { name: string; target: string; current: string | null }[];
+}
+
 export interface Place extends KindAddress {
   /** Empty for what is in none. */
   namespace: string;
@@ -129,6 +140,7 @@ export const objects = {
   events: (namespace: string, uid: string, signal?: AbortSignal) => request<{ items: ObjectEvent[] }>(`objects/events/${pathOf(namespace || '-', uid)}`, { signal }),
   rights: (place: Place, signal?: AbortSignal) => request<{ actions: Record<string, boolean> }>(`objects/rights/${placePath(place)}`, { signal }),
   revisions: (place: Place, signal?: AbortSignal) => request<{ items: Revision[] }>(`objects/revisions/${placePath(place)}`, { signal }),
+  scaler: (place: Place, signal?: AbortSignal) => request<{ scaler: Scaler | null }>(`objects/scaler/${placePath(place)}`, { signal }),
   act: (place: Place, action: string, body: unknown, key: string) => post<{ object?: Thing }>(`objects/act/${placePath(place)}/${action}`, body, key),
   apply: (body: { object: Thing; namespace: string; dryRun: boolean; force: boolean }, key: string) => post<Applied>('objects/apply', body, key),
 };

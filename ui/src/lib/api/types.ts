@@ -79,6 +79,8 @@ export interface Overview {
   containers: Num;
   workloads: Num;
   volumes: Num;
+  /** Volumes with a claim that are nearly full. */
+  volumesFull: Num;
   restarts: Num;
   cpu: Cpu & Supply;
   memory: Memory & Supply;
@@ -133,10 +135,41 @@ export interface PodItem {
   containers: Num;
   ready: Num;
   restarts: Num;
+  /** How a container of it ended last. */
+  last: End | null;
   started: Num;
   cpu: Cpu;
   memory: Memory;
   network: Network;
+}
+
+/** A pod that does not run as it should. */
+export interface ProblemItem {
+  namespace: string;
+  name: string;
+  node: string | null;
+  workload: Named | null;
+  problem: string;
+  container: string | null;
+  reason: string;
+  last: End | null;
+  share: Num;
+  since: Num;
+  restarts: Num;
+}
+
+export interface Problems extends List<ProblemItem> {
+  /** Pods by problem, on all pages. */
+  counts: Record<string, number>;
+}
+
+/** How many pods a workload wanted, had, and had ready. */
+export interface ReplicaHistory {
+  timestamps: number[];
+  stepMs: number;
+  wanted: Num[];
+  present: Num[];
+  ready: Num[];
 }
 
 export interface List<Item> {

@@ -15,6 +15,8 @@ export interface Line {
   column: Column;
   /** Not shown until the legend is clicked. */
   off?: boolean;
+  /** Where the thing of this line is shown, below the dashboard's root. */
+  page?: string;
 }
 
 /** Measured lines are filled towards zero where there is just one of them. */

@@ -3,6 +3,8 @@ export interface Mark {
   at: number;
   label: string;
   level: 'bad' | 'warn' | 'calm';
+  /** Where more is told of it, below the dashboard's root. */
+  page?: string;
 }
 
 /** Marks within a few pixels of one another are one, named by the worst and how many. */

@@ -6,6 +6,8 @@ export interface LogLine {
   place: number;
   time: string;
   text: string;
+  /** Where the filter matches, in UTF-16 units. */
+  matches?: [number, number][];
 }
 
 const MOST_LINES = 5_000;

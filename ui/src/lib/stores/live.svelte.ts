@@ -1,5 +1,6 @@
 // The stream of batches: connected, paused or broken, and why. It tells when new numbers exist;
 // it does not fetch them.
+import { untrack } from 'svelte';
 import { api, streamUrl } from '../api/client';
 import { ApiError } from '../api/error';
 import type { BatchEvent, Status } from '../api/types';
@@ -28,6 +29,8 @@ class Live {
   now = $state(Date.now());
   pausedByHand = $state(false);
   hovering = $state(false);
+  /** How many readings are pinned. */
+  #pins = $state(0);
   #open = $state(false);
   #broken = $state('');
   #hidden = $state(document.hidden);
@@ -46,7 +49,7 @@ class Live {
     this.batchAge !== null && this.resolution > 0 && this.batchAge > this.resolution * OVERDUE_INTERVALS + OVERDUE_GRACE_MS,
   );
   /** Whether what is shown shall follow what arrives. */
-  readonly held = $derived(this.pausedByHand || this.hovering || this.#hidden);
+  readonly held = $derived(this.pausedByHand || this.hovering || this.#pins > 0 || this.#hidden);
 
   readonly state: LiveState = $derived.by(() => {
     if (this.#broken) return 'disconnected';
@@ -60,7 +63,7 @@ class Live {
       case 'disconnected':
         return t.live.retrying(this.#broken, span(Math.max(1000, this.#retryAt - this.now)));
       case 'paused':
-        return this.pausedByHand ? t.live.byHand : this.hovering ? t.live.hovering : t.live.hidden;
+        return this.pausedByHand ? t.live.byHand : this.hovering ? t.live.hovering : this.#pins > 0 ? t.live.pinned : t.live.hidden;
       case 'stale':
         return t.live.overdue(span(this.batchAge));
       case 'live':
@@ -69,6 +72,11 @@ class Live {
         return '';
     }
   });
+
+  /** A reading that is pinned shall not move; each pin is told, and each end of one. */
+  pin(pinned: boolean): void {
+    untrack(() => (this.#pins = Math.max(0, this.#pins + (pinned ? 1 : -1))));
+  }
 
   /** Begins to listen; the answer ends it. */
   start(): () => void {

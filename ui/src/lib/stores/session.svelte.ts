@@ -20,6 +20,8 @@ export interface SessionInfo {
   csrf: string | null;
   /** Those that may be seen; null for all. */
   namespaces: string[] | null;
+  /** Whether nodes may be seen. */
+  nodes: boolean;
   /** Whether nothing is hidden. */
   whole: boolean;
 }
@@ -29,12 +31,23 @@ class Session {
   /** Nobody is known, and somebody has to be. */
   readonly locked: boolean = $derived(this.info !== null && this.info.login && this.info.user === null);
 
+  /** Somebody was signed in, and no longer is. */
+  ended = $state(false);
+  /** Whether it is known who asks, or that nobody says it. */
+  known = $state(false);
+  readonly whole: boolean = $derived(this.info?.whole ?? true);
+  readonly nodes: boolean = $derived(this.info?.nodes ?? true);
+
   constructor() {
     door.closed = () => void this.load().catch(() => undefined);
   }
 
   async load(): Promise<void> {
-    this.#take(await request<SessionInfo>('session', {}));
+    try {
+      this.#take(await request<SessionInfo>('session', {}));
+    } finally {
+      this.known = true;
+    }
   }
 
   async signIn(shown: Record<string, string>): Promise<void> {
@@ -55,6 +68,8 @@ class Session {
   }
 
   #take(info: SessionInfo): void {
+    if (this.info?.user && !this.info.user.own && info.user === null) this.ended = true;
+    if (info.user) this.ended = false;
     this.info = info;
     door.csrf = info.csrf ?? '';
   }

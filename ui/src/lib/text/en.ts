@@ -2,6 +2,7 @@
 import { alerts } from './en.alerts';
 import { explore } from './en.explore';
 import { holdings } from './en.holdings';
+import { trouble } from './en.trouble';
 
 import { peopleEn } from './people.en';
 
@@ -68,8 +69,10 @@ export const en = {
       ['z', 'zoom out'],
       ['r', 'read anew'],
       ['Space', 'pause, resume'],
+      ['j k', 'next, previous row of the page’s lists; Enter opens it'],
+      ['l s y e', 'of a thing: logs, terminal, object and YAML, events'],
       ['← →', 'along a graph; with Shift by ten points'],
-      ['↑ ↓', 'from line to line of a graph'],
+      ['↑ ↓', 'from line to line of a graph; Enter pins what is read'],
       ['Esc', 'close'],
     ] as [string, string][],
   },
@@ -90,6 +93,7 @@ export const en = {
     last: (time: string) => `last batch ${time}`,
     byHand: 'paused by hand',
     hovering: 'while a graph is read',
+    pinned: 'while a reading is pinned',
     hidden: 'while the tab was hidden',
     past: 'showing the past',
     overdue: (age: string) => `no batch for ${age}`,
@@ -197,7 +201,7 @@ export const en = {
     describe: (title: string, from: string, to: string) => `${title} from ${from} to ${to}.`,
     describeLine: (name: string, last: string, min: string, max: string) => `${name}: now ${last}, minimum ${min}, maximum ${max}.`,
     describeNone: 'No points yet.',
-    keys: 'Left and right arrows move along the graph, with Shift by ten points; Home and End jump; up and down choose a line.',
+    keys: 'Left and right arrows move along the graph, with Shift by ten points; Home and End jump; up and down choose a line; Enter pins the reading.',
     collectingSince: (time: string) => `collecting since ${time}`,
     noData: 'no data',
   },
@@ -465,6 +469,7 @@ export const en = {
   alerts,
   explore,
   holdings,
+  trouble,
 
   table: {
     search: (what: string) => `Search ${what.toLowerCase()}`,

@@ -11,6 +11,8 @@ export const peopleEn = {
     file: 'Or a kubeconfig, or a certificate and its key',
     fileHint: 'Files with the credentials themselves: `kubectl config view --raw --flatten --minify` writes one. They stay in the server’s memory until you sign out.',
     tooLarge: 'The file is too large for credentials.',
+    ended: 'Your session has ended: sign in again. This page waits.',
+    ends: (span: string) => `Your session ends in ${span}. Sign in again to go on.`,
     noCluster: 'There is no API server that could say who you are.',
     signOut: 'Sign out',
     as: (name: string) => `Signed in as ${name}`,
@@ -98,6 +100,12 @@ export const peopleEn = {
     current: 'current',
     force: 'Also pods that nobody makes anew',
     emptyDir: 'Also pods whose emptyDir is lost',
+    consequence: {
+      pods: (count: string) => `Its ${count} pods are deleted too.`,
+      namespace: (pods: string, workloads: string) => `Everything in it is deleted: ${pods} pods, ${workloads} workloads, and its volumes, secrets and whatever else is there.`,
+      claim: 'What is stored on it may be lost.',
+      node: 'The node’s pods are removed from the cluster’s books; the machine runs on.',
+    },
     typeName: 'Type its name to confirm',
     progress: 'Progress',
     states: {
@@ -135,6 +143,13 @@ export const peopleEn = {
     nothing: 'No lines yet.',
     dropped: (count: string) => `${count} older lines are not shown any more. The download has them.`,
     toEnd: 'To the newest line',
+    fields: 'JSON as fields',
+    level: 'Level',
+    allLevels: 'all levels',
+    levels: { error: 'errors', warn: 'warnings and worse', info: 'info and worse', debug: 'debug and worse' },
+    waiting: (count: string) => `${count} new lines`,
+    around: (time: string) => `Lines around ${time}.`,
+    at: 'Logs at this time',
   },
 
   shell: {

@@ -4,6 +4,7 @@ import { alerts } from './zh.alerts';
 import { peopleZh } from './people.zh';
 import { explore } from './zh.explore';
 import { holdings } from './zh.holdings';
+import { trouble } from './zh.trouble';
 
 export const zh: Catalogue = {
   ...peopleZh,
@@ -68,8 +69,10 @@ export const zh: Catalogue = {
       ['z', '缩小'],
       ['r', '重新读取'],
       ['Space', '暂停或继续'],
+      ['j k', '列表的下一行、上一行;Enter 打开'],
+      ['l s y e', '对象的日志、终端、YAML、事件'],
       ['← →', '沿图移动;按住 Shift 一次十个点'],
-      ['↑ ↓', '在图的曲线之间切换'],
+      ['↑ ↓', '在图的曲线之间切换;Enter 固定读数'],
       ['Esc', '关闭'],
     ],
   },
@@ -90,6 +93,7 @@ export const zh: Catalogue = {
     last: (time) => `最近一批 ${time}`,
     byHand: '手动暂停',
     hovering: '正在阅读图表',
+    pinned: '读数已固定',
     hidden: '标签页在后台',
     past: '显示的是过去',
     overdue: (age) => `${age} 没有新数据`,
@@ -197,7 +201,7 @@ export const zh: Catalogue = {
     describe: (title, from, to) => `${title},从 ${from} 到 ${to}。`,
     describeLine: (name, last, min, max) => `${name}:当前 ${last},最小 ${min},最大 ${max}。`,
     describeNone: '还没有数据点。',
-    keys: '左右方向键沿图移动,按住 Shift 一次十个点;Home 和 End 跳到两端;上下方向键选择曲线。',
+    keys: '左右方向键沿图移动,按住 Shift 一次十个点;Home 和 End 跳到两端;上下方向键选择曲线;Enter 固定读数。',
     collectingSince: (time) => `自 ${time} 开始采集`,
     noData: '没有数据',
   },
@@ -465,6 +469,7 @@ export const zh: Catalogue = {
   alerts,
   explore,
   holdings,
+  trouble,
 
   table: {
     search: (what) => `搜索${what}`,
