@@ -31,7 +31,6 @@ const CLOCK_TICKS_PER_SECOND: f64 = 100.0;
 /// Kind, what it speaks, what its address begins with, further settings.
 type Case = (&'static str, Protocol, &'static str, &'static [(&'static str, &'static str)]);
 
-/// Hawkular is not among them: it wants a request for each new series before its first value.
 const CASES: &[Case] = &[
     ("log", Protocol::None, "", &[]),
     ("influxdb", Protocol::Http, "http://", &[]),
@@ -48,7 +47,8 @@ const CASES: &[Case] = &[
     ("kafka", Protocol::Kafka, "", &[("compression", "lz4")]),
     ("elasticsearch", Protocol::Http, "http://", &[("ver", "8")]),
     ("gcm", Protocol::Google, "http://", &[]),
-    ("stackdriver", Protocol::Google, "http://", &[]),
+    ("stackdriver", Protocol::Google, "http://", STACKDRIVER),
+    ("hawkular", Protocol::Http, "http://", &[]),
     ("remotewrite", Protocol::Http, "http://", &[("metrics", "heapster")]),
     ("remotewrite", Protocol::Http, "http://", &[("metrics", "heapster"), ("version", "2")]),
     ("victoriametrics", Protocol::Http, "http://", &[("metrics", "heapster")]),
@@ -57,6 +57,10 @@ const CASES: &[Case] = &[
     ("files", Protocol::Folder, "", &[("metrics", "heapster"), ("format", "parquet")]),
     ("s3", Protocol::Http, "http://", &[("metrics", "heapster")]),
 ];
+
+/// Else this machine would be asked whether it is one of Google's.
+const STACKDRIVER: &[(&str, &str)] =
+    &[("zone", "z"), ("cluster_location", "z"), ("cluster_name", "c")];
 
 fn main() {
     if destination::is_wanted() {
@@ -84,7 +88,9 @@ fn main() {
         drop(encoder);
         let delivered = runtime.block_on(deliver(case, &batch));
         let each = |cpu: Duration| cpu.as_secs_f64() * 1e9 / samples as f64;
-        let last = settings.last().filter(|(name, _)| !["token", "db", "writekey"].contains(name));
+        let last = settings
+            .last()
+            .filter(|(name, _)| !["token", "db", "writekey", "cluster_name"].contains(name));
         println!(
             "{:<24} {:>12.0} {:>11.0} {:>11.1} {:>12.1} {:>8.1}",
             format!("{kind} {}", last.map_or("", |(_, value)| value)),

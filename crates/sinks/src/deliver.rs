@@ -85,7 +85,8 @@ impl Sink {
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
         let thin = Thin { step: settings.duration_or_zero("resolution")?, last: None };
-        let (encode, delivery) = Delivery::open(kind.name, kind.key, plan, settings, output)?;
+        let (encode, delivery) =
+            Delivery::open((kind.name, "metrics"), kind.key, plan, settings, output)?;
         Ok(Self { encode, thin, delivery })
     }
 
@@ -118,7 +119,7 @@ impl EventSink {
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
         let folder = format!("{key}-events");
-        let (encode, delivery) = Delivery::open(name, &folder, plan, settings, output)?;
+        let (encode, delivery) = Delivery::open((name, "events"), &folder, plan, settings, output)?;
         Ok(Self { encode, selection, delivery })
     }
 
@@ -152,7 +153,8 @@ impl AlertSink {
         output: Box<dyn Write + Send>,
     ) -> Result<Self, Error> {
         let folder = format!("{}-alerts", kind.key);
-        let (encode, delivery) = Delivery::open(kind.name, &folder, plan, settings, output)?;
+        let (encode, delivery) =
+            Delivery::open((kind.name, "alerts"), &folder, plan, settings, output)?;
         Ok(Self { encode, selection, delivery })
     }
 
@@ -213,10 +215,10 @@ enum Outlet {
 }
 
 impl Delivery {
-    /// The encoder of `plan`, and the way that goes on behind it. `folder` is the first part of
-    /// the queue's folder.
+    /// The encoder of `plan`, and the way that goes on behind it. `named` is the sink's name and what
+    /// it takes, `folder` the first part of the queue's folder.
     fn open<E: ?Sized>(
-        name: &'static str,
+        named: (&'static str, &'static str),
         folder: &str,
         plan: Plan<E>,
         settings: &Settings,
@@ -233,13 +235,13 @@ impl Delivery {
                 let circuit = Circuit::new(RandomState::new().hash_one(folder));
                 let queue = queue(folder, &to, settings)?;
                 let gather = Gather::new(settings, &framing)?;
-                let lane = Arc::new(Lane::new(name, to, queue, gather));
+                let lane = Arc::new(Lane::new(named, to, queue, gather));
                 let task =
                     runtime.spawn(run(Arc::clone(&lane), sender, concurrency.max(1), circuit));
                 Outlet::Queue { lane, task }
             }
         };
-        Ok((encode, Self { name, framing, outlet }))
+        Ok((encode, Self { name: named.0, framing, outlet }))
     }
 
     fn deliver(

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::chunks::{Chunks, Framing};
 use crate::google::{
-    API, BYTES, CREDENTIALS, Google, PROJECT, Point, SERIES, push_labels, push_point,
+    API, BYTES, CONCURRENCY, CREDENTIALS, Google, PROJECT, Point, SERIES, push_labels, push_point,
 };
 use crate::labels::Labels;
 use crate::plan::{Encode, Plan, Transport};
@@ -78,7 +78,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     };
     let encode = Gcm { selection, autoscaling, labels: Labels::default() };
     let transport = Transport::Http(Box::new(google.http));
-    Ok(Plan { encode: Box::new(encode), framing, transport, concurrency: 1 })
+    Ok(Plan { encode: Box::new(encode), framing, transport, concurrency: CONCURRENCY })
 }
 
 /// The request that makes or changes a metric's descriptor.

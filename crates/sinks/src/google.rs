@@ -1,7 +1,9 @@
 //! What the sinks of Google's services have in common: project, account, server.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use model::{EntityKind, Timestamp, Value};
@@ -28,6 +30,9 @@ const METADATA: &str = "metadata.google.internal:80";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most time series of one request.
 pub(crate) const SERIES: u32 = 200;
+/// How many requests may be under way, as Heapster's workers: all with time series of one batch,
+/// because the points of each must come in order.
+pub(crate) const CONCURRENCY: usize = 5;
 /// Most bytes of one request.
 pub(crate) const BYTES: usize = 1 << 20;
 
@@ -72,10 +77,24 @@ impl Google {
     }
 }
 
+/// The metadata server's address; `None` where there is none. Looked up once: elsewhere every
+/// look-up would wait for a name server that does not know the name.
+fn metadata() -> Option<SocketAddr> {
+    static FOUND: OnceLock<Option<SocketAddr>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        let (tell, told) = mpsc::channel();
+        // On a thread, because the system's resolver knows no deadline.
+        thread::spawn(move || {
+            let found = METADATA.to_socket_addrs().ok().and_then(|mut found| found.next());
+            tell.send(found)
+        });
+        told.recv_timeout(METADATA_TIMEOUT).ok().flatten()
+    })
+}
+
 /// What the metadata server says under `path`; nothing where there is none.
 pub(crate) fn machine(path: &str) -> Option<String> {
-    let address = METADATA.to_socket_addrs().ok()?.next()?;
-    let mut stream = TcpStream::connect_timeout(&address, METADATA_TIMEOUT).ok()?;
+    let mut stream = TcpStream::connect_timeout(&metadata()?, METADATA_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(METADATA_TIMEOUT)).ok()?;
     write!(
         stream,

@@ -10,6 +10,7 @@ use crate::plan::{Encode, Plan, Transport};
 use crate::select::{Row, Selection, value};
 use crate::settings::Settings;
 use crate::text::{push_clean, push_fixed, push_int};
+use crate::transport::Peer;
 use crate::{Error, Kind};
 
 pub(crate) const KIND: Kind = Kind {
@@ -41,9 +42,15 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let text = settings.text_or("address", "");
     let address = Address::parse(text, "localhost:2003");
     let (transport, framing) = match &*address.scheme {
-        "tcp" | "" => (Transport::Tcp(address.authority), Framing::lines(POINTS, BYTES)),
+        "tcp" | "tls" | "" => (Transport::Tcp(Peer::new(address)), Framing::lines(POINTS, BYTES)),
         "udp" => (Transport::Udp(address.authority), Framing::datagrams(1)),
-        _ => return Err(settings.bad("address", text, "tcp://host:port, udp://host:port")),
+        _ => {
+            return Err(settings.bad(
+                "address",
+                text,
+                "tcp://host:port, tls://host:port, udp://host:port",
+            ));
+        }
     };
     let prefix = settings.text_or("prefix", "kubernetes").to_owned();
     let encode = Graphite { selection, prefix, labels: Labels::default(), path: Vec::new() };

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
 
 use form_urlencoded::byte_serialize;
@@ -12,7 +11,7 @@ use regex::Regex;
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
-use crate::labels::Labels;
+use crate::labels::{Labels, digest};
 use crate::plan::{Encode, Plan, Transport};
 use crate::select::{Row, Selection, value};
 use crate::settings::{Secret, Settings};
@@ -38,6 +37,10 @@ pub(crate) const KIND: Kind = Kind {
         ("filter", "label(NAME:REGEX) or name(REGEX): what is not sent, repeatable"),
         ("batchSize", "points in a request (default 1000; 0: as many as fit)"),
         ("concurrencyLimit", "requests at once (default 5)"),
+        (
+            "tagRequests",
+            "series whose tags go with one batch at most (default 10000), a request each",
+        ),
         ("disablePreCache", "accepted without effect: tags are not read at the start"),
     ],
     example: "hawkular:https://hawkular-metrics?tenant=k8s",
@@ -54,6 +57,9 @@ const BYTES: usize = 1 << 20;
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /// Batches for which the tags of a metric that is gone are remembered.
 const REMEMBERED: u64 = 2;
+/// Series whose tags go with one batch where nobody says otherwise: Hawkular takes tags of one
+/// metric a request, and the first batch of a large cluster has millions that are new.
+const TAG_REQUESTS: usize = 10_000;
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let text = settings.text_or("address", "");
@@ -91,6 +97,8 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
         filters: filters(settings)?,
         batch: if batch == 0 { usize::MAX } else { batch },
         labels: Labels::default(),
+        tag_requests: settings.number("tagRequests", TAG_REQUESTS, &0)?,
+        room: 0,
         tagged: HashMap::new(),
         run: 0,
     };
@@ -136,7 +144,11 @@ struct Hawkular {
     filters: Vec<Filter>,
     batch: usize,
     labels: Labels,
-    /// By hash of tenant and id: hash of the tags that were sent, and the batch that last had it.
+    tag_requests: usize,
+    /// How many more of them go with this batch.
+    room: usize,
+    /// By hash of tenant and id: hash of the labels that were sent as tags, and the batch that last
+    /// had it. What is not among them yet gets its tags with a later batch.
     tagged: HashMap<u64, (u64, u64)>,
     /// Counts batches.
     run: u64,
@@ -152,6 +164,7 @@ struct Points {
 impl Encode for Hawkular {
     fn encode(&mut self, batch: &Batch, out: &mut Chunks<'_>) {
         self.run += 1;
+        self.room = self.tag_requests;
         let run = self.run;
         let mut labels = std::mem::take(&mut self.labels);
         let selection = self.selection.clone();
@@ -162,6 +175,7 @@ impl Encode for Hawkular {
                     "" => self.tenant.clone(),
                     tenant => tenant.to_owned(),
                 };
+                let told = labels.digest();
                 for column in &selected.columns {
                     let name = column.metric().name();
                     let Some(value) = value(column, row.at) else { continue };
@@ -173,7 +187,9 @@ impl Encode for Hawkular {
                         MetricKind::Gauge => "gauges",
                     };
                     let id = self.id(name, row, labels);
-                    if let Metric::Known(metric) = column.metric() {
+                    if let Metric::Known(metric) = column.metric()
+                        && self.wants_tags(digest(&(&tenant, kind, &id)), told)
+                    {
                         let unit = descriptor(*metric).heapster_unit();
                         let tags = self.tags(name, unit, labels);
                         self.push_tags(out, (&tenant, kind, &id), &tags);
@@ -263,22 +279,24 @@ impl Hawkular {
         json
     }
 
-    /// Sends tags that changed since they were sent last.
-    fn push_tags(
-        &mut self,
-        out: &mut Chunks<'_>,
-        (tenant, kind, id): (&str, &str, &str),
-        tags: &[u8],
-    ) {
-        let place = hash(&(tenant, kind, id));
-        let new = (hash(&tags), self.run);
-        if let Some((old, seen)) = self.tagged.get_mut(&place)
-            && *old == new.0
-        {
+    /// Whether the tags of the series go now: they, or others, have not been sent, and there is
+    /// room for a request.
+    fn wants_tags(&mut self, series: u64, labels: u64) -> bool {
+        if let Some((sent, seen)) = self.tagged.get_mut(&series) {
             *seen = self.run;
-            return;
+            if *sent == labels {
+                return false;
+            }
         }
-        self.tagged.insert(place, new);
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        self.tagged.insert(series, (labels, self.run));
+        true
+    }
+
+    fn push_tags(&self, out: &mut Chunks<'_>, (tenant, kind, id): (&str, &str, &str), tags: &[u8]) {
         let id: String = byte_serialize(id.as_bytes()).collect();
         let id = id.replace('+', "%20");
         let head = format!("PUT {}/{kind}/{id}/tags\n{TENANT}: {tenant}\n\n", self.path);
@@ -291,10 +309,4 @@ impl Hawkular {
         let head = format!("POST {}/{kind}/raw\n{TENANT}: {tenant}\n\n", self.path);
         out.whole([head.as_bytes(), &json].concat(), u32::try_from(count).unwrap_or(u32::MAX));
     }
-}
-
-fn hash(what: &impl std::hash::Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
 }

@@ -1,5 +1,7 @@
 //! Labels of one row in one reused buffer, so that walking a batch allocates nothing.
 
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+
 /// Pairs of key and value.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
@@ -46,4 +48,21 @@ impl Labels {
     pub(crate) fn get(&self, key: &str) -> &str {
         self.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value)
     }
+
+    /// Equal for equal labels, within this process.
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (key, value) in self.iter() {
+            key.hash(&mut hasher);
+            value.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+/// Equal for what is equal, within this process.
+pub(crate) fn digest(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }

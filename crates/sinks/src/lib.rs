@@ -28,6 +28,11 @@ mod template;
 mod text;
 mod transport;
 
+// What `cargo xtask new sink` begins with.
+#[cfg(test)]
+#[path = "../template/sink.rs"]
+mod new_sink;
+
 mod elasticsearch;
 mod email;
 mod files;
@@ -138,6 +143,17 @@ struct Alerts {
     plan: fn(&Settings) -> Result<AlertPlan, Error>,
 }
 
+/// What a sink is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Metrics.
+    Metrics,
+    /// Events.
+    Events,
+    /// Alerts.
+    Alerts,
+}
+
 /// What a sink is made from.
 pub struct Setup {
     /// Settings as (name, value), as the command line's URI or the configuration gives them.
@@ -177,9 +193,13 @@ impl Kind {
         }
     }
 
-    /// What is wrong with `settings`, each with the setting where it is known. Reads the files that
-    /// they name; sends nothing.
-    pub fn check(&self, settings: &[(String, String)]) -> Vec<(Option<String>, Error)> {
+    /// What is wrong with `settings` of a sink of `wanted`, each with the setting where it is known.
+    /// Reads the files that they name; sends nothing.
+    pub fn check(
+        &self,
+        wanted: Wanted,
+        settings: &[(String, String)],
+    ) -> Vec<(Option<String>, Error)> {
         let (known, unknown): (Vec<_>, Vec<_>) =
             settings.iter().cloned().partition(|(name, _)| self.knows(name));
         let mut wrong: Vec<_> = unknown
@@ -189,15 +209,23 @@ impl Kind {
                 Some((Some(name), error))
             })
             .collect();
-        let planned = match (self.metrics, self.events) {
-            (None, Some(_)) => self.event_plan(known).err(),
-            _ => self.plan(known, LabelOptions::default()).err(),
+        let planned = match wanted {
+            Wanted::Metrics => self.plan(known, LabelOptions::default()).err(),
+            Wanted::Events => self.event_plan(known).err(),
+            Wanted::Alerts => self.alert_plan(known).err(),
         };
         wrong.extend(planned.map(|error| (error.setting().map(str::to_owned), error)));
         wrong
     }
 
-    fn knows(&self, name: &str) -> bool {
+    /// The setting that says which cluster it is, if the kind has one.
+    pub fn cluster_setting(&self) -> Option<&'static str> {
+        let named = ["cluster", "cluster_name", "clusterName"];
+        self.settings.iter().map(|(name, _)| *name).find(|name| named.contains(name))
+    }
+
+    /// Whether it has a setting called `name`.
+    pub fn knows(&self, name: &str) -> bool {
         let known = COMMON.iter().chain(self.settings).map(|(name, _)| *name);
         known.into_iter().any(|known| is_called(known, name))
     }
@@ -419,6 +447,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_a_new_sink_begins_as_works() {
+        let mut draft = model::Draft::new(model::Timestamp::from_secs(60), Default::default());
+        let cluster = draft.registry.cluster();
+        let row = draft.insert(&cluster).row;
+        draft.table_mut(cluster.kind()).set_int(row, model::metric::CPU_USAGE_RATE, 7);
+        let mut encoder = bench::Encoder::new(&new_sink::KIND, &[("prefix", "k8s.")]).unwrap();
+        let mut sent = Vec::new();
+        encoder.encode(&draft.freeze().0, |bytes| sent.extend_from_slice(bytes));
+        assert_eq!(sent, b"k8s.cpu/usage_rate{type=\"cluster\"} 7 60\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use model::{Alert, Batch, Event, Timestamp};
 
 use crate::chunks::{Chunks, Framing};
-use crate::transport::{FilesPlan, HttpPlan, KafkaPlan, SmtpPlan};
+use crate::transport::{FilesPlan, HttpPlan, KafkaPlan, Peer, SmtpPlan};
 
 /// Turns a batch into points of somebody else's format. Pure: no I/O, no clock.
 pub(crate) trait Encode: Send {
@@ -33,14 +33,14 @@ pub(crate) trait EncodeAlerts: Send {
 pub(crate) enum Transport {
     /// Written at once to the output that the caller gave; no queue.
     Output,
-    /// A connection to `host:port` for each chunk, done when the other side closes it.
-    Tcp(String),
+    /// A connection for each chunk, done when the other side closes it.
+    Tcp(Peer),
     /// Datagrams to `host:port`: nobody says whether they arrive.
     Udp(String),
     /// A request for each chunk.
     Http(Box<HttpPlan>),
-    /// A message of Riemann's to `host:port` for each chunk.
-    Riemann(String),
+    /// A message of Riemann's for each chunk.
+    Riemann(Peer),
     /// A file for each parcel.
     Files(FilesPlan),
     /// A record batch for each chunk.
@@ -54,10 +54,10 @@ impl Transport {
     pub(crate) fn destination(&self) -> String {
         match self {
             Self::Output => "output".to_owned(),
-            Self::Tcp(address) => format!("tcp://{address}"),
+            Self::Tcp(peer) => peer.shown("tcp", "tls"),
             Self::Udp(address) => format!("udp://{address}"),
             Self::Files(files) => format!("file://{}", files.folder.display()),
-            Self::Riemann(address) => format!("riemann://{address}"),
+            Self::Riemann(peer) => peer.shown("riemann", "riemann+tls"),
             Self::Kafka(kafka) => format!("kafka://{}/{}", kafka.brokers.join(","), kafka.topic),
             Self::Smtp(smtp) => format!("smtp://{}/{}", smtp.server, smtp.to.join(",")),
             Self::Http(http) => format!("{}{}", http.base, http.destination),

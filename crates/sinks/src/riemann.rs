@@ -10,6 +10,7 @@ use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
 use crate::protobuf::{push_bytes, push_double, push_float, push_message, push_sint, push_uint};
 use crate::select::{Selection, value};
 use crate::settings::Settings;
+use crate::transport::Peer;
 use crate::{Error, Events, Kind};
 
 pub(crate) const KIND: Kind = Kind {
@@ -52,7 +53,7 @@ fn framing(settings: &Settings) -> Result<Framing, Error> {
 
 fn transport(settings: &Settings) -> Transport {
     let address = Address::parse(settings.text_or("address", ""), "riemann-heapster:5555");
-    Transport::Riemann(address.authority)
+    Transport::Riemann(Peer::new(address))
 }
 
 fn common(settings: &Settings) -> Result<Common, Error> {

@@ -168,8 +168,11 @@ impl Selection {
         !self.include_labels.is_empty() || !self.exclude_labels.is_empty()
     }
 
+    /// By its reason, and by the kind and namespace of its object.
     pub(crate) fn keeps_event(&self, event: &Event) -> bool {
-        event.namespace.is_empty() || self.namespaces.keep(&event.namespace)
+        self.metrics.keep(&event.reason)
+            && self.kinds.keep(kind_of_object(&event.object_kind))
+            && (event.namespace.is_empty() || self.namespaces.keep(&event.namespace))
     }
 
     /// By its name, and by its labels where they name a namespace or are asked for.
@@ -189,6 +192,25 @@ impl Selection {
         };
         (self.everything || had) && self.metrics.keep(column.metric().name())
     }
+}
+
+/// The name of the kind of entity that an object of Kubernetes is; empty where it is none.
+fn kind_of_object(object: &str) -> &'static str {
+    let kind = match object {
+        "Node" => EntityKind::Node,
+        "Namespace" => EntityKind::Namespace,
+        "Pod" => EntityKind::Pod,
+        "PersistentVolumeClaim" | "PersistentVolume" => EntityKind::Volume,
+        "Deployment"
+        | "ReplicaSet"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "Job"
+        | "CronJob"
+        | "ReplicationController" => EntityKind::Workload,
+        _ => return "",
+    };
+    kind.name()
 }
 
 /// The value of `column` in `row`; infinities count as none, because no format can say them.

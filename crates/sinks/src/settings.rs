@@ -12,16 +12,31 @@ use crate::Error;
 
 /// Settings that every sink has, as (name, one sentence).
 pub const COMMON: &[(&str, &str)] = &[
-    ("address", "where it sends to; on the command line this is the URI itself"),
+    (
+        "address",
+        "where it sends to; on the command line this is the URI itself. Lines over TCP and Riemann \
+         take tls://host:port",
+    ),
     ("metrics", "heapster (default): what Heapster had; all: ours too"),
-    ("include", "glob of names of metrics, or of alerts, to send, repeatable; none means all"),
-    ("exclude", "glob of names of metrics, or of alerts, not to send, repeatable"),
+    (
+        "include",
+        "glob of names of metrics, of alerts, or of reasons of events, to send, repeatable; none \
+         means all",
+    ),
+    (
+        "exclude",
+        "glob of names of metrics, of alerts, or of reasons of events, not to send, repeatable",
+    ),
     (
         "include_namespace",
         "glob of namespaces to send, repeatable; cluster and nodes are sent anyway",
     ),
     ("exclude_namespace", "glob of namespaces not to send, repeatable"),
-    ("include_kind", "kind of entity to send (node, pod, container, …), repeatable"),
+    (
+        "include_kind",
+        "kind of entity to send (node, pod, container, …), repeatable; of events that of their \
+         object",
+    ),
     ("exclude_kind", "kind of entity not to send, repeatable"),
     (
         "include_label",

@@ -9,8 +9,8 @@ use model::{Batch, Entity, EntityKind, MetricId, Table, Timestamp, Value};
 
 use crate::chunks::{Chunks, Framing};
 use crate::google::{
-    API, BYTES, CREDENTIALS, Google, PROJECT, Point, SERIES, is_set, machine, push_labels,
-    push_point,
+    API, BYTES, CONCURRENCY, CREDENTIALS, Google, PROJECT, Point, SERIES, is_set, machine,
+    push_labels, push_point,
 };
 use crate::labels::Labels;
 use crate::plan::{Encode, Plan, Transport};
@@ -37,14 +37,14 @@ pub(crate) const KIND: Kind = Kind {
     ],
     example: "stackdriver:?project=my-project&zone=europe-west1-b&cluster_name=production\
               &cluster_location=europe-west1&use_new_resources=true",
-    notice: None,
+    notice: Some(
+        "Google has retired the old resources (gke_container): give use_old_resources=false and \
+         use_new_resources=true",
+    ),
     metrics: Some(plan),
     events: None,
     alerts: None,
 };
-
-/// How many requests may be under way, as Heapster's workers.
-const CONCURRENCY: usize = 5;
 
 fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     let google = Google::new(settings, "monitoring.googleapis.com", "/v3/projects/{}/timeSeries")?;

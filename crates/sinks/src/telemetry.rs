@@ -1,5 +1,5 @@
-//! Names of this crate's self-metrics. Each has the labels `sink` (Heapster's name of it) and
-//! `to` (its destination, without secrets).
+//! Names of this crate's self-metrics. Each has the labels `sink` (Heapster's name of it), `to` (its
+//! destination, without secrets) and `takes` (`metrics`, `events` or `alerts`).
 
 /// Counter: points put into the queue.
 pub const QUEUED: &str = "taffrail_sink_queued_points_total";

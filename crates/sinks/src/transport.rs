@@ -7,6 +7,7 @@ mod finish;
 mod google;
 mod http;
 mod kafka;
+mod peer;
 mod riemann;
 mod sigv4;
 mod smtp;
@@ -24,6 +25,7 @@ use crate::Error;
 use crate::plan::Transport;
 use crate::reach::Reached;
 use crate::settings::Settings;
+use peer::Caller;
 
 pub(crate) use answer::Judge;
 pub(crate) use dial::{Dialer, connector};
@@ -32,6 +34,7 @@ pub(crate) use finish::Finish;
 pub(crate) use google::{GoogleAccount, ServiceKey};
 pub(crate) use http::{Body, HttpPlan, Preparation, Sign, Target};
 pub(crate) use kafka::{Compression, Hash, KafkaPlan, Sasl};
+pub(crate) use peer::Peer;
 pub(crate) use sigv4::{SETTINGS as SIGNER_SETTINGS, Signer, push_encoded};
 pub(crate) use smtp::{Encryption, SmtpPlan};
 
@@ -88,10 +91,10 @@ pub(crate) struct Sender {
 
 #[derive(Debug)]
 enum Way {
-    Tcp(String),
+    Tcp(Caller),
     Udp(String),
     Http(Box<http::HttpSender>),
-    Riemann(String),
+    Riemann(Caller),
     Files(FilesPlan),
     Kafka(Box<kafka::KafkaSender>),
     Smtp(Box<smtp::SmtpSender>),
@@ -106,13 +109,13 @@ impl Sender {
     ) -> Result<Option<Self>, Error> {
         let way = match transport {
             Transport::Output => return Ok(None),
-            Transport::Tcp(address) => Way::Tcp(address),
+            Transport::Tcp(peer) => Way::Tcp(Caller::new(peer, settings)?),
             Transport::Udp(address) => Way::Udp(address),
             Transport::Http(plan) => {
                 let tls = tls::config(settings, plan.needs_tls())?;
                 Way::Http(Box::new(http::HttpSender::new(*plan, tls, settings)?))
             }
-            Transport::Riemann(address) => Way::Riemann(address),
+            Transport::Riemann(peer) => Way::Riemann(Caller::new(peer, settings)?),
             Transport::Files(plan) => Way::Files(plan),
             Transport::Kafka(plan) => {
                 let tls = tls::config(settings, plan.tls)?;
@@ -132,7 +135,7 @@ impl Sender {
         let attempt = async {
             match &self.way {
                 Way::Http(sender) => sender.reach().await,
-                Way::Tcp(address) | Way::Riemann(address) => reach_tcp(address).await,
+                Way::Tcp(caller) | Way::Riemann(caller) => reach_tcp(caller.address()).await,
                 Way::Udp(_) => Reached::Untold("datagrams are not answered".to_owned()),
                 Way::Files(plan) => match tokio::fs::metadata(&plan.folder).await {
                     Ok(found) if found.is_dir() => Reached::Yes("the folder is there".to_owned()),
@@ -158,11 +161,11 @@ impl Sender {
     /// One attempt.
     pub(crate) async fn send(&self, parcel: &Parcel) -> Outcome {
         match &self.way {
-            Way::Tcp(address) => self.within(tcp::send(address, &parcel.bytes)).await,
+            Way::Tcp(caller) => self.within(tcp::send(caller, &parcel.bytes)).await,
             Way::Udp(address) => self.within(udp::send(address, &parcel.bytes)).await,
             Way::Http(sender) => self.within(sender.send(parcel)).await,
             Way::Files(plan) => self.within(files::send(plan, parcel)).await,
-            Way::Riemann(address) => self.within(riemann::send(address, &parcel.bytes)).await,
+            Way::Riemann(caller) => self.within(riemann::send(caller, &parcel.bytes)).await,
             Way::Kafka(sender) => self.within(sender.send(&parcel.bytes)).await,
             Way::Smtp(sender) => self.within(sender.send(parcel)).await,
         }

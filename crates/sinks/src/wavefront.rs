@@ -9,6 +9,7 @@ use crate::plan::{Encode, Plan, Transport};
 use crate::select::{Row, Selection, value};
 use crate::settings::Settings;
 use crate::text::{push_fixed, push_int};
+use crate::transport::Peer;
 use crate::{Error, Kind};
 
 pub(crate) const KIND: Kind = Kind {
@@ -49,7 +50,7 @@ fn plan(settings: &Settings, selection: Selection) -> Result<Plan, Error> {
     Ok(Plan {
         encode: Box::new(encode),
         framing: Framing::lines(POINTS, BYTES),
-        transport: Transport::Tcp(address.authority),
+        transport: Transport::Tcp(Peer::new(address)),
         concurrency: 1,
     })
 }

@@ -8,6 +8,8 @@
 
 #[path = "it/alerts.rs"]
 mod alerts;
+#[path = "it/any.rs"]
+mod any;
 #[path = "it/batches.rs"]
 mod batches;
 #[path = "it/clouds.rs"]
@@ -18,16 +20,22 @@ mod delivery;
 mod docs;
 #[path = "it/events.rs"]
 mod events;
+#[path = "it/every.rs"]
+mod every;
 #[path = "it/families.rs"]
 mod families;
 #[path = "it/files.rs"]
 mod files;
+#[path = "it/filters.rs"]
+mod filters;
 #[path = "it/fixtures.rs"]
 mod fixtures;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/guarded.rs"]
 mod guarded;
+#[path = "it/hawkular.rs"]
+mod hawkular;
 #[path = "it/influxd.rs"]
 mod influxd;
 #[path = "it/kafka.rs"]
@@ -40,6 +48,8 @@ mod outage;
 mod pki;
 #[path = "it/python.rs"]
 mod python;
+#[path = "it/real.rs"]
+mod real;
 #[path = "it/riemann.rs"]
 mod riemann;
 #[path = "it/servers.rs"]

@@ -112,6 +112,7 @@ impl pipeline::Sink for QueuedSink {
 pub(crate) fn sink_facts(status: sinks::SinkStatus) -> api::SinkFacts {
     api::SinkFacts {
         name: status.name.to_owned(),
+        takes: status.takes,
         to: status.to,
         on_disk: status.on_disk,
         circuit: status.circuit,

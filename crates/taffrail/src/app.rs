@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiOptions, ApiParts, ApiState, Facts, Listener};
+use api::{ApiOptions, ApiParts, ApiState, ClusterFacts, Facts, Listener};
 use cluster::{Connection, Watches};
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::{Clock, Pipeline, Source, Stopped};
@@ -62,11 +62,21 @@ pub(crate) struct App {
     clock: Clock,
 }
 
-fn facts_at_start(measured: &Measured, resolution: Duration, clock: Clock) -> Facts {
+fn facts_at_start(
+    config: &Config,
+    measured: &Measured,
+    resolution: Duration,
+    clock: Clock,
+) -> Facts {
+    let called = |mut cluster: ClusterFacts| {
+        cluster.name = config.cluster.clone().unwrap_or(cluster.name);
+        cluster
+    };
+    let cluster = measured.cluster.as_ref().map(|(_, connection)| cluster_facts(connection));
     Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         source: measured.source.name().to_owned(),
-        cluster: measured.cluster.as_ref().map(|(_, connection)| cluster_facts(connection)),
+        cluster: cluster.map(called),
         started_at: clock.now(),
         resolution,
         problems: Vec::new(),
@@ -110,13 +120,6 @@ impl App {
             None => measure::measured(input, clock)?,
         };
         let events = EventIntake::begin(config, history.as_ref(), &mut measured, clock)?;
-        let facts = ProcessFacts::new(
-            facts_at_start(&measured, resolution, clock),
-            measured.subject(config, clock, self_metrics.clone()),
-            troubles(history.as_ref(), measured.replicas.as_ref()),
-            outputs.iter().filter_map(sinks::Sink::status).collect(),
-        )
-        .holding(holdings(history.as_ref(), &measured));
         let window = Arc::new(Window::new(WindowOptions::default()));
         let resources = resources::Resources::plan(config, resolution, &measured);
         let (listeners, secure) = listen::others(config, listener, &measured).await?;
@@ -125,6 +128,13 @@ impl App {
         let views = Arc::new(Views::new(Arc::new(columns), Arc::clone(&stated)));
         let answers =
             alerting::Answers::open(config, resolution, views, history.as_ref(), clock).await?;
+        let facts = ProcessFacts::new(
+            facts_at_start(config, &measured, resolution, clock),
+            measured.subject(config, clock, self_metrics.clone()),
+            troubles(history.as_ref(), measured.replicas.as_ref()),
+            statuses(&outputs, events.as_ref(), &answers),
+        )
+        .holding(holdings(history.as_ref(), &measured));
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -269,6 +279,17 @@ impl App {
         drop(stop_api);
         finish(tasks, stopped).await
     }
+}
+
+/// Who answers for how the sinks of metrics, events and alerts stand.
+fn statuses(
+    outputs: &[sinks::Sink],
+    events: Option<&EventIntake>,
+    answers: &alerting::Answers,
+) -> Arc<[sinks::StatusHandle]> {
+    let of_metrics = outputs.iter().filter_map(sinks::Sink::status);
+    let of_events = events.into_iter().flat_map(EventIntake::statuses);
+    of_metrics.chain(of_events).chain(answers.statuses()).collect()
 }
 
 /// What may be wrong beside the way to the API server.

@@ -167,6 +167,13 @@ pub(crate) struct ServeArgs {
     /// `taffrail config print-default`.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Measure this one of the clusters that the file names. Without it: all of them, a process
+    /// for each.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) cluster: Option<String>,
+    /// Stop at the end of standard input: whoever started this is gone.
+    #[arg(long, hide = true)]
+    pub(crate) attached: bool,
     /// Where measurements come from: `kubernetes.summary_api:[URL][?OPTIONS]`, `kubernetes:…`
     /// (Heapster's grammar) or `host` (this machine). Without it: the cluster this pod runs in,
     /// else the current kubeconfig context.

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod fleet;
 pub(crate) mod manifests;
 pub(crate) mod query;
 pub(crate) mod rules;

@@ -167,6 +167,8 @@ impl HeapsterArgs {
         };
         Config {
             dialect: Dialect::Heapster,
+            cluster: None,
+            attached: false,
             source: self.source.into_iter().next(),
             sinks: self.sink,
             event_sinks: Vec::new(),

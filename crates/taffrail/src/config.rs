@@ -97,6 +97,10 @@ pub(crate) const MIN_RETENTION: Duration = Duration::from_hours(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) dialect: Dialect,
+    /// What the cluster is called; `None` for what its source calls it.
+    pub(crate) cluster: Option<String>,
+    /// Whether the end of standard input stops it.
+    pub(crate) attached: bool,
     pub(crate) source: Option<String>,
     pub(crate) sinks: Vec<String>,
     /// Where events go, as `sinks`.
@@ -136,6 +140,8 @@ impl Config {
     pub(crate) fn bare(dialect: Dialect) -> Self {
         Self {
             dialect,
+            cluster: None,
+            attached: false,
             source: None,
             sinks: Vec::new(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -162,6 +168,8 @@ impl Config {
         }
         Self {
             dialect: Dialect::Taffrail,
+            cluster: args.cluster,
+            attached: args.attached,
             source: args.source,
             sinks: args.sink,
             event_sinks: args.event_sink,

@@ -7,12 +7,14 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::Parser as _;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sinks::Wanted;
+use yaml::{Node, Value};
 
 use crate::cli::Cli;
 use crate::config::ConfigError;
-use crate::input::environment;
-use yaml::{Node, Value};
+
+mod clusters;
+mod sink_maps;
 
 /// The default file, which is also the documentation.
 pub(crate) const DEFAULT: &str = include_str!("config.default.yaml");
@@ -48,7 +50,6 @@ const KEYS: &[(&str, &str, Shape)] = &[
     ("rules.no_builtin", "no-builtin-rules", Shape::Switch),
     ("rules.interval", "rule-interval", Shape::Text),
     ("rules.alertmanagers", "alertmanager", Shape::List),
-    ("rules.alert_sinks", "alert-sink", Shape::List),
     ("push.token_file", "push-token-file", Shape::Text),
     ("rules.external_url", "external-url", Shape::Text),
     ("login", "login", Shape::Text),
@@ -65,8 +66,37 @@ const KEYS: &[(&str, &str, Shape)] = &[
     ("tls.allowed_users", "allowed-users", Shape::List),
 ];
 
-/// The words that the file at `path` stands for, or every mistake in it.
-pub(crate) fn words(path: &Path) -> Result<Vec<String>, ConfigError> {
+/// Lists of sinks: (path in the file, flag, what they take)
+const SINKS: &[(&str, &str, Wanted)] = &[
+    ("sinks", "sink", Wanted::Metrics),
+    ("event_sinks", "event-sink", Wanted::Events),
+    ("rules.alert_sinks", "alert-sink", Wanted::Alerts),
+];
+
+/// The key under which several clusters stand.
+const CLUSTERS: &str = "clusters";
+
+/// The words that a file stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Of one server.
+    One(Vec<String>),
+    /// Of a server for each cluster that the file names.
+    Many(Vec<(String, Vec<String>)>),
+}
+
+impl Said {
+    /// The words of every server.
+    pub(crate) fn servers(self) -> Vec<Vec<String>> {
+        match self {
+            Self::One(words) => vec![words],
+            Self::Many(clusters) => clusters.into_iter().map(|(_, words)| words).collect(),
+        }
+    }
+}
+
+/// What the file at `path` stands for, or every mistake in it.
+pub(crate) fn said(path: &Path) -> Result<Said, ConfigError> {
     let shown = path.display();
     let wrong = |error: &dyn std::fmt::Display| {
         ConfigError(vec![format!("the configuration file {shown}: {error}")])
@@ -82,36 +112,50 @@ pub(crate) fn words(path: &Path) -> Result<Vec<String>, ConfigError> {
     })
 }
 
+/// A key of a map with its line.
+type Item = (String, usize, Node);
+
 type Mistakes = Vec<(usize, String)>;
 
-fn read(text: &str) -> Result<Vec<String>, Mistakes> {
+fn read(text: &str) -> Result<Said, Mistakes> {
     let root = yaml::parse(text).map_err(|mistake| vec![mistake])?;
-    let mut file = File::default();
-    match root.value {
-        Value::Null => {}
-        Value::Map(items) => file.map("", &items),
-        _ => file.mistakes.push((root.line, "the file must hold keys, like listen: …".to_owned())),
+    let items = match root.value {
+        Value::Null => Vec::new(),
+        Value::Map(items) => items,
+        _ => return Err(vec![(root.line, "the file must hold keys, like listen: …".to_owned())]),
+    };
+    let (several, common): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|(name, ..)| name == CLUSTERS);
+    let none = |node: &Node| node.value == Value::Null || node.value == Value::List(Vec::new());
+    if let Some((_, _, list)) = several.first().filter(|(_, _, list)| !none(list)) {
+        return clusters::read(&common, list).map(Said::Many);
     }
-    if file.mistakes.is_empty() { Ok(file.words) } else { Err(file.mistakes) }
+    let mut file = File::default();
+    file.map("", &common);
+    if file.mistakes.is_empty() { Ok(Said::One(file.words)) } else { Err(file.mistakes) }
 }
 
 #[derive(Default)]
 struct File {
+    /// Of which cluster of several it is read.
+    cluster: Option<String>,
+    /// Before every path in a mistake.
+    place: String,
     words: Vec<String>,
     mistakes: Mistakes,
 }
 
 impl File {
     fn wrong(&mut self, line: usize, path: &str, mistake: impl std::fmt::Display) {
-        self.mistakes.push((line, format!("{path}: {mistake}")));
+        self.mistakes.push((line, format!("{}{path}: {mistake}", self.place)));
     }
 
-    fn map(&mut self, above: &str, items: &[(String, usize, Node)]) {
+    fn map(&mut self, above: &str, items: &[Item]) {
         for (name, line, node) in items {
             let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
             let below = format!("{path}.");
-            if path == "sinks" {
-                self.sinks(node);
+            if let Some((_, flag, wanted)) = SINKS.iter().find(|(known, ..)| *known == path) {
+                self.sinks(&path, flag, *wanted, node);
             } else if let Some((_, flag, shape)) = KEYS.iter().find(|(known, ..)| *known == path) {
                 self.key(&path, flag, *shape, node);
             } else if KEYS.iter().any(|(known, ..)| known.starts_with(&below)) {
@@ -121,8 +165,10 @@ impl File {
                     _ => self.wrong(node.line, &path, "must hold keys"),
                 }
             } else {
-                let known = KEYS.iter().map(|(known, ..)| *known).collect::<Vec<_>>().join(", ");
-                self.wrong(*line, &path, format_args!("unknown (known: sinks, {known})"));
+                let lists = SINKS.iter().map(|(known, ..)| *known).chain([CLUSTERS]);
+                let known = lists.chain(KEYS.iter().map(|(known, ..)| *known));
+                let known = known.collect::<Vec<_>>().join(", ");
+                self.wrong(*line, &path, format_args!("unknown (known: {known})"));
             }
         }
     }
@@ -133,7 +179,7 @@ impl File {
             (Shape::Text, Value::Text(text)) => self.word(path, node.line, flag, text),
             (Shape::Switch, Value::Text(text)) => match &**text {
                 "true" => self.words.push(format!("--{flag}")),
-                "false" => {}
+                "false" => self.words.retain(|word| word.strip_prefix("--") != Some(flag)),
                 _ => self.wrong(node.line, path, format_args!("{text:?} is not true or false")),
             },
             (Shape::List, Value::List(items)) => {
@@ -162,109 +208,50 @@ impl File {
             }
         }
     }
-
-    fn sinks(&mut self, node: &Node) {
-        match &node.value {
-            Value::Null => {}
-            Value::List(items) => {
-                for (at, item) in items.iter().enumerate() {
-                    self.sink(&format!("sinks[{at}]"), item);
-                }
-            }
-            _ => self.wrong(node.line, "sinks", "must be a list"),
-        }
-    }
-
-    /// A map of settings, or a text in the flag's grammar.
-    fn sink(&mut self, path: &str, node: &Node) {
-        let items = match &node.value {
-            Value::Text(uri) => return self.words.push(format!("--sink={uri}")),
-            Value::Map(items) => items,
-            _ => return self.wrong(node.line, path, "must hold keys, one of them kind"),
-        };
-        let before = self.mistakes.len();
-        let mut kind = None;
-        let mut settings: Vec<(String, String, usize)> = Vec::new();
-        for (name, line, node) in items {
-            let path = format!("{path}.{name}");
-            let values = match &node.value {
-                Value::Null => continue,
-                Value::List(items) => items.iter().collect(),
-                _ => vec![node],
-            };
-            for value in values {
-                match &value.value {
-                    Value::Text(text) if name == "kind" => kind = Some((text.clone(), *line)),
-                    Value::Text(text) => settings.push((name.clone(), text.clone(), value.line)),
-                    _ => self.wrong(value.line, &path, "must be one value or a list of values"),
-                }
-            }
-        }
-        let Some((kind, line)) = kind else {
-            return self.wrong(node.line, path, "no kind");
-        };
-        match sinks::find(&kind) {
-            Err(error) => self.wrong(line, &format!("{path}.kind"), error),
-            Ok(known) => {
-                for (setting, error) in known.check(&resolved(&settings)) {
-                    let place =
-                        settings.iter().find(|(name, ..)| Some(&**name) == setting.as_deref());
-                    match place {
-                        Some((name, _, line)) => {
-                            self.wrong(*line, &format!("{path}.{name}"), error);
-                        }
-                        None => self.wrong(node.line, path, error),
-                    }
-                }
-            }
-        }
-        if self.mistakes.len() == before {
-            self.words.push(format!("--sink={}", uri(&kind, &settings)));
-        }
-    }
 }
 
-/// Settings as the sink gets them: `NAME_env` from the environment.
-fn resolved(settings: &[(String, String, usize)]) -> Vec<(String, String)> {
-    let pair = |(name, value, _): &(String, String, usize)| {
-        let found = name.strip_suffix("_env").and_then(|name| Some((name, environment(value)?)));
-        match found {
-            Some((name, value)) => (name.to_owned(), value),
-            None => (name.clone(), value.clone()),
-        }
-    };
-    settings.iter().map(pair).collect()
-}
-
-/// The sink in the flag's grammar. `$` is escaped: what the file says is not expanded.
-fn uri(kind: &str, settings: &[(String, String, usize)]) -> String {
-    let mut address = "";
-    let mut query = String::new();
-    for (name, value, _) in settings {
-        if name == "address" {
-            address = value;
-            continue;
-        }
-        query.push(if query.is_empty() { '?' } else { '&' });
-        query.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
-        query.push('=');
-        query.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-    }
-    format!("{kind}:{address}{query}")
+/// What a command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Expanded {
+    /// One program, with these words.
+    One(Vec<OsString>),
+    /// A server for each of these clusters: these words and its name.
+    Many(Vec<OsString>, Vec<String>),
 }
 
 /// `words` of `taffrail serve --config FILE …` with those of the file before them. As they are
 /// where no file is named, or the command line itself cannot be read.
-pub(crate) fn expanded(words: Vec<OsString>) -> Result<Vec<OsString>, ConfigError> {
-    let Some((at, path)) = config_of(&words) else { return Ok(words) };
-    let mut own = self::words(Path::new(&path))?;
+pub(crate) fn expanded(words: Vec<OsString>) -> Result<Expanded, ConfigError> {
+    let Some((at, path)) = value_of(&words, "--config") else { return Ok(Expanded::One(words)) };
+    let wanted = value_of(&words, "--cluster").map(|(_, name)| name);
     let typed = |flag: &str| {
         words.iter().filter_map(|word| word.to_str()).any(|word| {
             word == flag || word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))
         })
     };
+    let mistake = |text: String| Err(ConfigError(vec![text]));
+    let mut own = match (said(Path::new(&path))?, wanted) {
+        (Said::One(own), None) => own,
+        (Said::One(_), Some(_)) => return mistake("--cluster: the file names none".to_owned()),
+        (Said::Many(clusters), None) => {
+            let names = clusters.into_iter().map(|(name, _)| name).collect();
+            let single =
+                ["--source", "--listen", "--data-dir"].into_iter().find(|flag| typed(flag));
+            return match single {
+                Some(flag) => mistake(format!("{flag}: say with --cluster=NAME of which cluster")),
+                None => Ok(Expanded::Many(words, names)),
+            };
+        }
+        (Said::Many(clusters), Some(wanted)) => {
+            let names = clusters.iter().map(|(name, _)| &**name).collect::<Vec<_>>().join(", ");
+            match clusters.into_iter().find(|(name, _)| wanted == *name.as_str()) {
+                Some((_, own)) => own,
+                None => return mistake(format!("--cluster: the file names {names}")),
+            }
+        }
+    };
     // Lists that were typed replace those of the file.
-    for flag in ["--sink", "--ignore-label", "--store-label", "--allowed-users"] {
+    for flag in REPLACED {
         if typed(flag) {
             own.retain(|word| !word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')));
         }
@@ -274,19 +261,30 @@ pub(crate) fn expanded(words: Vec<OsString>) -> Result<Vec<OsString>, ConfigErro
     }
     let mut all = words;
     all.splice(at..at, own.into_iter().map(OsString::from));
-    Ok(all)
+    Ok(Expanded::One(all))
 }
 
-/// Where the words after `serve` begin, and the file that they name.
-fn config_of(words: &[OsString]) -> Option<(usize, OsString)> {
+/// Lists that replace the file's when they are typed.
+const REPLACED: [&str; 6] = [
+    "--sink",
+    "--event-sink",
+    "--alert-sink",
+    "--ignore-label",
+    "--store-label",
+    "--allowed-users",
+];
+
+/// Where the words after `serve` begin, and the value of a flag among them.
+fn value_of(words: &[OsString], flag: &str) -> Option<(usize, OsString)> {
     let serve = words.iter().position(|word| word == "serve")?;
     let mut rest = words.iter().skip(serve + 1);
     while let Some(word) = rest.next() {
-        if word == "--config" {
+        if word == flag {
             return Some((serve + 1, rest.next()?.clone()));
         }
-        if let Some(path) = word.to_str().and_then(|word| word.strip_prefix("--config=")) {
-            return Some((serve + 1, path.into()));
+        let value = word.to_str().and_then(|word| word.strip_prefix(flag)?.strip_prefix('='));
+        if let Some(value) = value {
+            return Some((serve + 1, value.into()));
         }
     }
     None
@@ -306,15 +304,23 @@ mod tests {
         }
     }
 
+    fn one(text: &str) -> Vec<String> {
+        match read(text).unwrap() {
+            Said::One(words) => words,
+            Said::Many(clusters) => panic!("{clusters:?}"),
+        }
+    }
+
     #[test]
     fn the_default_file_says_the_defaults() {
-        assert_eq!(config(read(DEFAULT).unwrap()), config(Vec::new()));
+        assert_eq!(config(one(DEFAULT)), config(Vec::new()));
     }
 
     #[test]
     fn every_key_stands_in_the_default_file_below_a_comment() {
         let lines: Vec<&str> = DEFAULT.lines().collect();
-        let keys = KEYS.iter().map(|(path, ..)| *path).chain(["sinks"]);
+        let keys = KEYS.iter().map(|(path, ..)| *path).chain([CLUSTERS]);
+        let keys = keys.chain(SINKS.iter().map(|(path, ..)| *path));
         for path in keys {
             let name = path.rsplit('.').next().unwrap();
             let indent = if path.contains('.') { "  " } else { "" };
@@ -355,7 +361,7 @@ mod tests {
     fn sinks_become_uris_and_flags_win() {
         let text = "listen: 127.0.0.1:1\nsinks:\n  - kind: influxdb\n    address: http://h:8086\n    \
                     pw: \"a&$b\"\n    include: [cpu/*, memory/*]\n";
-        let words = read(text).unwrap();
+        let words = one(text);
         let sink =
             "--sink=influxdb:http://h:8086?pw=a%26%24b&include=cpu%2F%2A&include=memory%2F%2A";
         assert_eq!(words, ["--listen=127.0.0.1:1", sink]);
@@ -364,8 +370,9 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let typed = ["taffrail", "serve", "--listen=127.0.0.1:2", "--sink=log", "--config"];
         let typed = typed.iter().map(OsString::from).chain([path.into_os_string()]);
-        let words = expanded(typed.collect()).unwrap().into_iter().skip(2);
-        let config = config(words.map(|word| word.into_string().unwrap()).collect());
+        let Expanded::One(words) = expanded(typed.collect()).unwrap() else { panic!("several") };
+        let words = words.into_iter().skip(2).map(|word| word.into_string().unwrap());
+        let config = config(words.collect());
         assert_eq!(config.listen.port(), 2);
         assert_eq!(config.sinks, ["log"]);
     }

@@ -35,6 +35,7 @@ use compat::HeapsterArgs;
 use config::Config;
 use eventer::EventerArgs;
 use exit::Failure;
+use file::Expanded;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -70,7 +71,14 @@ impl From<Failure> for Ended {
 }
 
 fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
-    let words = file::expanded(words).map_err(Failure::config)?;
+    let words = match file::expanded(words).map_err(Failure::config)? {
+        Expanded::One(words) => words,
+        Expanded::Many(words, clusters) => {
+            let cli = Cli::try_parse_from(&words).map_err(Ended::ByParser)?;
+            logging::install(&cli.log)?;
+            return Ok(runtime(1)?.block_on(commands::fleet::run(words, cli.log, clusters))?);
+        }
+    };
     let cli = Cli::try_parse_from(words).map_err(Ended::ByParser)?;
     if let Command::Completions { shell } = cli.command {
         let mut script = Vec::new();

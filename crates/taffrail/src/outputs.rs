@@ -12,7 +12,7 @@ use crate::exit::Failure;
 use crate::input::environment;
 
 /// Heapster's in-memory sink: always there, so naming it changes nothing.
-const METRIC: &str = "metric";
+pub(crate) const METRIC: &str = "metric";
 
 /// The sinks that the configuration names. One that cannot be made is logged and left out, as
 /// Heapster does; when none is left, that is a failure.

@@ -1,4 +1,8 @@
-//! The signals that end the process: once to finish in order, twice to end at once.
+//! What ends the process: signals, once to finish in order, twice to end at once; for a process
+//! that another one keeps, the end of its input.
+
+use std::io;
+use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,4 +33,17 @@ pub(crate) fn on_signal() -> Result<CancellationToken, Failure> {
         std::process::exit(INTERRUPTED);
     });
     Ok(token)
+}
+
+/// Cancels `stop` at the end of standard input: whoever holds its other end says so, or is gone.
+pub(crate) fn at_end_of_input(stop: &CancellationToken) -> Result<(), Failure> {
+    let stop = stop.clone();
+    let watch = move || {
+        // What comes before the end says nothing, and neither does how it ended.
+        io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
+        stop.cancel();
+    };
+    let watching = thread::Builder::new().name("end-of-input".to_owned()).spawn(watch);
+    watching.map_err(|error| anyhow::anyhow!("watch standard input: {error}"))?;
+    Ok(())
 }

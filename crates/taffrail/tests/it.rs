@@ -7,6 +7,8 @@ mod aggregator;
 mod agree;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/clusters.rs"]
+mod clusters;
 #[path = "it/doctor.rs"]
 mod doctor;
 #[path = "it/eventer.rs"]
@@ -27,10 +29,14 @@ mod ipv6;
 mod killed;
 #[path = "it/manifests.rs"]
 mod manifests;
+#[path = "it/outage.rs"]
+mod outage;
 #[path = "it/people.rs"]
 mod people;
 #[path = "it/promql.rs"]
 mod promql;
+#[path = "../../sinks/tests/it/real.rs"]
+mod real;
 #[path = "it/replicas.rs"]
 mod replicas;
 #[path = "it/rotation.rs"]

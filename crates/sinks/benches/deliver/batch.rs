@@ -69,6 +69,7 @@ fn fill(draft: &mut Draft, entity: &Arc<model::Entity>, context: Context) {
     let kind: EntityKind = entity.kind();
     let table = draft.table_mut(kind);
     *table.context_mut(row) = context;
+    table.set_started(row, Timestamp::from_secs(1_795_422_590));
     for metric in CATALOG.iter().filter(|metric| metric.heapster.contains(kind)) {
         table.column_mut(metric.id).set(row, value(metric.id, metric.value, row));
     }

@@ -25,6 +25,7 @@ const FIRST_LOOK: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Lane {
     sink: &'static str,
+    takes: &'static str,
     to: String,
     on_disk: bool,
     /// The queue's name, which survives with it.
@@ -54,9 +55,16 @@ struct Told {
 }
 
 impl Lane {
-    pub(crate) fn new(sink: &'static str, to: String, queue: Queue, gather: Gather) -> Self {
+    /// The lane of a sink, by its name and what it takes.
+    pub(crate) fn new(
+        (sink, takes): (&'static str, &'static str),
+        to: String,
+        queue: Queue,
+        gather: Gather,
+    ) -> Self {
         let lane = Self {
             sink,
+            takes,
             to,
             on_disk: matches!(queue, Queue::Disk(_)),
             name: queue.name(),
@@ -130,11 +138,11 @@ impl Lane {
 
     fn parcels(&self, most: usize) -> Vec<Parcel> {
         if self.gather.is_off() {
-            return self
-                .peek(most)
-                .iter()
-                .map(|entry| self.parcel(slice::from_ref(entry)))
-                .collect();
+            let entries = self.peek(most);
+            let time = entries.first().map(|entry| entry.time);
+            // What goes at once is of one batch, so that batches arrive in order.
+            let of_one = entries.iter().take_while(|entry| Some(entry.time) == time);
+            return of_one.map(|entry| self.parcel(slice::from_ref(entry))).collect();
         }
         let mut looked_at = FIRST_LOOK;
         loop {
@@ -273,8 +281,8 @@ impl Lane {
     }
 
     fn count(&self, loss: Loss) {
-        let [sink, to] = self.labels();
-        let labels = [sink, to, ("reason", loss.reason.name().to_owned())];
+        let [sink, to, takes] = self.labels();
+        let labels = [sink, to, takes, ("reason", loss.reason.name().to_owned())];
         counter!(telemetry::DROPPED, &labels).increment(loss.points);
         *self.told().dropped.entry(loss.reason.name()).or_default() += loss.points;
         counter!(telemetry::DROPPED_CHUNKS, &labels).increment(loss.chunks);
@@ -286,6 +294,7 @@ impl Lane {
         let told = self.told();
         SinkStatus {
             name: self.sink,
+            takes: self.takes,
             to: self.to.clone(),
             on_disk: self.on_disk,
             queued: told.queued,
@@ -304,8 +313,9 @@ impl Lane {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn labels(&self) -> [(&'static str, String); 2] {
-        [("sink", self.sink.to_owned()), ("to", self.to.clone())]
+    fn labels(&self) -> [(&'static str, String); 3] {
+        let takes = ("takes", self.takes.to_owned());
+        [("sink", self.sink.to_owned()), ("to", self.to.clone()), takes]
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

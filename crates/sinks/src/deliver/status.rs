@@ -9,6 +9,8 @@ use super::lane::Lane;
 pub struct SinkStatus {
     /// Heapster's name of it.
     pub name: &'static str,
+    /// What it takes: `metrics`, `events` or `alerts`.
+    pub takes: &'static str,
     /// Its destination, without secrets.
     pub to: String,
     /// Whether what waits survives a restart.

@@ -12,13 +12,11 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
-use tokio_rustls::TlsConnector;
 
 use super::Outcome;
+use super::peer::{Stream, connect};
 use crate::settings::Secret;
 use scram::Scram;
 use wire::{Answer, Request};
@@ -142,17 +140,8 @@ impl KafkaSender {
 
     async fn connect(&self, address: &str) -> io::Result<Connection> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-        let tcp = TcpStream::connect(address).await.map_err(named)?;
-        tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = if self.plan.tls {
-            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-            let host = host.trim_matches(['[', ']']).to_owned();
-            let name = ServerName::try_from(host).map_err(io::Error::other)?;
-            let connector = TlsConnector::from(Arc::clone(&self.tls));
-            Box::new(connector.connect(name, tcp).await.map_err(named)?)
-        } else {
-            Box::new(tcp)
-        };
+        let tls = self.plan.tls.then_some(&self.tls);
+        let stream = connect(address, tls).await.map_err(named)?;
         let mut connection = Connection { stream, correlation: 0 };
         if let Some(sasl) = &self.plan.sasl {
             connection.log_in(sasl).await.map_err(named)?;
@@ -160,9 +149,6 @@ impl KafkaSender {
         Ok(connection)
     }
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A connection to one broker, one request at a time.
 struct Connection {

@@ -2,9 +2,9 @@
 //! message back that says whether it was taken.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::Outcome;
+use super::peer::Caller;
 use crate::protobuf::{Read, fields};
 
 /// Most bytes that are read of an answer.
@@ -13,19 +13,19 @@ const MAX_ANSWER_BYTES: u32 = 1 << 20;
 const OK: u64 = 2;
 const ERROR: u64 = 3;
 
-pub(super) async fn send(address: &str, bytes: &[u8]) -> Outcome {
-    match exchange(address, bytes).await {
+pub(super) async fn send(caller: &Caller, bytes: &[u8]) -> Outcome {
+    match exchange(caller, bytes).await {
         Ok(answer) => judge(&answer),
         Err(error) => Outcome::failed(error),
     }
 }
 
-async fn exchange(address: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
+async fn exchange(caller: &Caller, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = caller.connect().await?;
     let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
     stream.write_all(&length.to_be_bytes()).await?;
     stream.write_all(bytes).await?;
+    stream.flush().await?;
     let length = stream.read_u32().await?;
     if length > MAX_ANSWER_BYTES {
         return Err(std::io::Error::other(format!("an answer of {length} bytes")));

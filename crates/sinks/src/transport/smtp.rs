@@ -9,13 +9,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use super::peer::secured;
 use super::{Outcome, Parcel};
 use crate::settings::{Clock, Secret};
 
@@ -103,7 +102,7 @@ impl SmtpSender {
         let tcp = TcpStream::connect(&self.plan.server).await?;
         let local = tcp.local_addr()?.ip();
         if self.plan.encryption == Encryption::Always {
-            let mut session = Session::new(self.wrap(tcp).await?);
+            let mut session = Session::new(secured(tcp, &self.plan.server, &self.tls).await?);
             session.expect("greeting", 220).await?;
             return self.converse(&mut session, local, parcel).await;
         }
@@ -120,16 +119,9 @@ impl SmtpSender {
         if !session.stream.buffer().is_empty() {
             return Err(End::Lacks("clean STARTTLS"));
         }
-        let mut session = Session::new(self.wrap(session.stream.into_inner()).await?);
+        let tcp = session.stream.into_inner();
+        let mut session = Session::new(secured(tcp, &self.plan.server, &self.tls).await?);
         self.converse(&mut session, local, parcel).await
-    }
-
-    async fn wrap(&self, tcp: TcpStream) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-        let server = &self.plan.server;
-        let host = server.rsplit_once(':').map_or(&**server, |(host, _)| host);
-        let host = host.trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host).map_err(io::Error::other)?;
-        TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await
     }
 
     async fn converse(

@@ -224,20 +224,23 @@ async fn influxdb_makes_its_database_and_keeps_its_retention_even_when_it_was_dr
     assert!(head.contains("authorization: Basic bWU6c2VjcmV0\r\n"), "{head}");
 }
 
+/// Requests of one batch overlap; the next batch waits for all of them.
 #[tokio::test(start_paused = true)]
-async fn requests_overlap_when_asked_to() {
+async fn requests_of_a_batch_overlap_when_asked_to() {
     let server = Server::http("127.0.0.1:0", |seen, before| {
         (!is_write(seen) || before > 3).then(|| OK.to_owned())
     })
     .await;
-    let settings = [("concurrency", "3"), ("timeout", "9s")];
+    let settings = [("concurrency", "9"), ("timeout", "9s")];
     let mut out = sink("influxdb", &format!("http://{}", server.address), &settings);
-    for minute in 1..=3 {
-        out.export(&batch(minute, minute)).unwrap();
-    }
-    drained(&server, |text| text.lines().count() == 6).await;
+    // 10,000 points go with one request.
+    out.export(&pods_batch(25_000)).unwrap();
+    out.export(&batch(2, 2)).unwrap();
+    let last = expected("influxdb", 2, 2);
+    drained(&server, |text| text.ends_with(&last)).await;
     let writes: Vec<_> = server.seen().into_iter().filter(is_write).collect();
     assert_eq!(writes[0].at, writes[2].at, "three at once");
+    assert_eq!(writes.len(), 7, "three, the same again, and the next batch's");
     assert!(writes[3].at > writes[0].at);
 }
 
@@ -273,7 +276,10 @@ fn a_full_queue_drops_the_oldest_and_counts_it() {
             sleep(Duration::from_secs(1)).await;
             let text = shown.render();
             let line = |name: &str, rest: &str, value: i64| {
-                format!("{name}{{sink=\"Graphite Sink\",to=\"tcp://{address}\"{rest}}} {value}")
+                format!(
+                    "{name}{{sink=\"Graphite Sink\",to=\"tcp://{address}\",takes=\"metrics\"{rest}}} \
+                     {value}"
+                )
             };
             for expected in [
                 line("taffrail_sink_queued_points_total", "", fit + 10),

@@ -137,3 +137,32 @@ async fn brokers_are_shown_a_certificate_and_a_password() {
         assert_eq!(value["MetricsValue"]["value"], minute, "{mechanism}");
     }
 }
+
+/// Lines and Riemann's messages, to a server that wants a client's certificate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn protocols_over_tcp_speak_tls_and_show_a_certificate() {
+    let pki = Pki::new();
+    let (ca, cert, key) = (pki.path("ca.pem"), pki.path("client.pem"), pki.path("client.key"));
+    for kind in ["wavefront", "riemann"] {
+        let mut server = Python::start("vendors.py", &[kind, "127.0.0.1:0", &pki.folder()]);
+        let address = format!("tls://{}", server.address);
+        let build = |more: &[(&str, &str)]| {
+            let base = [("address", &*address), ("cacert", &*ca), ("include", "cpu/*")];
+            let settings: Vec<_> = base.iter().chain(more).copied().collect();
+            sinks::find(kind).unwrap().build(setup(&settings)).unwrap()
+        };
+        let mut stranger = build(&[]);
+        stranger.export(&batch(1, 7)).unwrap();
+        let handle = stranger.status().unwrap();
+        until(&handle, |status| status.retried > 1).await;
+        assert_eq!(handle.status().sent, 0, "{kind}");
+        drop(stranger);
+        assert_eq!(server.ask("list"), serde_json::json!([]), "{kind}: nothing came so far");
+        let mut known = build(&[("cert", &cert), ("key", &key)]);
+        known.export(&batch(1, 7)).unwrap();
+        let handle = known.status().unwrap();
+        until(&handle, |status| status.sent == 1).await;
+        let held: Vec<(i64, f64)> = serde_json::from_value(server.ask("list")).unwrap();
+        assert_eq!(held.last(), Some(&(60, 7.0)), "{kind}");
+    }
+}

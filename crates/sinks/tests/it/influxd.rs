@@ -1,58 +1,26 @@
 //! The sink `influxdb` and its reader against a real InfluxDB 1.x, which each test starts itself.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use model::{Entity, EntityKind, LabelOptions, Registry, Timestamp, Value};
 use sinks::{InfluxReader, Setup};
-use tempfile::TempDir;
 
 use crate::batches::read;
 use crate::events::recorded;
 use crate::golden::golden;
+use crate::real::{Program, free, get, influxd};
 
-const INFLUXD: &str = "/usr/bin/influxd";
-
-/// A server with a folder of its own; both end with it.
+/// A server; it ends with this.
 struct Influxd {
-    process: Child,
     address: String,
-    _folder: TempDir,
+    _program: Program,
 }
 
 impl Influxd {
     fn start() -> Self {
-        assert!(Path::new(INFLUXD).exists(), "{INFLUXD} is missing: run cargo xtask tools");
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        let config = folder.path().join("influxd.conf");
-        let text = format!(
-            "reporting-enabled = false\nbind-address = \"127.0.0.1:0\"\n\
-             [meta]\ndir = \"{path}/meta\"\n[data]\ndir = \"{path}/data\"\n\
-             wal-dir = \"{path}/wal\"\n[http]\nbind-address = \"127.0.0.1:0\"\n\
-             [monitor]\nstore-enabled = false\n[retention]\nenabled = true\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut process = Command::new(INFLUXD)
-            .arg("-config")
-            .arg(&config)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().unwrap().unwrap();
-            if line.contains("Listening on HTTP") {
-                let (_, after) = line.split_once("addr=").unwrap();
-                break after.split(' ').next().unwrap().replace("[::]", "127.0.0.1");
-            }
-        };
-        // Its log goes on: a full pipe would stop it.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address, _folder: folder }
+        let address = free();
+        let program = influxd(&address);
+        Self { address, _program: program }
     }
 
     fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -81,13 +49,6 @@ impl Influxd {
         events.export(&recorded()).unwrap();
         events.settled().await;
         events.stop().await;
-    }
-}
-
-impl Drop for Influxd {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }
 
@@ -191,13 +152,4 @@ async fn retention_is_what_the_server_does() {
     }
     let points = get(&server.address, "/query?db=k8s&q=SELECT%20*%20FROM%20%22uptime%22");
     assert!(points.contains("3600000"), "{points}");
-}
-
-fn get(address: &str, target: &str) -> String {
-    use std::io::{Read as _, Write as _};
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(stream, "GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }

@@ -9,27 +9,25 @@ use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::thread::sleep;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Instant, UNIX_EPOCH};
 
-use model::{
-    Batch, Draft, EntityKind, Event, EventBatch, LabelOptions, Node, Registry, Timestamp, metric,
-};
-use sinks::{EventSink, Setup, Sink, StatusHandle};
+use sinks::SinkStatus;
+
+use crate::any::Any;
+use crate::real::{SOON, STEP};
 
 #[path = "outage/programs.rs"]
 mod programs;
 #[path = "outage/protocols.rs"]
 mod protocols;
+#[path = "outage/vendors.rs"]
+mod vendors;
 
 /// Holds kind, address and settings of a child's sink, a line each.
 const CHILD: &str = "TAFFRAIL_TEST_ENGINE";
 /// Before what a child says, which the test harness writes between.
 const SAYS: &str = "engine: ";
-/// Longest wait for what must happen.
-const SOON: Duration = Duration::from_mins(1);
-const STEP: Duration = Duration::from_millis(50);
 
 /// One sink's engine in a process of its own.
 struct Engine {
@@ -92,7 +90,10 @@ fn serve(told: &str) {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
-    let mut out = Out::new(kind, address, &settings);
+    let address = (!address.is_empty()).then_some(("address", address));
+    let settings = address.iter().chain(&settings);
+    let settings = settings.map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let mut out = Any::new(sinks::find(kind).unwrap(), settings);
     for line in io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split(' ').collect();
@@ -101,101 +102,29 @@ fn serve(told: &str) {
                 out.export(minute.parse().unwrap(), value.parse().unwrap());
                 say("exported");
             }
-            ["drain"] => {
-                let status = out.status();
-                let begun = Instant::now();
-                while status.status().waiting_chunks > 0 && begun.elapsed() < SOON {
-                    sleep(STEP);
-                }
-                match status.status() {
-                    status if status.waiting_chunks == 0 => say("drained"),
-                    status => say(&format!("{status:?}")),
-                }
-            }
+            ["drain"] => match awaited(&out, |status| status.waiting_chunks == 0) {
+                status if status.waiting_chunks == 0 => say("drained"),
+                status => say(&format!("{status:?}")),
+            },
             ["fail"] => {
-                let status = out.status();
-                let begun = Instant::now();
-                while status.status().failure.is_none() && begun.elapsed() < SOON {
-                    sleep(STEP);
-                }
-                say(&format!("{:?}", status.status().failure));
+                let status = awaited(&out, |status| status.failure.is_some());
+                say(&format!("{:?}", status.failure));
             }
             _ => panic!("{line}"),
         }
     }
 }
 
-/// What is tested: a sink of metrics, or of events where the kind takes only those.
-enum Out {
-    Metrics(Sink),
-    Events(Box<EventSink>),
-}
-
-impl Out {
-    fn new(kind: &str, address: &str, settings: &[(&str, &str)]) -> Self {
-        let address = (!address.is_empty()).then_some(("address", address));
-        let settings = address.iter().chain(settings);
-        // Signed is by the time that it is: the servers compare.
-        let clock = || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
-        let setup = Setup {
-            settings: settings.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-            labels: LabelOptions::default(),
-            output: Box::new(io::sink()),
-            clock: sinks::Clock::new(clock),
-        };
-        let kind = sinks::find(kind).unwrap();
-        if kind.takes_metrics() {
-            Self::Metrics(kind.build(setup).unwrap())
-        } else {
-            Self::Events(Box::new(kind.build_events(setup).unwrap()))
+/// How the sink stands once it is `done`, or after too long.
+fn awaited(out: &Any, done: impl Fn(&SinkStatus) -> bool) -> SinkStatus {
+    let begun = Instant::now();
+    loop {
+        let status = out.status().unwrap();
+        if done(&status) || begun.elapsed() > SOON {
+            return status;
         }
+        sleep(STEP);
     }
-
-    fn export(&mut self, minute: i64, value: i64) {
-        match self {
-            Self::Metrics(sink) => sink.export(&node_batch(minute, value)).unwrap(),
-            Self::Events(sink) => sink.export(&event_batch(minute, value)).unwrap(),
-        }
-    }
-
-    fn status(&self) -> StatusHandle {
-        match self {
-            Self::Metrics(sink) => sink.status().unwrap(),
-            Self::Events(sink) => sink.status().unwrap(),
-        }
-    }
-}
-
-/// One point: the CPU of a node, which every store has a name for.
-fn node_batch(minute: i64, value: i64) -> Batch {
-    let mut draft = Draft::new(Timestamp::from_secs(60 * minute), Registry::default());
-    let entity = draft.registry.node("n1");
-    let row = draft.insert(&entity).row;
-    let table = draft.table_mut(EntityKind::Node);
-    let node = Node { name: "n1".into(), hostname: "n1".into(), ..Node::default() };
-    table.context_mut(row).node = Some(Arc::new(node));
-    table.set_started(row, Timestamp::from_secs(60 * (minute - 100)));
-    table.set_int(row, metric::CPU_USAGE_RATE, value);
-    Arc::into_inner(draft.freeze().0).unwrap()
-}
-
-/// One event that happened `count` times.
-fn event_batch(minute: i64, count: i64) -> EventBatch {
-    let timestamp = Timestamp::from_secs(60 * minute);
-    let event = Event {
-        uid: format!("event-{minute}").into(),
-        namespace: "shop".into(),
-        object_kind: "Pod".into(),
-        object_name: "web-0".into(),
-        reason: "BackOff".into(),
-        event_type: "Warning".into(),
-        message: "back-off".into(),
-        count: count.try_into().unwrap(),
-        first_seen: timestamp,
-        last_seen: timestamp,
-        ..Event::default()
-    };
-    EventBatch { timestamp, events: vec![event] }
 }
 
 fn say(answer: &str) {
@@ -220,11 +149,6 @@ fn an_engine_is_a_process() {
     drop(stream);
     engine.drain();
     engine.kill();
-}
-
-/// An address that nobody listens on now.
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// The minute that it is, as the file system's clock has it.
@@ -275,4 +199,19 @@ fn outage<S>(
         sleep(STEP);
     }
     assert_eq!(read(&mut server), expected, "{kind}: all of it, in order, once");
+}
+
+/// Log prints: nobody can be away. Every other kind is the first argument of an outage.
+#[test]
+fn every_kind_has_an_outage() {
+    let tests = concat!(
+        include_str!("outage/programs.rs"),
+        include_str!("outage/protocols.rs"),
+        include_str!("outage/vendors.rs"),
+    );
+    for kind in sinks::ALL.iter().filter(|kind| kind.key != "log") {
+        let begins = ["outage(", "store(", "google(", "victoria(", "repeated("];
+        let tested = begins.iter().any(|begin| tests.contains(&format!("{begin}\"{}\"", kind.key)));
+        assert!(tested, "{} has no outage: write one in tests/it/outage", kind.key);
+    }
 }

@@ -1,5 +1,5 @@
 """Protocol servers of stores that no registry has: Loki, InfluxDB 3, Elasticsearch, an OTLP
-collector (HTTP), Google's monitoring and logging and a webhook.
+collector (HTTP), Google's monitoring and logging, a webhook, Hawkular, Honeycomb and Librato.
 
 `stores.py KIND ADDRESS [KEY [FOLDER]]` prints its address: KEY is Google's, and with a FOLDER of
 certificates it wants TLS with a client's. Each line of its input is answered with what
@@ -236,6 +236,61 @@ class Webhook:
         return 200, b"thanks"
 
 
+class Hawkular:
+    """Source: Hawkular Metrics' REST API; a point is its tenant, type, metric and time."""
+
+    def write(self, request):
+        tenant = request.headers["Hawkular-Tenant"]
+        need(tenant, "Tenant is not specified. Use 'Hawkular-Tenant' header to set it.")
+        need(request.type == "application/json", "unsupported media type", 415)
+        path = re.fullmatch("/hawkular/metrics/(gauges|counters)/(.+)", request.path)
+        need(path, "not found", 404)
+        body = json.loads(request.body)
+        if request.method == "PUT":
+            need(re.fullmatch("[^/]+/tags", path[2]), "not found", 404)
+            need(all(isinstance(text, str) for text in body.values()), "a tag is a text")
+            return 200, b"{}"
+        need(path[2] == "raw" and body, "not found", 404)
+        for metric in body:
+            for point in metric["data"]:
+                key = (tenant, path[1], metric["id"], point["timestamp"])
+                keep(key, point["timestamp"] // 1000, point["value"])
+        return 200, b"{}"
+
+
+class Honeycomb:
+    """Source: Honeycomb's batch API. An event has no id: one that comes twice is there twice."""
+
+    def write(self, request):
+        need(request.path == "/1/batch/heapster", "not found", 404)
+        need(request.headers["X-Honeycomb-Team"] == "right", "unknown API key", 401)
+        events = json.loads(request.body)
+        for event in events:
+            event = {name.lower(): value for name, value in event.items()}
+            need(event["data"], "empty event data")
+            held.append([seconds_of(event["timestamp"]), event["data"]["cpu/usage_rate"]])
+        return 200, json.dumps([{"status": 202} for _ in events]).encode()
+
+
+class Librato:
+    """Source: Librato's measurements API, which sums up what comes twice."""
+
+    def write(self, request):
+        need(request.path == "/v1/measurements", "not found", 404)
+        user = base64.b64encode(b"me:right").decode()
+        need(request.headers["Authorization"] == f"Basic {user}", "unauthorized", 401)
+        body = json.loads(request.body)
+        need(0 < len(body["measurements"]) <= 1000, "too many measurements")
+        for measurement in body["measurements"]:
+            name = measurement["name"]
+            need(re.fullmatch("[A-Za-z0-9.:_-]{1,255}", name), f"bad name {name}")
+            for tag, value in measurement["tags"].items():
+                need(re.fullmatch("[A-Za-z0-9.:_-]{1,64}", tag), f"bad tag {tag}")
+                need(len(value) <= 255, f"bad value {value}")
+            held.append([measurement["time"], measurement["value"]])
+        return 202, b""
+
+
 KINDS = {
     "loki": Loki,
     "influxdb3": InfluxDB3,
@@ -243,6 +298,9 @@ KINDS = {
     "otlp": Otlp,
     "google": Google,
     "webhook": Webhook,
+    "hawkular": Hawkular,
+    "honeycomb": Honeycomb,
+    "librato": Librato,
 }
 
 

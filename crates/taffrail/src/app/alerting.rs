@@ -50,6 +50,11 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
+    /// Who answers for how the sinks of alerts stand.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = sinks::StatusHandle> {
+        self.alerting.sinks.iter().filter_map(AlertSink::status)
+    }
+
     /// Opens the samples, reads the rules and what is known of their alerts.
     pub(super) async fn open(
         config: &Config,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use cluster::replicas::Membership;
 use cluster::{Connection, EventBatch, Position, Watches};
 use pipeline::Clock;
-use sinks::EventSink;
+use sinks::{EventSink, StatusHandle};
 use store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -45,6 +45,8 @@ const MAX_POSITIONS: usize = 1024;
 pub(crate) struct EventIntake {
     batches: mpsc::Receiver<EventBatch>,
     outlets: Vec<Outlet>,
+    /// How the sinks stand.
+    statuses: Vec<StatusHandle>,
     progress: watch::Receiver<()>,
     /// Where the position is kept, where there is a folder.
     file: Option<PathBuf>,
@@ -95,6 +97,11 @@ impl EventIntake {
         Ok(Some(Self::new(takers, watches, connection, GATHER, clock)))
     }
 
+    /// Who answers for how its sinks stand.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = StatusHandle> {
+        self.statuses.iter().cloned()
+    }
+
     /// Begins to read for `takers`.
     pub(crate) fn new(
         takers: Takers,
@@ -114,6 +121,7 @@ impl EventIntake {
         let batches = watches.follow_events(connection, position, !sinks.is_empty());
         let told = Arc::new(watch::Sender::new(()));
         let progress = told.subscribe();
+        let statuses = sinks.iter().filter_map(EventSink::status).collect();
         let sinks = sinks.into_iter().map(|sink| Taker::Sink(Box::new(sink)));
         let outlets = store
             .map(Taker::Store)
@@ -124,6 +132,7 @@ impl EventIntake {
         Self {
             batches,
             outlets,
+            statuses,
             progress,
             file,
             gather,

@@ -67,14 +67,16 @@ impl History {
         clock: Clock,
     ) -> Result<Option<Self>, Failure> {
         let Some(wanted) = config.history.clone() else { return Ok(None) };
-        let dir = match &wanted.dir {
-            Some(dir) => dir.clone(),
-            None => folder::default_dir(&environment, &input.name()).ok_or_else(|| {
+        let dir = if let Some(dir) = &wanted.dir {
+            dir.clone()
+        } else {
+            let name = config.cluster.clone().unwrap_or_else(|| input.name());
+            folder::default_dir(&environment, &name).ok_or_else(|| {
                 Failure::config(
                     "no folder to keep history in: neither XDG_DATA_HOME nor HOME is set; give \
                      --data-dir=DIR, or --no-history to keep none",
                 )
-            })?,
+            })?
         };
         let opened = {
             let (dir, options) = (dir.clone(), options(&wanted));

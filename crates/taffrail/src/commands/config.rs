@@ -12,12 +12,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<String, Failure> {
     match &args.verb {
         ConfigVerb::PrintDefault => Ok(file::DEFAULT.to_owned()),
         ConfigVerb::Check { file } => {
-            let own = file::words(file).map_err(Failure::config)?;
-            let words = ["taffrail".to_owned(), "serve".to_owned()].into_iter().chain(own);
-            let cli =
-                Cli::try_parse_from(words).map_err(|error| Failure::config(error.to_string()))?;
-            if let Command::Serve(args) = cli.command {
-                Config::from_serve(*args).map_err(Failure::config)?;
+            for own in file::said(file).map_err(Failure::config)?.servers() {
+                let words = ["taffrail".to_owned(), "serve".to_owned()].into_iter().chain(own);
+                let cli = Cli::try_parse_from(words)
+                    .map_err(|error| Failure::config(error.to_string()))?;
+                if let Command::Serve(args) = cli.command {
+                    Config::from_serve(*args).map_err(Failure::config)?;
+                }
             }
             Ok(format!("{}: nothing wrong", file.display()))
         }

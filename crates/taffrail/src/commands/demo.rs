@@ -111,23 +111,12 @@ fn config(
         sim.kubelet_https_port(),
     );
     Config {
-        dialect: Dialect::Taffrail,
         source: Some(source),
-        sinks: Vec::new(),
-        event_sinks: Vec::new(),
-        rules: crate::cli::rules::RulesConfig::default(),
-        historical_source: None,
         listen: free(args.listen),
         resolution: Some(args.metric_resolution),
-        labels: model::LabelOptions::default(),
-        sink_timeout: std::time::Duration::from_secs(20),
-        disable_export: false,
-        disable_metric_sink: false,
-        tls: None,
         history: Some(history),
-        replicas: None,
         apis: ApisConfig::on_loopback(args.secure_port),
-        people: crate::config::PeopleConfig::default(),
+        ..Config::bare(Dialect::Taffrail)
     }
     .checked()
     .map_err(Failure::usage)

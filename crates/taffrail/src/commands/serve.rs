@@ -11,6 +11,9 @@ use crate::{say, shutdown};
 /// Serves until a signal ends it.
 pub(crate) async fn run(config: Config, self_metrics: PrometheusHandle) -> Result<(), Failure> {
     let stop = shutdown::on_signal()?;
+    if config.attached {
+        shutdown::at_end_of_input(&stop)?;
+    }
     let input = Input::resolve(&config).await?;
     let app = App::build(&config, input, self_metrics).await?;
     say(&app.greeting(if config.tls.is_some() { "https" } else { "http" }))?;

@@ -1,7 +1,12 @@
 //! The historical API of a real process over its own history.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use crate::killed::{Stream, now, simulated};
+use crate::outage::{drained, newest, queued};
+use crate::real::{free, influxd};
 use crate::served::Served;
 
 const RANGE: &str = "start=2020-01-01T00:00:00Z&end=2200-01-01T00:00:00Z";
@@ -58,4 +63,101 @@ fn only_influxdb_can_be_asked_for_the_past() {
     assert_eq!(refused.status.code(), Some(78), "{said}");
     let expected = "--historical-source=graphite:tcp://h:1: graphite cannot be asked for the past";
     assert!(said.contains(expected), "{said}");
+}
+
+/// Every aggregation that Heapster had.
+const AGGREGATIONS: [&str; 8] =
+    ["average", "max", "min", "median", "count", "50-perc", "95-perc", "99-perc"];
+
+/// The first name of a list.
+fn listed(server: &Served, path: &str) -> String {
+    let names = server.get(&format!("/api/v1/historical/{path}"));
+    assert!(names[0].is_string(), "{path}: {names}");
+    names[0].as_str().unwrap().to_owned()
+}
+
+/// Every path below one entity: values, all aggregations at once and each alone, in buckets.
+fn asked_of(prefix: &str, range: &str, paths: &mut Vec<String>) {
+    let metric = "memory/working_set";
+    paths.push(format!("{prefix}metrics/{metric}?{range}"));
+    let all = AGGREGATIONS.join(",");
+    for aggregations in AGGREGATIONS.into_iter().chain([&*all]) {
+        let path = format!("{prefix}metrics-aggregated/{aggregations}/{metric}?{range}");
+        paths.push(format!("{path}&bucket=10s"));
+        paths.push(path);
+    }
+}
+
+/// A real `InfluxDB`, filled by the sink, and our own history of the same batches are asked the same.
+#[test]
+fn influxdb_and_our_history_give_the_same_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_simulated, source) = simulated(folder.path());
+    let address = free();
+    let _influxd = influxd(&address);
+    let kept = format!("--data-dir={}", folder.path().join("data").display());
+    let sink = format!("--sink=influxdb:http://{address}");
+    let own = Served::start(&["serve", &source, "--metric-resolution=5s", &kept, &sink]);
+    let asking = format!("--historical-source=influxdb:http://{address}");
+    let influx = Served::start(&["serve", &source, "--no-history", &asking]);
+    let from = now(&own) - 60_000;
+    let mut stream = Stream::open(&own);
+    (0..3).for_each(|_| stream.batch());
+    let held = queued(&own, from, &["InfluxDB Sink"]);
+    drained(&own, 1);
+    let rfc3339 = |millis| jiff::Timestamp::from_millisecond(millis).unwrap().to_string();
+    let range = format!("start={}&end={}", rfc3339(from), rfc3339(newest(&held) + 1000));
+    let node = listed(&own, "nodes/");
+    let system = listed(&own, &format!("nodes/{node}/freecontainers/"));
+    let namespace = listed(&own, "namespaces/");
+    let pods = format!("namespaces/{namespace}/pods");
+    let pod = listed(&own, &format!("{pods}/"));
+    let container = listed(&own, &format!("{pods}/{pod}/containers"));
+    let exported = own.get("/api/v1/metric-export");
+    let mut ids =
+        exported.as_array().unwrap().iter().filter(|set| set["labels"]["pod_name"] == *pod);
+    let id = ids.next().unwrap()["labels"]["pod_id"].as_str().unwrap().to_owned();
+    let mut paths: Vec<String> = [
+        "nodes/".to_owned(),
+        "namespaces/".to_owned(),
+        format!("{pods}/"),
+        format!("{pods}/{pod}/containers"),
+        format!("nodes/{node}/freecontainers/"),
+        "metrics/".to_owned(),
+        format!("nodes/{node}/metrics/"),
+        format!("{pods}/{pod}/metrics"),
+    ]
+    .into();
+    for prefix in [
+        String::new(),
+        format!("nodes/{node}/"),
+        format!("nodes/{node}/freecontainers/{system}/"),
+        format!("namespaces/{namespace}/"),
+        format!("{pods}/{pod}/"),
+        format!("{pods}/{pod}/containers/{container}/"),
+        format!("namespaces/{namespace}/pod-list/{pod}/"),
+        format!("pod-id/{id}/"),
+        format!("pod-id/{id}/containers/{container}/"),
+        format!("pod-id-list/{id}/"),
+    ] {
+        asked_of(&prefix, &range, &mut paths);
+    }
+    let lists: BTreeSet<&str> = paths[..8].iter().map(String::as_str).collect();
+    for path in &paths {
+        let (mine, theirs) =
+            [&own, &influx].map(|server| server.text(&format!("/api/v1/historical/{path}"))).into();
+        assert_eq!(mine, theirs, "{path}");
+        let answer: Value =
+            serde_json::from_str(&mine).unwrap_or_else(|_| panic!("{path}: {mine}"));
+        let items = &answer["items"][0];
+        let answer = if items.is_object() { items } else { &answer };
+        let full = if lists.contains(&**path) {
+            !names(answer).is_empty()
+        } else if path.contains("aggregated") {
+            !answer["buckets"].as_array().unwrap().is_empty()
+        } else {
+            answer["metrics"].as_array().unwrap().len() >= 3
+        };
+        assert!(full, "{path}: {mine}");
+    }
 }

@@ -83,7 +83,7 @@ impl Lane {
     }
 }
 
-fn now(server: &Served) -> i64 {
+pub(crate) fn now(server: &Served) -> i64 {
     server.get("/api/taffrail/v1/status")["now"].as_i64().unwrap()
 }
 
@@ -109,10 +109,10 @@ fn ask(server: &Served, from: i64) -> Answered {
 }
 
 /// The server's stream of events.
-struct Stream(BufReader<TcpStream>);
+pub(crate) struct Stream(BufReader<TcpStream>);
 
 impl Stream {
-    fn open(server: &Served) -> Self {
+    pub(crate) fn open(server: &Served) -> Self {
         let mut stream = TcpStream::connect(&server.address).unwrap();
         let head =
             format!("GET /api/taffrail/v1/stream HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
@@ -121,7 +121,7 @@ impl Stream {
     }
 
     /// Waits for the next batch.
-    fn batch(&mut self) {
+    pub(crate) fn batch(&mut self) {
         let mut line = String::new();
         while !line.contains("\"timestamp\"") {
             line.clear();
@@ -131,7 +131,7 @@ impl Stream {
 }
 
 /// `taffrail simulate`, and the source that reads it.
-fn simulated(dir: &Path) -> (Served, String) {
+pub(crate) fn simulated(dir: &Path) -> (Served, String) {
     let kubeconfig = dir.join("kubeconfig");
     let out = format!("--kubeconfig-out={}", kubeconfig.display());
     let mut simulated = Served::start(&["simulate", "--nodes=3", "--pods-per-node=5", &out]);

@@ -48,9 +48,11 @@ impl Served {
             let said = words.iter().any(|word| word.starts_with(flag));
             (!said).then(|| format!("{flag}{usual}"))
         };
+        // A file says where to listen.
+        let by_file = words.contains(&"--config");
         let mut child = Command::new(line[0])
             .args(&line[1..])
-            .args(unless("--listen=", "127.0.0.1:0"))
+            .args(unless("--listen=", "127.0.0.1:0").filter(|_| !by_file))
             .args(unless("--log=", "off"))
             .env_clear()
             .envs(variables.iter().copied())

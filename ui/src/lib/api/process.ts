@@ -33,6 +33,7 @@ export interface StoreFacts {
 
 export interface SinkFacts {
   name: string;
+  takes: 'metrics' | 'events' | 'alerts';
   to: string;
   onDisk: boolean;
   circuit: 'closed' | 'open' | 'half-open';

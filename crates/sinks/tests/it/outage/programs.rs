@@ -4,61 +4,12 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command};
-use std::thread::sleep;
-use std::time::Instant;
 
-use tempfile::TempDir;
-
-use super::{Points, SOON, STEP, free, outage};
+use super::{Points, outage};
 use crate::python::Python;
-
-/// A real server with a folder of its own; both end with it.
-struct Program {
-    process: Child,
-    folder: TempDir,
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-impl Program {
-    /// Starts `binary` and waits until it listens on `address`.
-    fn start(binary: &str, folder: TempDir, arguments: &[String], address: &str) -> Self {
-        assert!(Path::new(binary).exists(), "{binary} is missing: run cargo xtask tools");
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(binary)
-            .args(arguments)
-            .current_dir(folder.path())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut program = Self { process, folder };
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let ended = program.process.try_wait().unwrap();
-            let log = || fs::read_to_string(program.folder.path().join("log")).unwrap();
-            assert!(ended.is_none() && begun.elapsed() < SOON, "{binary}: {}", log());
-            sleep(STEP);
-        }
-        program
-    }
-}
-
-/// The answer's body.
-fn get(address: &str, target: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET {target} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
-}
+use crate::real::{
+    Program, carbon, exported, free, get, influxd, prometheus, victoria_metrics, whispered,
+};
 
 /// `[[time, value], …]` behind `marker`: times in seconds times `unit`, values times `scale`.
 fn pairs(text: &str, marker: &str, unit: f64, scale: f64) -> Points {
@@ -82,59 +33,17 @@ fn whole(number: f64) -> i64 {
 #[test]
 fn influxdb_1() {
     let address = free();
-    let start = || {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        let config = format!(
-            "reporting-enabled = false\nbind-address = \"127.0.0.1:0\"\n[meta]\ndir = \"{path}/m\"\n\
-             [data]\ndir = \"{path}/d\"\nwal-dir = \"{path}/w\"\n[monitor]\nstore-enabled = false\n\
-             [http]\nbind-address = \"{address}\"\n"
-        );
-        fs::write(folder.path().join("conf"), config).unwrap();
-        Program::start("/usr/bin/influxd", folder, &["-config".into(), "conf".into()], &address)
-    };
     let query = "/query?db=k8s&epoch=s&q=SELECT%20value%20FROM%20%22cpu/usage_rate%22";
     let read = |_: &mut Program| pairs(&get(&address, query), "\"values\":", 1.0, 1.0);
-    outage("influxdb", &format!("http://{address}"), &[], start, read);
+    outage("influxdb", &format!("http://{address}"), &[], || influxd(&address), read);
 }
 
 #[test]
 fn prometheus_by_remote_write() {
     let address = free();
-    let start = || {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("conf.yml"), "global: {}\n").unwrap();
-        let arguments = [
-            "--config.file=conf.yml".to_owned(),
-            "--storage.tsdb.path=data".to_owned(),
-            format!("--web.listen-address={address}"),
-            "--web.enable-remote-write-receiver".to_owned(),
-        ];
-        Program::start("/usr/bin/prometheus", folder, &arguments, &address)
-    };
     let query = "/api/v1/query?query=taffrail_node_cpu_usage_rate_cores%5B1h%5D";
     let read = |_: &mut Program| pairs(&get(&address, query), "\"values\":", 1.0, 1000.0);
-    outage("remotewrite", &format!("http://{address}"), &[], start, read);
-}
-
-/// A server and how to read the series that matches.
-fn victoria_metrics(http: &str, graphite: &str, opentsdb: &str) -> Program {
-    let arguments = [
-        "-storageDataPath=data".to_owned(),
-        format!("-httpListenAddr={http}"),
-        format!("-graphiteListenAddr={graphite}"),
-        format!("-opentsdbHTTPListenAddr={opentsdb}"),
-        "-dedup.minScrapeInterval=1ms".to_owned(),
-        "-memory.allowedBytes=128MB".to_owned(),
-    ];
-    let folder = tempfile::tempdir().unwrap();
-    let program = Program::start("/usr/bin/victoria-metrics", folder, &arguments, http);
-    for address in [graphite, opentsdb] {
-        while TcpStream::connect(address).is_err() {
-            sleep(STEP);
-        }
-    }
-    program
+    outage("remotewrite", &format!("http://{address}"), &[], || prometheus(&address), read);
 }
 
 /// An outage of VictoriaMetrics; `scale` makes thousandths of what it holds.
@@ -143,16 +52,9 @@ fn victoria(kind: &str, address: impl Fn([&str; 3]) -> String, name: &str, scale
     let address = address([&http, &graphite, &opentsdb]);
     let settings: &[(&str, &str)] = if kind == "influxdb2" { &[("org", "o")] } else { &[] };
     let read = |_: &mut Program| {
-        get(&http, "/internal/force_flush");
-        let text = get(&http, &format!("/api/v1/export?reduce_mem_usage=1&match[]={name}"));
-        let mut points = Points::new();
-        for line in text.lines() {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            let list = |name: &str| line[name].as_array().unwrap().clone();
-            for (time, value) in list("timestamps").iter().zip(list("values")) {
-                points.push((whole(number(time) / 60_000.0), whole(number(&value) * scale)));
-            }
-        }
+        let exported = exported(&http, name).into_iter();
+        let mut points: Points =
+            exported.map(|(_, time, value)| (time / 60_000, whole(value * scale))).collect();
         points.sort_unstable();
         // What was sent twice is there twice until a query or a merge drops it.
         points.dedup();
@@ -192,42 +94,49 @@ fn victoria_metrics_by_opentsdb() {
     victoria("opentsdb", |[.., opentsdb]| format!("http://{opentsdb}"), name, 1.0);
 }
 
+/// Alone, with nobody to tell.
+fn alertmanager(address: &str) -> Program {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+    fs::write(folder.path().join("conf.yml"), config).unwrap();
+    let arguments = [
+        "--config.file=conf.yml".to_owned(),
+        "--storage.path=data".to_owned(),
+        "--cluster.listen-address=".to_owned(),
+        format!("--web.listen-address={address}"),
+    ];
+    Program::start("/usr/bin/prometheus-alertmanager", folder, &arguments, address)
+}
+
+/// An alert is its labels; the server lists them in an order of its own.
+#[test]
+fn alertmanager_by_alerts() {
+    let address = free();
+    let read = |_: &mut Program| {
+        let alerts: Vec<serde_json::Value> =
+            serde_json::from_str(&get(&address, "/api/v2/alerts")).unwrap();
+        let point = |alert: &serde_json::Value| {
+            let began: jiff::Timestamp = alert["startsAt"].as_str().unwrap().parse().unwrap();
+            let value = alert["annotations"]["value"].as_str().unwrap();
+            (began.as_second() / 60, value.parse().unwrap())
+        };
+        let mut points: Points = alerts.iter().map(point).collect();
+        points.sort_unstable();
+        points
+    };
+    let start = || alertmanager(&address);
+    outage("alertmanager", &format!("http://{address}"), &[], start, read);
+}
+
 /// Graphite's own store.
 #[test]
-fn carbon() {
+fn carbon_by_graphite() {
     let address = free();
-    let start = || {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        let (host, port) = address.split_once(':').unwrap();
-        let config = format!(
-            "[cache]\nSTORAGE_DIR = {path}\nLOCAL_DATA_DIR = {path}/whisper\nCONF_DIR = {path}\n\
-             LOG_DIR = {path}\nPID_DIR = {path}\nLINE_RECEIVER_INTERFACE = {host}\n\
-             LINE_RECEIVER_PORT = {port}\nPICKLE_RECEIVER_PORT = 0\nCACHE_QUERY_PORT = 0\n\
-             MAX_UPDATES_PER_SECOND = inf\nMAX_CREATES_PER_MINUTE = inf\nENABLE_TAGS = False\n\
-             CARBON_METRIC_INTERVAL = 0\n"
-        );
-        fs::write(folder.path().join("carbon.conf"), config).unwrap();
-        let schemas = "[all]\npattern = .*\nretentions = 60s:1d\n";
-        fs::write(folder.path().join("storage-schemas.conf"), schemas).unwrap();
-        let config = format!("--config={path}/carbon.conf");
-        let arguments = [config, "--nodaemon".into(), "start".into()];
-        Program::start("/usr/bin/carbon-cache", folder, &arguments, &address)
-    };
     let read = |carbon: &mut Program| {
-        let file = carbon.folder.path().join("whisper/kubernetes/nodes/n1/cpu/usage_rate.wsp");
-        let output = Command::new("/usr/bin/whisper-fetch").arg(file).output().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let pairs = text.lines().filter_map(|line| line.split_once('\t'));
-        // A slot of a minute that nothing came for has no value.
-        let known = pairs.filter(|(_, value)| *value != "None");
-        known
-            .map(|(time, value)| {
-                (time.parse::<i64>().unwrap() / 60, whole(value.parse::<f64>().unwrap()))
-            })
-            .collect()
+        let held = whispered(carbon, "nodes/n1/cpu/usage_rate").into_iter();
+        held.map(|(time, value)| (time / 60, whole(value))).collect()
     };
-    outage("graphite", &format!("tcp://{address}"), &[], start, read);
+    outage("graphite", &format!("tcp://{address}"), &[], || carbon(&address, "60s:1d"), read);
 }
 
 /// What is promised for datagrams: they wait while the port is known to be closed, each is sent

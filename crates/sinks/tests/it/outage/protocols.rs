@@ -2,19 +2,21 @@
 //! protocols, with what the real ones refuse. The first write is taken without an answer, the second
 //! is refused for a moment: what comes again must be the same to them.
 
-use super::{Engine, Points, free, outage};
+use super::{Engine, Points, outage};
+use crate::any::write_key;
 use crate::pki::Pki;
 use crate::python::Python;
+use crate::real::free;
 
 /// What the server says that it holds, as (minute, value).
-fn held(server: &mut Python) -> Points {
+pub(super) fn held(server: &mut Python) -> Points {
     let points: Vec<(i64, f64)> = serde_json::from_value(server.ask("list")).unwrap();
     #[expect(clippy::cast_possible_truncation, reason = "small whole numbers")]
     let whole = |value: f64| value.round() as i64;
     points.into_iter().map(|(seconds, value)| (seconds / 60, whole(value))).collect()
 }
 
-fn store(server: &str, kind: &str, settings: &[(&str, &str)]) {
+pub(super) fn store(kind: &str, server: &str, settings: &[(&str, &str)]) {
     let address = free();
     let start = || Python::start("stores.py", &[server, &address]);
     outage(kind, &format!("http://{address}"), settings, start, held);
@@ -54,25 +56,29 @@ fn webhook() {
 
 fn google(kind: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let (address, file) = (free(), folder.path().join("key.json"));
+    let address = free();
+    let (credentials, api) = (write_key(folder.path(), &address), format!("http://{address}"));
+    let settings =
+        [("credentials", &*credentials), ("api", &api), ("zone", "z"), ("cluster_name", "c")];
+    // Given, or this machine is asked whether it is one of Google's.
+    let place = [("cluster_location", "z")];
+    let settings = match kind {
+        "stackdriver" => [&settings[..], &place].concat(),
+        _ => settings[..2].to_vec(),
+    };
     let pem = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/google-test-key.pem");
-    let key = serde_json::json!({
-        "client_email": "me@p1.iam.gserviceaccount.com",
-        "private_key": std::fs::read_to_string(pem).unwrap(),
-        "token_uri": format!("http://{address}/token"),
-        "project_id": "p1",
-    });
-    std::fs::write(&file, key.to_string()).unwrap();
-    let api = format!("http://{address}");
-    let settings = [("credentials", file.to_str().unwrap()), ("api", &api), ("zone", "z")];
-    let settings = if kind == "stackdriver" { &settings[..] } else { &settings[..2] };
     let start = || Python::start("stores.py", &["google", &address, pem]);
-    outage(kind, "", settings, start, held);
+    outage(kind, "", &settings, start, held);
 }
 
 #[test]
 fn google_monitoring() {
     google("gcm");
+}
+
+#[test]
+fn google_monitoring_of_clusters() {
+    google("stackdriver");
 }
 
 #[test]
