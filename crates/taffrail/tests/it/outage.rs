@@ -20,9 +20,9 @@ use crate::served::Served;
 /// Self-metrics' names of the sinks.
 const SINKS: [&str; 5] =
     ["InfluxDB Sink", "Remote Write Sink", "VictoriaMetrics Sink", "Graphite Sink", "Files Sink"];
-/// Percent-encoded: `{__name__=~"taffrail_(cluster|node|pod)_memory_working_set_bytes"}`
+/// Percent-encoded: `{__name__=~"(container|taffrail_cluster)_memory_working_set_bytes"}`
 const SERIES: &str =
-    "%7B__name__%3D~%22taffrail_(cluster%7Cnode%7Cpod)_memory_working_set_bytes%22%7D";
+    "%7B__name__%3D~%22(container%7Ctaffrail_cluster)_memory_working_set_bytes%22%7D";
 /// A batch younger than this was the last one for a while, milliseconds: one comes every 5 s.
 const YOUNG_MS: i64 = 3000;
 
@@ -36,13 +36,14 @@ fn put(values: &mut Values, entity: &str, time: i64, value: f64) {
     assert_eq!(before, None, "{entity} at {time} is there twice");
 }
 
-/// An entity by its labels: a pod has its node's too, the cluster has none.
-fn named(labels: &Value) -> String {
+/// A pod, a node or the cluster by its labels; a pod has its node's too, the cluster has none.
+fn named(labels: &Value) -> Option<String> {
     let label = |name: &str| labels[name].as_str();
-    match (label("pod"), label("node")) {
-        (Some(pod), _) => format!("pod {pod}"),
-        (None, Some(node)) => format!("node {node}"),
-        (None, None) => "cluster".to_owned(),
+    match (label("container"), label("pod"), label("id"), label("node")) {
+        (None, Some(pod), ..) => Some(format!("pod {pod}")),
+        (None, None, None | Some("/"), Some(node)) => Some(format!("node {node}")),
+        (None, None, None, None) => Some("cluster".to_owned()),
+        _ => None,
     }
 }
 
@@ -156,7 +157,7 @@ impl Stores {
         let answer: Value = serde_json::from_str(&answer).unwrap();
         let mut values = Values::new();
         for series in answer["data"]["result"].as_array().unwrap() {
-            let entity = named(&series["metric"]);
+            let Some(entity) = named(&series["metric"]) else { continue };
             for pair in series["values"].as_array().unwrap() {
                 #[expect(clippy::cast_possible_truncation, reason = "a time of this century")]
                 let time = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
@@ -173,7 +174,9 @@ impl Stores {
         points.dedup();
         let mut values = Values::new();
         for (labels, time, value) in points {
-            put(&mut values, &named(&labels), time, value);
+            if let Some(entity) = named(&labels) {
+                put(&mut values, &entity, time, value);
+            }
         }
         values
     }
@@ -218,7 +221,7 @@ fn read_lines(text: &str, values: &mut Values) {
         let Some(value) = line["metrics"]["memory/working_set"].as_f64() else { continue };
         if ["cluster", "node", "pod"].contains(&line["kind"].as_str().unwrap()) {
             let time: jiff::Timestamp = line["time"].as_str().unwrap().parse().unwrap();
-            put(values, &named(&line["labels"]), time.as_millisecond(), value);
+            put(values, &named(&line["labels"]).unwrap(), time.as_millisecond(), value);
         }
     }
 }
@@ -232,7 +235,12 @@ fn arrived(store: &str, expected: &Values, read: impl Fn() -> Values) {
         if found == *expected {
             return;
         }
-        assert!(begun.elapsed() < SOON, "{store} has {found:#?} instead of {expected:#?}");
+        let only = |these: &Values, those: &Values| -> Values {
+            let left = these.iter().filter(|(key, value)| those.get(key) != Some(value));
+            left.map(|(key, value)| (key.clone(), *value)).collect()
+        };
+        let (lacking, more) = (only(expected, &found), only(&found, expected));
+        assert!(begun.elapsed() < SOON, "{store} lacks {lacking:?} and has {more:?}");
         sleep(STEP);
     }
 }
@@ -253,10 +261,10 @@ fn what_history_holds_has_arrived_everywhere() {
         source,
         "--metric-resolution=5s".to_owned(),
         format!("--data-dir={}", path("data")),
-        format!("--sink=influxdb:http://{influx}?{queue}"),
+        format!("--sink=influxdb:http://{influx}?metrics=all&{queue}"),
         format!("--sink=remotewrite:http://{prom}/api/v1/write?{queue}"),
         format!("--sink=victoriametrics:http://{victoria}?{queue}"),
-        format!("--sink=graphite:tcp://{graphite}?{queue}"),
+        format!("--sink=graphite:tcp://{graphite}?metrics=all&{queue}"),
         format!(
             "--sink=files:{}?compress=none&batch_time=1s&batch_bytes=1&{queue}",
             files.display()
