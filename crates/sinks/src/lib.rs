@@ -451,7 +451,8 @@ mod tests {
 
     #[test]
     fn what_a_new_sink_begins_as_works() {
-        let mut draft = model::Draft::new(model::Timestamp::from_secs(60), Default::default());
+        let mut draft =
+            model::Draft::new(model::Timestamp::from_secs(60), model::Registry::default());
         let cluster = draft.registry.cluster();
         let row = draft.insert(&cluster).row;
         draft.table_mut(cluster.kind()).set_int(row, model::metric::CPU_USAGE_RATE, 7);
