@@ -131,8 +131,6 @@ pub struct KubeletFacts {
 pub struct SinkFacts {
     /// Heapster's name of it.
     pub name: String,
-    /// `metrics`, `events` or `alerts`.
-    pub takes: &'static str,
     /// Its destination, without secrets.
     pub to: String,
     /// Whether what waits survives a restart.

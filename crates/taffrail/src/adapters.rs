@@ -111,8 +111,10 @@ impl pipeline::Sink for QueuedSink {
 /// How a sink stands, for the API.
 pub(crate) fn sink_facts(status: sinks::SinkStatus) -> api::SinkFacts {
     api::SinkFacts {
-        name: status.name.to_owned(),
-        takes: status.takes,
+        name: match status.takes {
+            "metrics" => status.name.to_owned(),
+            takes => format!("{} ({takes})", status.name),
+        },
         to: status.to,
         on_disk: status.on_disk,
         circuit: status.circuit,

@@ -35,7 +35,6 @@ impl Status for Fixed {
         let dropped = [("full", 40), ("refused", 2)].into();
         vec![SinkFacts {
             name: "InfluxDB Sink".to_owned(),
-            takes: "metrics",
             to: "http://influxdb:8086/k8s".to_owned(),
             on_disk: true,
             circuit: "open",

@@ -33,7 +33,6 @@ export interface StoreFacts {
 
 export interface SinkFacts {
   name: string;
-  takes: 'metrics' | 'events' | 'alerts';
   to: string;
   onDisk: boolean;
   circuit: 'closed' | 'open' | 'half-open';

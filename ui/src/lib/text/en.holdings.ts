@@ -21,7 +21,6 @@ export const holdings = {
   blocks: 'Blocks',
   samples: 'Values held',
   sinks: 'Sinks',
-  takes: { metrics: 'metrics', events: 'events', alerts: 'alerts' },
   noSinks: 'Nothing is sent on: no sink with a queue is configured.',
   sink: 'Sink',
   circuit: 'Way to it',

@@ -23,7 +23,6 @@ export const holdings: Catalogue['holdings'] = {
   blocks: '数据块',
   samples: '数值个数',
   sinks: '输出',
-  takes: { metrics: '指标', events: '事件', alerts: '告警' },
   noSinks: '没有转发数据：未配置带队列的输出。',
   sink: '输出',
   circuit: '通路',
