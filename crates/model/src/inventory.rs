@@ -259,7 +259,7 @@ pub struct Workload {
     pub created: Timestamp,
 }
 
-/// Numbers of a workload beside wanted and ready; `None` where the kind has no such number.
+/// What a workload says beside wanted and ready; `None` (and never) where the kind says none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Pods there are (a job's: running).
@@ -276,6 +276,22 @@ pub struct Counts {
     pub succeeded: Option<i64>,
     /// A job's pods that failed.
     pub failed: Option<i64>,
+    /// How often the object was changed: `metadata.generation`.
+    pub generation: Option<i64>,
+    /// The change that its controller has seen.
+    pub observed: Option<i64>,
+    /// A cron job's jobs that run.
+    pub active: Option<i64>,
+    /// Whether a job ended well; `None` while it has not ended.
+    pub complete: Option<bool>,
+    /// Whether a cron job runs no jobs.
+    pub suspended: Option<bool>,
+    /// When a job began.
+    pub started: Timestamp,
+    /// When a job was complete.
+    pub ended: Timestamp,
+    /// When a cron job ran a job last.
+    pub scheduled: Timestamp,
 }
 
 /// Everything the watches know now.

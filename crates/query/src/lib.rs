@@ -23,5 +23,5 @@ pub use joined::RangeAsked;
 pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
 pub use rank::top;
 pub use resource::{ContainerUsage, NodeWindow, PodUsage, ResourceOptions, ResourceWindows, Usage};
-pub use views::{StateHistory, Views};
+pub use views::{StateHistory, UnknownStates, Views};
 pub use window::{Rejected, Window, WindowOptions};

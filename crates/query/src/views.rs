@@ -18,7 +18,7 @@ mod shape;
 mod state;
 mod table;
 
-pub use state::StateHistory;
+pub use state::{StateHistory, UnknownStates};
 
 use kube::{Family, Made};
 use state::State;
@@ -333,6 +333,14 @@ impl<'g> Gathered<'g> {
                     if *workload.kind == *kind && self.may(&[("namespace", &workload.namespace)]) {
                         let ticks = self.ticks(version);
                         made(workload, &mut |labels, value| self.put(labels, value, &ticks));
+                    }
+                }
+            }
+            Made::Claim(made) => {
+                for version in state.claims.versions(start, end) {
+                    if self.may(&[("namespace", &version.record.namespace)]) {
+                        let ticks = self.ticks(version);
+                        made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
                     }
                 }
             }

@@ -3,7 +3,11 @@
 
 #[path = "it/differential.rs"]
 mod differential;
+#[path = "it/fuzzed.rs"]
+mod fuzzed;
 #[path = "it/limits.rs"]
 mod limits;
 #[path = "it/script.rs"]
 mod script;
+#[path = "it/views.rs"]
+mod views;

@@ -129,6 +129,16 @@ impl AlertBoard {
         }
     }
 
+    /// Shows only these groups (name, file), in this order.
+    pub fn arrange<'a>(&self, wanted: impl IntoIterator<Item = (&'a Arc<str>, &'a Arc<str>)>) {
+        let mut groups = lock(&self.groups);
+        let find = |(name, file): (&Arc<str>, &Arc<str>)| {
+            groups.iter().find(|known| known.name == *name && known.file == *file).map(Arc::clone)
+        };
+        let arranged = wanted.into_iter().filter_map(find).collect();
+        *groups = arranged;
+    }
+
     /// The groups as they stand.
     pub fn groups(&self) -> Vec<Arc<GroupStanding>> {
         lock(&self.groups).clone()

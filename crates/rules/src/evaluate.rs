@@ -307,7 +307,7 @@ fn keeps_firing(alert: &mut Alert, keep_firing_ms: i64, at: i64) -> bool {
 }
 
 /// Ends an alert whose series is gone; whether it is still told of.
-fn resolve(alert: &mut Alert, at: i64, changes: &mut Vec<Change>) -> bool {
+pub(crate) fn resolve(alert: &mut Alert, at: i64, changes: &mut Vec<Change>) -> bool {
     match alert.state {
         AlertState::Pending => {
             changes.push(Change::of(alert, ChangeKind::Dropped, at));

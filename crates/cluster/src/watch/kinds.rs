@@ -143,7 +143,8 @@ macro_rules! workload {
                 let desired: fn(&Self) -> Option<i64> = $desired;
                 let ready: fn(&Self) -> Option<i64> = $ready;
                 let counts: fn(&Self) -> Counts = $counts;
-                let (desired, ready, counts) = (desired(&self), ready(&self), counts(&self));
+                let (desired, ready) = (desired(&self), ready(&self));
+                let counts = Counts { generation: self.metadata.generation, ..counts(&self) };
                 inventory::workload(&self.metadata, $kind, desired, ready, counts)
             }
 
@@ -185,13 +186,15 @@ workload!(DaemonSet "DaemonSet" "daemonsets"
     |set| daemons(&set.status));
 workload!(Job "Job" "jobs" |job| job.spec.parallelism, |job| job.status.ready,
     |job| job_counts(job));
-workload!(CronJob "CronJob" "cronjobs" |_| None, |_| None, |_| Counts::default());
+workload!(CronJob "CronJob" "cronjobs" |_| None, |_| None,
+    |job| cron_counts(job));
 
 fn replicas(status: &object::ReplicaStatus) -> Counts {
     Counts {
         current: Some(status.replicas.unwrap_or(0)),
         updated: Some(status.updated_replicas.unwrap_or(0)),
         available: Some(status.available_replicas.unwrap_or(0)),
+        observed: status.observed_generation,
         ..Counts::default()
     }
 }
@@ -202,16 +205,35 @@ fn daemons(status: &object::DaemonStatus) -> Counts {
         updated: Some(status.updated_number_scheduled.unwrap_or(0)),
         available: Some(status.number_available.unwrap_or(0)),
         misscheduled: Some(status.number_misscheduled.unwrap_or(0)),
+        observed: status.observed_generation,
         ..Counts::default()
     }
 }
 
 fn job_counts(job: &object::Job) -> Counts {
+    let conditions = job.status.conditions.iter().flatten();
+    let has = |kind: &str| {
+        let mut held = conditions.clone().filter(|one| one.kind == kind && one.status == "True");
+        held.next().map(|_| true)
+    };
     Counts {
         current: Some(job.status.active.unwrap_or(0)),
         completions: job.spec.completions,
         succeeded: Some(job.status.succeeded.unwrap_or(0)),
         failed: Some(job.status.failed.unwrap_or(0)),
+        complete: has("Complete").or(has("Failed").map(|_| false)),
+        started: job.status.start_time.0,
+        ended: job.status.completion_time.0,
+        ..Counts::default()
+    }
+}
+
+fn cron_counts(job: &object::CronJob) -> Counts {
+    let active = job.status.active.as_ref().map_or(0, Vec::len);
+    Counts {
+        active: i64::try_from(active).ok(),
+        suspended: Some(job.spec.suspend.unwrap_or(false)),
+        scheduled: job.status.last_schedule_time.0,
         ..Counts::default()
     }
 }

@@ -29,6 +29,8 @@ pub struct Metadata<A = IgnoredAny> {
     pub created: Time,
     /// When its deletion was asked for.
     pub deleted: Time,
+    /// How often it was changed.
+    pub generation: Option<i64>,
 }
 
 impl<A> Metadata<A> {
@@ -64,6 +66,7 @@ impl<'de, A: Deserialize<'de> + Default> Deserialize<'de> for Metadata<A> {
             creation_timestamp: Time,
             #[serde(default)]
             deletion_timestamp: Time,
+            generation: Option<i64>,
         }
         let wire = Wire::<A>::deserialize(deserializer)?;
         Ok(Self {
@@ -79,6 +82,7 @@ impl<'de, A: Deserialize<'de> + Default> Deserialize<'de> for Metadata<A> {
             owners: wire.owner_references.unwrap_or_default(),
             created: wire.creation_timestamp,
             deleted: wire.deletion_timestamp,
+            generation: wire.generation,
         })
     }
 }
@@ -214,7 +218,12 @@ object! {
 }
 object! {
     /// A cron job.
-    CronJob<IgnoredAny> {} "CronJob" "batch" "cronjobs" NamespaceResourceScope
+    CronJob<IgnoredAny> {
+        /// What it shall do.
+        spec: CronSpec,
+        /// What it did.
+        status: CronStatus,
+    } "CronJob" "batch" "cronjobs" NamespaceResourceScope
 }
 object! {
     /// A persistent volume claim.

@@ -11,6 +11,8 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// What it cost.
     pub stats: Stats,
+    /// Samples that each step looked at, where that was asked for; else empty.
+    pub by_step: Vec<usize>,
 }
 
 /// The values of an answer. Timestamps are milliseconds since the epoch.
@@ -55,4 +57,6 @@ pub struct Stats {
     pub samples: usize,
     /// Values made by evaluation.
     pub values: usize,
+    /// Samples that steps looked at, each as often as a step did: Prometheus' queryable ones.
+    pub looked: usize,
 }

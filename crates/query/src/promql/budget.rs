@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::value::present;
 use super::{QueryError, Stats};
 
 /// How many work units pass between two looks at cancellation.
@@ -53,13 +54,16 @@ pub struct Options {
     pub lookback_ms: i64,
     /// Step of subqueries that name none, milliseconds.
     pub subquery_step_ms: i64,
+    /// Whether it is counted how many samples each step looked at.
+    pub per_step: bool,
     /// Bounds.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { lookback_ms: 300_000, subquery_step_ms: 60_000, limits: Limits::default() }
+        let limits = Limits::default();
+        Self { lookback_ms: 300_000, subquery_step_ms: 60_000, per_step: false, limits }
     }
 }
 
@@ -71,14 +75,61 @@ pub(super) struct Budget<'a> {
     loaded: Cell<usize>,
     made: Cell<usize>,
     work: Cell<usize>,
+    /// Samples that steps looked at.
+    looked: Cell<usize>,
+    /// By step, where that is wanted.
+    by_step: RefCell<Vec<usize>>,
+    /// Within a subquery: what steps look at is counted where its result is.
+    inside: Cell<bool>,
     warnings: RefCell<Vec<String>>,
 }
 
 impl<'a> Budget<'a> {
-    pub(super) fn new(limits: &'a Limits, canceled: &'a dyn Fn() -> bool) -> Self {
-        let (series, loaded) = (Cell::new(0), Cell::new(0));
-        let (made, work) = (Cell::new(0), Cell::new(0));
-        Self { limits, canceled, series, loaded, made, work, warnings: RefCell::default() }
+    /// `steps` are those of which each is counted; none to count all together.
+    pub(super) fn new(limits: &'a Limits, canceled: &'a dyn Fn() -> bool, steps: usize) -> Self {
+        Self {
+            limits,
+            canceled,
+            series: Cell::new(0),
+            loaded: Cell::new(0),
+            made: Cell::new(0),
+            work: Cell::new(0),
+            looked: Cell::new(0),
+            by_step: RefCell::new(vec![0; steps]),
+            inside: Cell::new(false),
+            warnings: RefCell::default(),
+        }
+    }
+
+    /// Counts samples that a step looked at, as Prometheus counts what it calls queryable.
+    pub(super) fn look(&self, step: usize, samples: usize) {
+        if self.inside.get() {
+            return;
+        }
+        self.looked.set(self.looked.get() + samples);
+        if let Some(place) = self.by_step.borrow_mut().get_mut(step) {
+            *place += samples;
+        }
+    }
+
+    /// Counts the sample that each step found of one series.
+    pub(super) fn look_at(&self, values: &[f64]) {
+        if self.inside.get() {
+            return;
+        }
+        let found = values.iter().filter(|value| present(**value)).count();
+        self.looked.set(self.looked.get() + found);
+        for (place, value) in self.by_step.borrow_mut().iter_mut().zip(values) {
+            *place += usize::from(present(*value));
+        }
+    }
+
+    /// Does `work` on what is inside of a subquery.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = self.inside.replace(true);
+        let done = work();
+        self.inside.set(before);
+        done
     }
 
     /// Series that may still be loaded.
@@ -128,7 +179,7 @@ impl<'a> Budget<'a> {
         self.warnings.borrow_mut().extend(warnings);
     }
 
-    pub(super) fn close(self) -> (Stats, Vec<String>) {
+    pub(super) fn close(self) -> (Stats, Vec<usize>, Vec<String>) {
         let mut warnings = self.warnings.into_inner();
         warnings.sort_unstable();
         warnings.dedup();
@@ -136,8 +187,9 @@ impl<'a> Budget<'a> {
             series: self.series.get(),
             samples: self.loaded.get(),
             values: self.made.get(),
+            looked: self.looked.get(),
         };
-        (stats, warnings)
+        (stats, self.by_step.into_inner(), warnings)
     }
 }
 

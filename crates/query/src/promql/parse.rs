@@ -87,10 +87,10 @@ impl Query {
         options: &Options,
         canceled: &dyn Fn() -> bool,
     ) -> Result<Answer, QueryError> {
-        let budget = Budget::new(&options.limits, canceled);
+        let budget = Budget::new(&options.limits, canceled, usize::from(options.per_step));
         let value = Evaluator::new(source, options, &budget, at, at).instant(&self.expr, at)?;
-        let (stats, warnings) = budget.close();
-        Ok(Answer { value, warnings, stats })
+        let (stats, by_step, warnings) = budget.close();
+        Ok(Answer { value, warnings, stats, by_step })
     }
 
     /// Evaluates at `start`, `start + step`, … up to `end` (milliseconds).
@@ -102,11 +102,12 @@ impl Query {
         canceled: &dyn Fn() -> bool,
     ) -> Result<Answer, QueryError> {
         let steps = range_steps(self.kind(), (start, end, step), &options.limits)?;
-        let budget = Budget::new(&options.limits, canceled);
+        let counted = if options.per_step { steps.count } else { 0 };
+        let budget = Budget::new(&options.limits, canceled, counted);
         let evaluator = Evaluator::new(source, options, &budget, start, end);
         let value = AnswerValue::Matrix(evaluator.range(&self.expr, steps)?);
-        let (stats, warnings) = budget.close();
-        Ok(Answer { value, warnings, stats })
+        let (stats, by_step, warnings) = budget.close();
+        Ok(Answer { value, warnings, stats, by_step })
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::eval::Evaluator;
 use super::expr::{Expr, Selector, Subquery};
 use super::spans::Spans;
@@ -23,6 +24,7 @@ pub(super) struct RangeVector<'a> {
     fixed: bool,
     /// How the series were selected; none for a subquery.
     pub(super) matchers: &'a [Matcher],
+    budget: &'a Budget<'a>,
 }
 
 /// One series' samples within one window.
@@ -93,6 +95,7 @@ fn newest(
         if fixed.is_some() {
             values.resize(steps.count, values.first().copied().unwrap_or(ABSENT));
         }
+        evaluator.budget.look_at(&values);
         let series = Series { labels: view.labels, values };
         if series.has_samples() {
             all.push(series);
@@ -131,7 +134,14 @@ pub(super) fn ranges<'a>(
         Expr::Subquery(subquery) => (inner_series(evaluator, subquery, first, last)?, &[][..]),
         _ => (Vec::new(), &[][..]),
     };
-    Ok(RangeVector { series, range, ends, fixed: fixed.is_some(), matchers })
+    Ok(RangeVector {
+        series,
+        range,
+        ends,
+        fixed: fixed.is_some(),
+        matchers,
+        budget: evaluator.budget,
+    })
 }
 
 impl RangeVector<'_> {
@@ -161,6 +171,7 @@ impl RangeVector<'_> {
                 now: steps.at(step),
                 may_reset,
             };
+            self.budget.look(step, to - from);
             each(step, &window)?;
         }
         Ok(())
@@ -241,7 +252,8 @@ fn inner_series<'a>(
         return Err(budget::limit("samples", evaluator.options.limits.samples));
     }
     let steps = Steps { start, step, count };
-    let series = evaluator.eval(&subquery.inner, steps)?.vector()?;
+    let inner = evaluator.budget.within(|| evaluator.eval(&subquery.inner, steps));
+    let series = inner?.vector()?;
     evaluator.budget.make(series.len(), count)?;
     let view = |series: Series| {
         let kept = steps.iter().zip(series.values).filter(|(_, value)| present(*value));

@@ -2,10 +2,11 @@
 //!
 //! Source of names and labels: github.com/kubernetes/kube-state-metrics, `docs/metrics/`.
 
-use model::{Namespace, Node, Pod, Workload};
+use model::{Claim, Namespace, Node, Pod, Workload};
 
 use super::state::{State, Up};
 
+mod claim;
 mod node;
 mod pod;
 mod workload;
@@ -21,6 +22,7 @@ pub(super) enum Made {
     Namespace(fn(&Namespace, &mut Put<'_>)),
     /// Of workloads of that kind.
     Workload(&'static str, fn(&Workload, &mut Put<'_>)),
+    Claim(fn(&Claim, &mut Put<'_>)),
     Up(fn(&Up, &mut Put<'_>)),
 }
 
@@ -59,7 +61,9 @@ pub(super) fn families() -> impl Iterator<Item = &'static Family> {
         job: "kubelet",
         help: "Whether the node's kubelet answered",
     }];
-    [pod::FAMILIES, node::FAMILIES, workload::FAMILIES, TARGETS].into_iter().flatten()
+    [pod::FAMILIES, node::FAMILIES, workload::FAMILIES, claim::FAMILIES, TARGETS]
+        .into_iter()
+        .flatten()
 }
 
 /// Seconds since the epoch; nothing for "never".

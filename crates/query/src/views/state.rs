@@ -3,13 +3,17 @@
 //! Records are shared with the inventory, so that a version that still holds costs a pointer.
 //! What can never change on an object (its owner, its requests) also holds back to its creation.
 
+mod keep;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use metrics::{counter, gauge};
-use model::{Inventory, Namespace, Node, Pod, Target, TargetState, Workload};
+use model::{Claim, Inventory, Namespace, Node, Pod, Target, TargetState, Workload};
 
 use crate::telemetry;
+
+pub use keep::UnknownStates;
 
 /// How long versions that no longer hold are kept, milliseconds.
 const HORIZON_MS: i64 = 24 * 3_600_000;
@@ -57,7 +61,12 @@ impl<T> Objects<T> {
         self.by_key.get(key)?.versions.last().map(|version| &version.record)
     }
 
-    fn see(&mut self, key: &str, record: &Arc<T>, created: i64, turn: u64, now: i64) {
+    /// `cut` is where an earlier process stopped to observe: what held then and is the same now
+    /// goes on.
+    fn see(&mut self, key: &str, record: &Arc<T>, created: i64, (turn, cut): Turn, now: i64)
+    where
+        T: PartialEq,
+    {
         let version =
             Version { from: now, created: now, until: i64::MAX, record: Arc::clone(record) };
         let Some(object) = self.by_key.get_mut(key) else {
@@ -69,11 +78,21 @@ impl<T> Objects<T> {
         object.seen = turn;
         match object.versions.last_mut() {
             Some(last) if last.until == i64::MAX && Arc::ptr_eq(&last.record, record) => {}
+            Some(last) if Some(last.until) == cut && last.record == *record => {
+                (last.until, last.record) = (i64::MAX, Arc::clone(record));
+            }
             Some(last) => {
                 last.until = last.until.min(now);
                 object.versions.push(version);
             }
             None => object.versions.push(version),
+        }
+    }
+
+    /// Ends what still holds.
+    fn cut(&mut self, at: i64) {
+        for version in self.by_key.values_mut().filter_map(|object| object.versions.last_mut()) {
+            version.until = version.until.min(at);
         }
     }
 
@@ -106,10 +125,18 @@ pub(super) struct State {
     pub(super) nodes: Objects<Node>,
     pub(super) namespaces: Objects<Namespace>,
     pub(super) workloads: Objects<Workload>,
+    pub(super) claims: Objects<Claim>,
     /// Whether a node's kubelet answered.
     pub(super) targets: Objects<Up>,
     turn: u64,
+    /// When it was observed last, milliseconds.
+    last: i64,
+    /// Where an earlier process stopped to observe; until this one has observed once.
+    cut: Option<i64>,
 }
+
+/// The number of an observation, and where an earlier process stopped.
+type Turn = (u64, Option<i64>);
 
 /// How a node's kubelet answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,6 +169,7 @@ impl State {
                 + self.nodes.end_turn(turn, now, oldest)
                 + self.namespaces.end_turn(turn, now, oldest)
                 + self.workloads.end_turn(turn, now, oldest)
+                + self.claims.end_turn(turn, now, oldest)
                 + self.targets.end_turn(turn, now, oldest);
             #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
             gauge!(telemetry::CLOSED_VERSIONS).set(closed as f64);
@@ -169,7 +197,8 @@ impl StateHistory {
         let mut guard = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *guard;
         state.turn += 1;
-        let turn = state.turn;
+        state.last = now;
+        let turn = (state.turn, state.cut.take());
         for pod in inventory.pods() {
             let key = pod_key(&pod.namespace, &pod.name);
             state.pods.see(&key, pod, pod.created.millis(), turn, now);
@@ -185,6 +214,10 @@ impl StateHistory {
             let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
             state.workloads.see(&key, workload, workload.created.millis(), turn, now);
         }
+        for claim in inventory.claims() {
+            let key = pod_key(&claim.namespace, &claim.name);
+            state.claims.see(&key, claim, claim.created.millis(), turn, now);
+        }
         for target in targets.iter().filter(|target| !target.node.is_empty()) {
             let up = target.state == TargetState::Up;
             let known = state.targets.newest(&target.node).filter(|known| known.up == up);
@@ -195,6 +228,27 @@ impl StateHistory {
             state.targets.see(&target.node, &record, now, turn, now);
         }
         state.end_turn(now);
+    }
+
+    /// Everything that is known, as bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        keep::write(&self.read())
+    }
+
+    /// Goes on with what an earlier process wrote. What held when it stopped ends there, unless
+    /// the first observation finds the very same.
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), UnknownStates> {
+        let mut state = keep::read(bytes)?;
+        let cut = state.last.saturating_add(1);
+        state.pods.cut(cut);
+        state.nodes.cut(cut);
+        state.namespaces.cut(cut);
+        state.workloads.cut(cut);
+        state.claims.cut(cut);
+        state.targets.cut(cut);
+        state.cut = Some(cut);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        Ok(())
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -248,5 +302,62 @@ mod tests {
         assert_eq!(spans(&history), expected);
         history.observe(&inventory, &[], 4000 + HORIZON_MS);
         assert_eq!(spans(&history), []);
+    }
+
+    #[test]
+    fn versions_outlive_the_process() {
+        let mut inventory = Inventory::default();
+        let pod = |name: &str, phase: &str| {
+            Arc::new(Pod {
+                namespace: "ns".into(),
+                name: name.into(),
+                phase: phase.into(),
+                labels: vec![("app".into(), "web".into())].into(),
+                scrape: Some(Box::default()),
+                ..Pod::default()
+            })
+        };
+        inventory.put_pod(pod("same", "Running"));
+        inventory.put_pod(pod("other", "Pending"));
+        inventory.put_pod(pod("gone", "Running"));
+        inventory.put_claim(Arc::new(Claim { name: "c".into(), ..Claim::default() }));
+        let before = StateHistory::default();
+        before.observe(&inventory, &[], 1000);
+        before.observe(&inventory, &[], 2000);
+        let bytes = before.to_bytes();
+        let after = StateHistory::default();
+        after.restore(&bytes).unwrap();
+        assert_eq!(after.restore(&bytes[..bytes.len() - 1]), Err(UnknownStates));
+        assert_eq!(after.restore(b"TFST\x00"), Err(UnknownStates));
+        // A process that lists the same objects anew.
+        let mut inventory = Inventory::default();
+        inventory.put_pod(pod("same", "Running"));
+        inventory.put_pod(pod("other", "Running"));
+        after.observe(&inventory, &[], 9000);
+        let expected = [
+            (1000, 2001, "Pending".to_owned()),
+            (1000, 2001, "Running".to_owned()),
+            (1000, i64::MAX, "Running".to_owned()),
+            (9000, i64::MAX, "Running".to_owned()),
+        ];
+        assert_eq!(spans(&after), expected);
+    }
+
+    #[test]
+    fn the_layout_is_as_it_was() {
+        let history = StateHistory::default();
+        let mut inventory = Inventory::default();
+        inventory.put_node(Arc::new(Node { name: "n".into(), ..Node::default() }));
+        inventory.put_pod(Arc::new(Pod { name: "p".into(), ..Pod::default() }));
+        let workload = Workload { name: "w".into(), ..Workload::default() };
+        inventory.put_workload(Arc::new(workload));
+        history.observe(&inventory, &[], 1000);
+        let bytes = history.to_bytes();
+        let sum = bytes.iter().fold(0u32, |sum, byte| sum.wrapping_mul(31) ^ u32::from(*byte));
+        assert_eq!(
+            (bytes.len(), sum),
+            (143, 2_681_192_043),
+            "another layout needs another LAYOUT in keep.rs"
+        );
     }
 }

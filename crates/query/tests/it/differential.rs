@@ -3,7 +3,7 @@
 //! Needs `prometheus` and `promtool` (Debian's package `prometheus`; `cargo xtask tools`).
 
 #[path = "differential/expressions.rs"]
-mod expressions;
+pub(super) mod expressions;
 #[path = "differential/prometheus.rs"]
 mod prometheus;
 #[path = "differential/samples.rs"]
@@ -46,6 +46,35 @@ fn prometheus_answers_the_same() {
     assert!(tally.expressions >= 500, "{tally:?}");
     assert!(tally.equal > 4 * tally.equal_and_empty, "too many answers are empty: {tally:?}");
     assert!(tally.different.is_empty(), "{tally:?}\n{}", tally.different.join("\n"));
+}
+
+/// Every word of PromQL in 2.42 for floats: functions, aggregations, operators, modifiers.
+const WORDS: &str = "abs absent absent_over_time acos acosh asin asinh atan atanh avg_over_time ceil \
+    changes clamp clamp_max clamp_min cos cosh count_over_time day_of_month day_of_week day_of_year \
+    days_in_month deg delta deriv exp floor histogram_count histogram_fraction histogram_quantile \
+    histogram_sum holt_winters hour idelta increase irate label_join label_replace last_over_time ln \
+    log10 log2 max_over_time min_over_time minute month pi predict_linear present_over_time \
+    quantile_over_time rad rate resets round scalar sgn sin sinh sort sort_desc sqrt \
+    stddev_over_time stdvar_over_time sum_over_time tan tanh time timestamp vector year \
+    sum avg min max count group stddev stdvar topk bottomk quantile count_values by without \
+    + - * / % ^ atan2 == != > < >= <= bool and or unless on ignoring group_left group_right \
+    offset @ start end [ : = =~ !~";
+
+#[test]
+fn every_word_of_the_language_is_compared() {
+    let all = expressions::all(0);
+    let words_of = |text: &str| -> Vec<String> {
+        let split = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        split.map(str::to_owned).collect()
+    };
+    let spoken: std::collections::BTreeSet<String> =
+        all.iter().flat_map(|text| words_of(text)).collect();
+    let said = |word: &&str| {
+        let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic());
+        if is_word { spoken.contains(*word) } else { all.iter().any(|text| text.contains(*word)) }
+    };
+    let missing: Vec<&str> = WORDS.split_whitespace().filter(|word| !said(word)).collect();
+    assert_eq!(missing, [] as [&str; 0]);
 }
 
 fn compare() -> Result<Tally, String> {

@@ -160,3 +160,30 @@ fn failures_are_named() {
     let done = run.evaluate(1, &memory, &setting);
     assert_eq!(done.failures[0].1, "exceeded limit of 1 with 2 series");
 }
+
+#[test]
+fn a_rule_that_changes_keeps_its_alerts_and_one_that_goes_ends_them() {
+    let memory = Memory::default();
+    let rule =
+        |name: &str, expression: &str| format!("  - alert: {name}\n    expr: {expression}\n");
+    let text = |rules: &[String]| rules.concat();
+    let first = text(&[rule("A", "up == 0"), rule("B", "up < 1")]);
+    let mut group = run(&first);
+    memory.put(&[("__name__", "up"), ("instance", "n1")], 0, 0.0);
+    evaluate(&mut group, 0, &memory);
+    assert_eq!(group.alerts().count(), 2);
+    assert!(group.is_like(&run(&first).group));
+    // Another expression of A: its alert goes on. B is gone: its alert ends.
+    let second = run(&text(&[rule("A", "up < 0.5")])).group;
+    assert!(!group.is_like(&second));
+    let (mut group, left) = group.replaced(second, MINUTE, MINUTE);
+    let changes: Vec<_> = left.changes.iter().map(|change| (change.kind, change.at)).collect();
+    assert_eq!(changes, [(ChangeKind::Resolved, MINUTE)]);
+    assert_eq!(left.alerts[0].name(), "B");
+    assert_eq!(left.samples.len(), 2, "the ends of ALERTS and ALERTS_FOR_STATE");
+    assert_eq!(evaluate(&mut group, MINUTE, &memory), [], "A fires on and is no news");
+    let kept = group.alerts().next().unwrap();
+    assert_eq!((kept.name(), kept.fired_at), ("A", Some(0)));
+    let left = group.ended(2 * MINUTE);
+    assert_eq!((left.alerts.len(), left.changes.len()), (1, 1));
+}

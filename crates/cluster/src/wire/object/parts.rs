@@ -1,6 +1,7 @@
 //! Specs and statuses of the watched objects, in the fields that the inventory keeps.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Amounts, Time};
 
@@ -341,6 +342,8 @@ pub struct ReplicaStatus {
     pub updated_replicas: Option<i64>,
     /// How many are ready for long enough.
     pub available_replicas: Option<i64>,
+    /// The change that its controller has seen.
+    pub observed_generation: Option<i64>,
 }
 
 /// Pods of a daemon set.
@@ -359,6 +362,8 @@ pub struct DaemonStatus {
     pub number_available: Option<i64>,
     /// Where none should be.
     pub number_misscheduled: Option<i64>,
+    /// The change that its controller has seen.
+    pub observed_generation: Option<i64>,
 }
 
 /// Completions of a job.
@@ -372,6 +377,7 @@ pub struct JobSpec {
 
 /// Pods of a job.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct JobStatus {
     /// How many are ready.
     pub ready: Option<i64>,
@@ -381,4 +387,30 @@ pub struct JobStatus {
     pub succeeded: Option<i64>,
     /// How many failed.
     pub failed: Option<i64>,
+    /// When it began.
+    #[serde(default)]
+    pub start_time: Time,
+    /// When it was complete.
+    #[serde(default)]
+    pub completion_time: Time,
+    /// How it ended.
+    pub conditions: Option<Vec<Condition>>,
+}
+
+/// What a cron job shall do.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct CronSpec {
+    /// Whether it runs nothing.
+    pub suspend: Option<bool>,
+}
+
+/// What a cron job did.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CronStatus {
+    /// Jobs that run.
+    pub active: Option<Vec<IgnoredAny>>,
+    /// When it ran a job last.
+    #[serde(default)]
+    pub last_schedule_time: Time,
 }

@@ -58,6 +58,16 @@ pub(super) const FAMILIES: &[Family] = &[
         false,
         "What keeps pods away from the node",
     ),
+    family(
+        "kube_node_status_addresses",
+        Made::Node(|node, put| {
+            for (kind, address) in &node.addresses {
+                put(&[("node", &node.name), ("type", kind), ("address", address)], 1.0);
+            }
+        }),
+        false,
+        "The node's addresses",
+    ),
     family("kube_node_status_condition", Made::Node(conditions), false, "The node's conditions"),
     family(
         "kube_node_status_capacity",

@@ -46,6 +46,20 @@ pub(super) const FAMILIES: &[Family] = &[
         false,
         "When the pod's deletion was asked for",
     ),
+    family(
+        "kube_pod_completion_time",
+        Made::Pod(|pod, _, put| {
+            let ends = pod.statuses.iter().filter_map(|status| match &status.state {
+                ContainerState::Terminated(end) => seconds(end.finished),
+                _ => None,
+            });
+            if let Some(last) = ends.reduce(f64::max).filter(|_| has_ended(pod)) {
+                put(&of(pod), last);
+            }
+        }),
+        false,
+        "When the pod's last container ended",
+    ),
     family("kube_pod_status_phase", Made::Pod(phase), false, "The pod's phase"),
     family(
         "kube_pod_status_ready",
@@ -261,6 +275,10 @@ pub(super) const FAMILIES: &[Family] = &[
         "CPU that containers of pods that have not ended may use",
     ),
 ];
+
+fn has_ended(pod: &Pod) -> bool {
+    matches!(&*pod.phase, "Succeeded" | "Failed")
+}
 
 fn of(pod: &Pod) -> [(&str, &str); 3] {
     [("namespace", &pod.namespace), ("pod", &pod.name), ("uid", &pod.uid)]

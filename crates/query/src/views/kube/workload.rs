@@ -1,8 +1,9 @@
-//! `kube_deployment_*`, `kube_replicaset_*`, `kube_statefulset_*`, `kube_daemonset_*`, `kube_job_*`.
+//! `kube_deployment_*`, `kube_replicaset_*`, `kube_statefulset_*`, `kube_daemonset_*`, `kube_job_*`,
+//! `kube_cronjob_*`.
 
 use model::Workload;
 
-use super::{Family, Made, Put, family, number, seconds};
+use super::{Family, Made, Put, family, flag, number, seconds};
 
 /// A number of a workload.
 macro_rules! counted {
@@ -12,6 +13,41 @@ macro_rules! counted {
                 put(&of(workload, $label), number(value));
             }
         }), false, $help)
+    };
+}
+
+/// A moment of a workload.
+macro_rules! moment {
+    ($name:literal $kind:literal $label:literal $help:literal $field:ident) => {
+        family(
+            $name,
+            Made::Workload($kind, |workload, put| {
+                if let Some(at) = seconds(workload.counts.$field) {
+                    put(&of(workload, $label), at);
+                }
+            }),
+            false,
+            $help,
+        )
+    };
+}
+
+/// Whether a job ended so: `condition` is the status of the condition of that name.
+macro_rules! ended {
+    ($name:literal $well:literal $help:literal) => {
+        family(
+            $name,
+            Made::Workload("Job", |workload, put| {
+                if workload.counts.complete == Some($well) {
+                    let [namespace, own] = of(workload, "job_name");
+                    for condition in ["true", "false", "unknown"] {
+                        put(&[namespace, own, ("condition", condition)], flag(condition == "true"));
+                    }
+                }
+            }),
+            false,
+            $help,
+        )
     };
 }
 
@@ -104,6 +140,50 @@ pub(super) const FAMILIES: &[Family] = &[
         false,
         "Replicas that are not available",
     ),
+    family(
+        "kube_daemonset_status_number_unavailable",
+        Made::Workload("DaemonSet", |workload, put| {
+            if let (Some(wanted), Some(available)) = (workload.desired, workload.counts.available) {
+                put(&of(workload, "daemonset"), number((wanted - available).max(0)));
+            }
+        }),
+        false,
+        "Pods that are not available",
+    ),
+    family(
+        "kube_cronjob_created",
+        Made::Workload("CronJob", |workload, put| {
+            if let Some(at) = seconds(workload.created) {
+                put(&of(workload, "cronjob"), at);
+            }
+        }),
+        true,
+        "When it was created",
+    ),
+    family(
+        "kube_cronjob_spec_suspend",
+        Made::Workload("CronJob", |workload, put| {
+            if let Some(suspended) = workload.counts.suspended {
+                put(&of(workload, "cronjob"), flag(suspended));
+            }
+        }),
+        false,
+        "Whether it runs no jobs",
+    ),
+    moment!("kube_cronjob_status_last_schedule_time" "CronJob" "cronjob" "When it ran a job last" scheduled),
+    moment!("kube_job_status_start_time" "Job" "job_name" "When the job began" started),
+    moment!("kube_job_status_completion_time" "Job" "job_name" "When the job was complete" ended),
+    ended!("kube_job_complete" true "The job ended well"),
+    ended!("kube_job_failed" false "The job failed"),
+    counted!("kube_cronjob_status_active" "CronJob" "cronjob" "Jobs that run" counts.active),
+    counted!("kube_deployment_metadata_generation" "Deployment" "deployment" "How often it was changed" counts.generation),
+    counted!("kube_deployment_status_observed_generation" "Deployment" "deployment" "The change that its controller has seen" counts.observed),
+    counted!("kube_statefulset_metadata_generation" "StatefulSet" "statefulset" "How often it was changed" counts.generation),
+    counted!("kube_statefulset_status_observed_generation" "StatefulSet" "statefulset" "The change that its controller has seen" counts.observed),
+    counted!("kube_daemonset_metadata_generation" "DaemonSet" "daemonset" "How often it was changed" counts.generation),
+    counted!("kube_daemonset_status_observed_generation" "DaemonSet" "daemonset" "The change that its controller has seen" counts.observed),
+    counted!("kube_replicaset_metadata_generation" "ReplicaSet" "replicaset" "How often it was changed" counts.generation),
+    counted!("kube_replicaset_status_observed_generation" "ReplicaSet" "replicaset" "The change that its controller has seen" counts.observed),
     counted!("kube_deployment_spec_replicas" "Deployment" "deployment" "Replicas wanted" desired),
     counted!("kube_deployment_status_replicas" "Deployment" "deployment" "Replicas there are" counts.current),
     counted!("kube_deployment_status_replicas_ready" "Deployment" "deployment" "Replicas that are ready" ready),

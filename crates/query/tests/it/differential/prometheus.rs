@@ -48,6 +48,7 @@ impl Server {
             .arg(format!("--storage.tsdb.path={}", blocks.display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .args(["--storage.tsdb.retention.time=50y", "--log.level=error"])
+            .arg("--enable-feature=promql-per-step-stats")
             .stdin(Stdio::null())
             .spawn()
             .map_err(text)?;
@@ -63,20 +64,27 @@ impl Server {
 
     /// The answer to a POST of a form, or to a GET where there is none.
     pub(crate) fn ask(&self, path: &str, body: &str) -> Result<Value, String> {
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        let answer = self.send(path, kind, body.as_bytes())?;
+        let json = String::from_utf8_lossy(&answer);
+        serde_json::from_str(&json).map_err(|error| format!("{error}: {json}"))
+    }
+
+    /// The body that answers a POST, or a GET where there is nothing to send.
+    pub(crate) fn send(&self, path: &str, header: &str, body: &[u8]) -> Result<Vec<u8>, String> {
         let text = |error: std::io::Error| error.to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(text)?;
         let method = if body.is_empty() { "GET" } else { "POST" };
-        let request = format!(
-            "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: \
-             application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: localhost\r\n{header}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        stream.write_all(request.as_bytes()).map_err(text)?;
+        stream.write_all(&[head.as_bytes(), body].concat()).map_err(text)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).map_err(text)?;
-        let answer = String::from_utf8_lossy(&answer);
-        let (_, json) = answer.split_once("\r\n\r\n").ok_or("an answer without a body")?;
-        serde_json::from_str(json).map_err(|error| format!("{error}: {json}"))
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.ok_or("an answer without a body")?;
+        Ok(answer.split_off(end + 4))
     }
 }
 

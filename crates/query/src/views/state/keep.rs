@@ -1,0 +1,392 @@
+//! The versions of objects as bytes, so that they outlive the process.
+//!
+//! Magic, layout, the time of the last observation, then every kind of object. A text stands once,
+//! where it is met first; later it is a number. Numbers are varints, of either sign zigzagged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{
+    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod,
+    Ready, Resources, ScrapeHint, Shared, Taint, Termination, Timestamp, Workload,
+};
+
+use super::{Object, Objects, State, Up, Version};
+
+const MAGIC: &[u8; 4] = b"TFST";
+/// Goes up with every change of what is written; bytes of another layout are left unread.
+const LAYOUT: u64 = 1;
+/// Most texts of one file.
+const MAX_TEXTS: usize = 50_000_000;
+
+/// Bytes that are no versions of objects, or not those of this layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the states of objects as this version writes them")]
+pub struct UnknownStates;
+
+pub(super) fn write(state: &State) -> Vec<u8> {
+    let mut out = Writer { bytes: MAGIC.to_vec(), known: HashMap::new() };
+    out.number(LAYOUT);
+    state.last.put(&mut out);
+    state.pods.put(&mut out);
+    state.nodes.put(&mut out);
+    state.namespaces.put(&mut out);
+    state.workloads.put(&mut out);
+    state.claims.put(&mut out);
+    state.targets.put(&mut out);
+    out.bytes
+}
+
+pub(super) fn read(bytes: &[u8]) -> Result<State, UnknownStates> {
+    let bytes = bytes.strip_prefix(MAGIC).ok_or(UnknownStates)?;
+    let mut input = Reader { bytes, texts: Vec::new() };
+    if input.number() != Some(LAYOUT) {
+        return Err(UnknownStates);
+    }
+    whole(&mut input).filter(|_| input.bytes.is_empty()).ok_or(UnknownStates)
+}
+
+fn whole(input: &mut Reader<'_>) -> Option<State> {
+    let last = i64::take(input)?;
+    Some(State {
+        pods: Kept::take(input)?,
+        nodes: Kept::take(input)?,
+        namespaces: Kept::take(input)?,
+        workloads: Kept::take(input)?,
+        claims: Kept::take(input)?,
+        targets: Kept::take(input)?,
+        turn: 0,
+        last,
+        cut: None,
+    })
+}
+
+struct Writer {
+    bytes: Vec<u8>,
+    /// Texts by their number, from 1.
+    known: HashMap<Box<str>, u64>,
+}
+
+impl Writer {
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes.push(value.to_le_bytes()[0] | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value.to_le_bytes()[0]);
+    }
+
+    /// The number of a text that is known; zero, length and bytes of a new one.
+    fn text(&mut self, text: &str) {
+        if let Some(number) = self.known.get(text) {
+            return self.number(*number);
+        }
+        self.known.insert(text.into(), self.known.len() as u64 + 1);
+        self.number(0);
+        self.number(text.len() as u64);
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    texts: Vec<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    fn number(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let (byte, rest) = self.bytes.split_first()?;
+            self.bytes = rest;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// How many things follow: each takes a byte at least.
+    fn count(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok().filter(|count| *count <= self.bytes.len())
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        if let Some(known) = usize::try_from(self.number()?).ok()?.checked_sub(1) {
+            return self.texts.get(known).copied();
+        }
+        let len = self.count()?;
+        let (text, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        let text = std::str::from_utf8(text).ok().filter(|_| self.texts.len() < MAX_TEXTS)?;
+        self.texts.push(text);
+        Some(text)
+    }
+}
+
+/// Something that can be written down and read back.
+trait Kept: Sized {
+    fn put(&self, out: &mut Writer);
+    fn take(input: &mut Reader<'_>) -> Option<Self>;
+}
+
+impl Kept for i64 {
+    fn put(&self, out: &mut Writer) {
+        out.number(((*self << 1) ^ (*self >> 63)).cast_unsigned());
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        let zigzag = input.number()?;
+        Some((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
+    }
+}
+
+/// Numbers that are written as larger ones.
+macro_rules! number {
+    ($($type:ty)*) => {$(
+        impl Kept for $type {
+            fn put(&self, out: &mut Writer) {
+                i64::from(*self).put(out);
+            }
+
+            fn take(input: &mut Reader<'_>) -> Option<Self> {
+                Self::try_from(i64::take(input)?).ok()
+            }
+        }
+    )*};
+}
+
+number!(u16 u32 i32);
+
+impl Kept for bool {
+    fn put(&self, out: &mut Writer) {
+        out.bytes.push(u8::from(*self));
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        match input.number()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+impl Kept for Timestamp {
+    fn put(&self, out: &mut Writer) {
+        self.nanos().put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        i64::take(input).map(Self::from_nanos)
+    }
+}
+
+impl Kept for Box<str> {
+    fn put(&self, out: &mut Writer) {
+        out.text(self);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        input.text().map(Into::into)
+    }
+}
+
+impl Kept for Arc<str> {
+    fn put(&self, out: &mut Writer) {
+        out.text(self);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        input.text().map(Into::into)
+    }
+}
+
+impl<T: Kept> Kept for Option<T> {
+    fn put(&self, out: &mut Writer) {
+        self.is_some().put(out);
+        if let Some(value) = self {
+            value.put(out);
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        if bool::take(input)? { Some(Some(T::take(input)?)) } else { Some(None) }
+    }
+}
+
+impl<A: Kept, B: Kept> Kept for (A, B) {
+    fn put(&self, out: &mut Writer) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        Some((A::take(input)?, B::take(input)?))
+    }
+}
+
+fn put_list<T: Kept>(list: &[T], out: &mut Writer) {
+    out.number(list.len() as u64);
+    for one in list {
+        one.put(out);
+    }
+}
+
+fn take_list<T: Kept>(input: &mut Reader<'_>) -> Option<Vec<T>> {
+    let count = input.count()?;
+    (0..count).map(|_| T::take(input)).collect()
+}
+
+impl<T: Kept> Kept for Box<[T]> {
+    fn put(&self, out: &mut Writer) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        take_list(input).map(Into::into)
+    }
+}
+
+impl<T: Kept> Kept for Shared<T> {
+    fn put(&self, out: &mut Writer) {
+        put_list(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        take_list(input).map(Into::into)
+    }
+}
+
+impl Kept for Box<ScrapeHint> {
+    fn put(&self, out: &mut Writer) {
+        ScrapeHint::put(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        ScrapeHint::take(input).map(Self::new)
+    }
+}
+
+impl Kept for Ready {
+    fn put(&self, out: &mut Writer) {
+        out.number(match self {
+            Self::Unstated => 0,
+            Self::No => 1,
+            Self::Yes => 2,
+        });
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        match input.number()? {
+            0 => Some(Self::Unstated),
+            1 => Some(Self::No),
+            2 => Some(Self::Yes),
+            _ => None,
+        }
+    }
+}
+
+impl Kept for ContainerState {
+    fn put(&self, out: &mut Writer) {
+        match self {
+            Self::Unknown => out.number(0),
+            Self::Waiting(why) => {
+                out.number(1);
+                why.put(out);
+            }
+            Self::Running(since) => {
+                out.number(2);
+                since.put(out);
+            }
+            Self::Terminated(end) => {
+                out.number(3);
+                end.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        match input.number()? {
+            0 => Some(Self::Unknown),
+            1 => Kept::take(input).map(Self::Waiting),
+            2 => Kept::take(input).map(Self::Running),
+            3 => Kept::take(input).map(Self::Terminated),
+            _ => None,
+        }
+    }
+}
+
+/// Every field in its order; one that is missing here does not compile.
+macro_rules! record {
+    ($type:ident: $($field:ident)*) => {
+        impl Kept for $type {
+            fn put(&self, out: &mut Writer) {
+                let Self { $($field),* } = self;
+                $($field.put(out);)*
+            }
+
+            fn take(input: &mut Reader<'_>) -> Option<Self> {
+                Some(Self { $($field: Kept::take(input)?),* })
+            }
+        }
+    };
+}
+
+record!(Resources: cpu_millicores memory_bytes ephemeral_storage_bytes);
+record!(Taint: key value effect);
+record!(Owner: kind name);
+record!(Termination: reason exit_code finished);
+record!(ScrapeHint: scrape port path scheme);
+record!(ContainerSpec: name image requests limits ports extended_requests);
+record!(ContainerStatus: name restart_count ready state last_termination);
+record!(Namespace: name uid labels phase created);
+record!(Up: node up);
+record!(Claim: namespace name phase storage_class volume requested capacity created);
+record!(Workload: namespace kind name owner desired ready counts created);
+record!(Counts: current updated available misscheduled completions succeeded failed generation
+    observed active complete suspended started ended scheduled);
+record!(Node: name uid hostname host_id addresses kubelet_port ready pressures unschedulable labels
+    capacity allocatable pod_capacity kubelet_version kernel_version os_image runtime_version
+    provider_id pod_cidr taints created);
+record!(Pod: namespace name uid node phase reason labels owner containers statuses claims
+    host_network ip host_ip priority_class qos_class ready scrape started created deleted);
+
+impl<T: Kept> Kept for Objects<T> {
+    fn put(&self, out: &mut Writer) {
+        // In one order, so that the same versions are the same bytes.
+        let mut all: Vec<_> = self.by_key.iter().collect();
+        all.sort_by(|a, b| a.0.cmp(b.0));
+        out.number(all.len() as u64);
+        for (key, object) in all {
+            key.put(out);
+            out.number(object.versions.len() as u64);
+            for version in &object.versions {
+                version.from.put(out);
+                version.created.put(out);
+                version.until.put(out);
+                version.record.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        let count = input.count()?;
+        let mut by_key = HashMap::with_capacity(count);
+        for _ in 0..count {
+            let key: Box<str> = Kept::take(input)?;
+            let versions = (0..input.count()?).map(|_| {
+                Some(Version {
+                    from: Kept::take(input)?,
+                    created: Kept::take(input)?,
+                    until: Kept::take(input)?,
+                    record: Arc::new(T::take(input)?),
+                })
+            });
+            let versions = versions.collect::<Option<Vec<_>>>()?;
+            by_key.insert(key, Object { seen: 0, versions });
+        }
+        Some(Self { by_key })
+    }
+}

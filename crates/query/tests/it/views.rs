@@ -1,0 +1,215 @@
+//! Series of objects: every name of kube-state-metrics has some, with its labels.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::{
+    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node,
+    Owner, Pod, Ready, Resources, Taint, Termination, Timestamp, Workload,
+};
+use query::promql::{AnswerValue, Database as _, Options, SelectError, parse};
+use query::{Columns, ColumnsAsked, EntityColumns, StateHistory, Views};
+
+/// When everything was observed, milliseconds.
+const NOW: i64 = 1_800_000_000_000;
+
+/// Nothing was measured, at one tick.
+struct Nothing;
+
+impl Columns for Nothing {
+    fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
+        let at = (start..=end).contains(&NOW).then_some(NOW);
+        Ok(at.into_iter().collect())
+    }
+
+    fn read(&self, _: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
+        Ok(EntityColumns { times: Arc::from([]), rows: Vec::new() })
+    }
+}
+
+fn pods(inventory: &mut Inventory) {
+    let end = || Termination {
+        reason: "Error".into(),
+        exit_code: 1,
+        finished: Timestamp::from_secs(1_799_999_000),
+    };
+    let resources = Resources {
+        cpu_millicores: Some(250),
+        memory_bytes: Some(1 << 20),
+        ephemeral_storage_bytes: Some(1 << 30),
+    };
+    let spec = ContainerSpec {
+        name: "app".into(),
+        image: "registry/app:1".into(),
+        requests: resources,
+        limits: resources,
+        extended_requests: Box::new([("nvidia.com/gpu".into(), 1)]),
+        ..ContainerSpec::default()
+    };
+    let pod = |name: &str, phase: &str, state: ContainerState| Pod {
+        namespace: "shop".into(),
+        name: name.into(),
+        uid: "u1".into(),
+        node: "n1".into(),
+        phase: phase.into(),
+        labels: vec![("app.kubernetes.io/name".into(), "web".into())].into(),
+        owner: Some(Owner { kind: "ReplicaSet".into(), name: "web-1".into() }),
+        containers: vec![spec.clone()].into(),
+        statuses: Box::new([ContainerStatus {
+            name: "app".into(),
+            restart_count: 3,
+            ready: true,
+            state,
+            last_termination: Some(end()),
+        }]),
+        claims: Box::new([("data".into(), "disk".into())]),
+        qos_class: "Guaranteed".into(),
+        ready: Ready::Yes,
+        started: Timestamp::from_secs(1_799_990_000),
+        created: Timestamp::from_secs(1_799_990_000),
+        deleted: Timestamp::from_secs(1_800_000_100),
+        ..Pod::default()
+    };
+    let since = Timestamp::from_secs(1_799_991_000);
+    inventory.put_pod(Arc::new(pod("runs", "Running", ContainerState::Running(since))));
+    let waiting = ContainerState::Waiting("CrashLoopBackOff".into());
+    inventory.put_pod(Arc::new(pod("waits", "Pending", waiting)));
+    inventory.put_pod(Arc::new(pod("ended", "Failed", ContainerState::Terminated(end()))));
+}
+
+fn nodes(inventory: &mut Inventory) {
+    let amounts = Resources {
+        cpu_millicores: Some(4000),
+        memory_bytes: Some(1 << 33),
+        ephemeral_storage_bytes: Some(1 << 36),
+    };
+    inventory.put_node(Arc::new(Node {
+        name: "n1".into(),
+        addresses: Box::new([("InternalIP".into(), "10.0.0.1".into())]),
+        ready: Ready::Yes,
+        labels: Box::new([("node-role.kubernetes.io/worker".into(), "".into())]),
+        capacity: amounts,
+        allocatable: amounts,
+        pod_capacity: 110,
+        taints: Box::new([Taint {
+            key: "dedicated".into(),
+            value: "gpu".into(),
+            effect: "NoSchedule".into(),
+        }]),
+        created: Timestamp::from_secs(1_700_000_000),
+        ..Node::default()
+    }));
+    inventory.put_namespace(Arc::new(Namespace {
+        name: "shop".into(),
+        labels: Box::new([("team".into(), "a".into())]),
+        phase: "Active".into(),
+        created: Timestamp::from_secs(1_700_000_000),
+        ..Namespace::default()
+    }));
+}
+
+fn workloads(inventory: &mut Inventory) {
+    let then = Timestamp::from_secs(1_799_000_000);
+    let counts = Counts {
+        current: Some(3),
+        updated: Some(2),
+        available: Some(1),
+        misscheduled: Some(0),
+        completions: Some(1),
+        succeeded: Some(1),
+        failed: Some(0),
+        generation: Some(5),
+        observed: Some(4),
+        active: Some(1),
+        complete: Some(true),
+        suspended: Some(true),
+        started: then,
+        ended: then,
+        scheduled: then,
+    };
+    let kinds = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"];
+    let workload = |kind: &str, name: &str| Workload {
+        namespace: "shop".into(),
+        kind: kind.into(),
+        name: name.into(),
+        owner: Some(Owner { kind: "Deployment".into(), name: "web".into() }),
+        desired: Some(3),
+        ready: Some(2),
+        counts,
+        created: then,
+    };
+    for kind in kinds {
+        inventory.put_workload(Arc::new(workload(kind, "web-1")));
+    }
+    let failed = Counts { complete: Some(false), ..counts };
+    let failed = Workload { counts: failed, ..workload("Job", "broken") };
+    inventory.put_workload(Arc::new(failed));
+    inventory.put_claim(Arc::new(Claim {
+        namespace: "shop".into(),
+        name: "disk".into(),
+        phase: "Bound".into(),
+        storage_class: "fast".into(),
+        volume: "pv-1".into(),
+        requested: Some(1 << 30),
+        capacity: Some(1 << 30),
+        created: then,
+    }));
+}
+
+fn views() -> Views {
+    let mut inventory = Inventory::default();
+    pods(&mut inventory);
+    nodes(&mut inventory);
+    workloads(&mut inventory);
+    let states = StateHistory::default();
+    states.observe(&inventory, &[], NOW);
+    Views::new(Arc::new(Nothing), Arc::new(states))
+}
+
+/// The series of a query: labels and value.
+fn asked(views: &Views, text: &str) -> BTreeSet<String> {
+    let options = Options::default();
+    let query = parse(text, &options.limits).unwrap();
+    let answer = query.instant(views, NOW, &options, &|| false).unwrap();
+    let AnswerValue::Vector(samples) = answer.value else { panic!("{text}: no vector") };
+    samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect()
+}
+
+#[test]
+fn every_name_of_objects_has_series() {
+    let views = views();
+    let names = views.metrics().into_iter().map(|metric| metric.name);
+    let stated: Vec<_> = names.filter(|name| name.starts_with("kube_")).collect();
+    assert!(stated.len() > 85, "{}", stated.len());
+    let empty: Vec<_> = stated.iter().filter(|name| asked(&views, name).is_empty()).collect();
+    assert!(empty.is_empty(), "{empty:?}");
+}
+
+#[test]
+fn labels_are_those_of_kube_state_metrics() {
+    let views = views();
+    let check = |text: &str, expected: &[&str]| {
+        let expected: BTreeSet<String> = expected.iter().map(|one| (*one).to_owned()).collect();
+        assert_eq!(asked(&views, text), expected, "{text}");
+    };
+    check(
+        "sum by (namespace, persistentvolumeclaim, phase) (kube_persistentvolumeclaim_status_phase == 1)",
+        &[r#"{namespace="shop", persistentvolumeclaim="disk", phase="Bound"} 1"#],
+    );
+    check(
+        "sum by (storageclass, volumename) (kube_persistentvolumeclaim_info)",
+        &[r#"{storageclass="fast", volumename="pv-1"} 1"#],
+    );
+    check("sum by (job_name) (kube_job_failed{condition=\"true\"})", &[r#"{job_name="broken"} 1"#]);
+    check("sum(kube_job_complete{condition=\"true\"})", &["{} 1"]);
+    check(
+        "kube_deployment_metadata_generation - kube_deployment_status_observed_generation",
+        &[r#"{deployment="web-1", job="kube-state-metrics", namespace="shop"} 1"#],
+    );
+    check("sum by (cronjob) (kube_cronjob_status_active)", &[r#"{cronjob="web-1"} 1"#]);
+    check("sum by (pod) (kube_pod_completion_time)", &[r#"{pod="ended"} 1799999000"#]);
+    check(
+        "sum by (type, address) (kube_node_status_addresses)",
+        &[r#"{address="10.0.0.1", type="InternalIP"} 1"#],
+    );
+}
