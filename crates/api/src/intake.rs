@@ -9,8 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use metrics::counter;
 use query::promql::{Labels, METRIC_NAME};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::ApiState;
 use crate::limits::{BODY_TIMEOUT, hit};
 use crate::telemetry::PUSHED;
 
@@ -59,6 +61,24 @@ pub struct Outcome {
     pub stored: usize,
     /// Not kept, by reason.
     pub refused: BTreeMap<&'static str, usize>,
+}
+
+/// Most bodies that are decoded and stored at once; more wait.
+pub(crate) const MAX_AT_ONCE: usize = 8;
+
+/// Does `work` on a blocking thread, once one of the [`MAX_AT_ONCE`] places is free.
+async fn at_work<T: Send + 'static>(
+    state: &Arc<ApiState>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let place = Arc::clone(&state.pushes).acquire_owned().await;
+    let place = place.map_err(|error| error.to_string())?;
+    let done = spawn_blocking(move || {
+        let done = work();
+        drop(place);
+        done
+    });
+    done.await.map_err(|error| error.to_string())
 }
 
 /// A whole body, as it came, or why there is none.
@@ -119,22 +139,28 @@ impl std::fmt::Debug for PushAccess {
 impl PushAccess {
     /// Whether a request with these headers may push; else the answer.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+        match self.refusal(headers) {
+            None => Ok(()),
+            Some((status, reason)) => Err(Box::new((status, reason).into_response())),
+        }
+    }
+
+    /// Why a request with these headers may not push.
+    pub(crate) fn refusal(&self, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|text| text.strip_prefix("Bearer "));
-        let refused = |status: StatusCode, text: &'static str| {
-            counter!(PUSHED, "outcome" => "forbidden").increment(1);
-            Err(Box::new((status, text).into_response()))
-        };
-        match self {
-            Self::Open => Ok(()),
-            Self::Closed => refused(
+        let refused = match self {
+            Self::Open => return None,
+            Self::Closed => (
                 StatusCode::FORBIDDEN,
                 "nothing is taken here: this port is reachable by others; start Taffrail with \
                  --push-token-file\n",
             ),
-            Self::Token(token) if shown.is_some_and(|shown| same(shown, token)) => Ok(()),
-            Self::Token(_) => refused(StatusCode::UNAUTHORIZED, "a bearer token is needed\n"),
-        }
+            Self::Token(token) if shown.is_some_and(|shown| same(shown, token)) => return None,
+            Self::Token(_) => (StatusCode::UNAUTHORIZED, "a bearer token is needed\n"),
+        };
+        counter!(PUSHED, "outcome" => "forbidden").increment(1);
+        Some(refused)
     }
 }
 

@@ -7,6 +7,7 @@
 mod callers;
 mod dashboard;
 mod error;
+pub mod fuzz;
 mod health;
 mod heapster;
 mod holdings;

@@ -25,6 +25,8 @@ pub(crate) const MAX_CONNECTION_BUFFER_BYTES: usize =
 pub(crate) const MAX_DISCARDED_BYTES: usize = 8 << 20;
 /// Most open connections; further ones wait in the kernel's queue.
 pub(crate) const MAX_CONNECTIONS: usize = 1024;
+/// Most requests at once on one connection of HTTP/2.
+pub(crate) const MAX_STREAMS_OF_CONNECTION: u32 = 16;
 /// How long a client may take to send a head, waiting between requests included.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a client may leave an answer unread.

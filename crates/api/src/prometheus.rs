@@ -1,5 +1,6 @@
 //! Prometheus' HTTP API, version 1, as Prometheus 2.42 answers it, and expositions for scrapers.
 
+mod about;
 mod answer;
 mod ask;
 mod exposition;
@@ -7,7 +8,7 @@ mod labels;
 mod matrix;
 mod number;
 mod parameters;
-mod read;
+pub(crate) mod read;
 mod rules;
 mod status;
 pub(crate) mod wire;
@@ -40,6 +41,13 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
             both("promExemplars", get(status::nothing).post(status::nothing)),
         )
         .route("/api/v1/status/buildinfo", both("promBuildInfo", get(status::build_info)))
+        .route("/api/v1/status/runtimeinfo", both("promRuntime", get(about::runtime_info)))
+        .route("/api/v1/status/flags", both("promFlags", get(about::flags)))
+        .route("/api/v1/status/tsdb", both("promTsdb", get(about::tsdb)))
+        .route("/api/v1/alertmanagers", both("promAlertmanagers", get(about::alertmanagers)))
+        .route("/-/reload", both("promReload", post(rules::reload).put(rules::reload)))
+        .route("/-/healthy", both("promHealthy", get(about::healthy)))
+        .route("/-/ready", both("promReady", get(about::healthy)))
         .route("/api/v1/read", both("promRead", post(read::read)))
         .route("/api/v1/write", both("promWrite", post(crate::intake::remote_write::write)))
         .route("/federate", named("promFederate", get(exposition::federate)))

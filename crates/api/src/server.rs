@@ -1,11 +1,13 @@
 //! The server loop: accepts connections, within bounds, and hands requests to the router.
 //!
 //! HTTP/1.1 is hyper's business, except for heads that hyper refuses: see `server/framer.rs`.
+//! gRPC's port speaks HTTP/2 alone: `server/streams.rs`.
 
 mod access;
 mod framer;
 mod reader;
 mod serving;
+mod streams;
 pub(crate) mod subject;
 mod tls;
 
@@ -33,6 +35,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::error::Error;
+use crate::intake::{self, PushAccess};
 use crate::kubernetes::{self, Form, Gate, Status};
 use crate::limits::{
     ACCEPT_BACKOFF, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_CONNECTION_BUFFER_BYTES,
@@ -65,6 +68,8 @@ enum Face {
     Secure(TlsAcceptor, Arc<Gate>),
     /// What newer Kubernetes Dashboards ask of their sidecar.
     Sidecar,
+    /// What others push over gRPC, and who may.
+    Grpc(PushAccess),
 }
 
 impl Face {
@@ -84,6 +89,7 @@ impl std::fmt::Debug for Face {
             Self::Main => "Main",
             Self::Secure(..) => "Secure",
             Self::Sidecar => "Sidecar",
+            Self::Grpc(_) => "Grpc",
         })
     }
 }
@@ -114,6 +120,11 @@ impl Listener {
         Self { socket, tls: None, face: Face::Sidecar }
     }
 
+    /// Takes OTLP over gRPC on `socket` from whom `push` lets in; plain, or with TLS.
+    pub fn grpc(socket: TcpListener, tls: Option<&Tls>, push: PushAccess) -> Self {
+        Self { socket, tls: tls.map(Tls::for_http2), face: Face::Grpc(push) }
+    }
+
     /// The address it is bound to.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
@@ -136,11 +147,13 @@ pub async fn serve(
             Face::Main => (router(&state), None),
             Face::Secure(_, gate) => (kubernetes::router(&state), Some(Arc::clone(gate))),
             Face::Sidecar => (sidecar::router(&state), None),
+            Face::Grpc(push) => (intake::otlp::grpc::router(&state, push.clone()), None),
         };
         let front = Front {
             router,
             gate,
             long: listener.face.long(),
+            streams: matches!(listener.face, Face::Grpc(_)),
             state: Arc::clone(&state),
             access: listener.tls.as_ref().map(|tls| tls.access.clone()).unwrap_or_default(),
             connections: Arc::clone(&connections),
@@ -165,6 +178,8 @@ struct Front {
     gate: Option<Arc<Gate>>,
     /// Beginnings of paths that may be of any length.
     long: &'static [&'static str],
+    /// Whether connections speak HTTP/2.
+    streams: bool,
     state: Arc<ApiState>,
     access: Access,
     connections: Arc<Semaphore>,
@@ -175,7 +190,7 @@ struct Front {
 async fn accept(listener: Listener, front: Arc<Front>) {
     let tls = match listener.face {
         Face::Secure(acceptor, _) => Some(acceptor),
-        Face::Main | Face::Sidecar => listener.tls.map(|tls| tls.acceptor),
+        Face::Main | Face::Sidecar | Face::Grpc(_) => listener.tls.map(|tls| tls.acceptor),
     };
     while let Some(place) = front.place().await {
         let accepted = tokio::select! {
@@ -243,6 +258,9 @@ async fn converse<S>(stream: S, client: Client, front: &Arc<Front>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    if front.streams {
+        return streams::converse(stream, client, front).await;
+    }
     let reader = HeadReader::new(stream, Arc::clone(&front.long_heads));
     let service = service_fn(|request| {
         let front = Arc::clone(front);

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::callers::Callers;
 use crate::dashboard::Dashboard;
 use crate::holdings::{ReplicaFacts, StoreFacts};
-use crate::intake::{Intake, PushAccess};
+use crate::intake::{self, Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 use crate::people::{People, PeopleParts};
@@ -86,6 +86,11 @@ pub trait Status: Send + Sync {
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
         drop(failing);
         Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Reads the rule files again; else every mistake, and the rules stay as they were.
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        Box::pin(std::future::ready(Err("there are no rule files here".to_owned())))
     }
 
     /// How every sink with a queue stands.
@@ -266,6 +271,8 @@ pub struct ApiState {
     pub(crate) alerts: Arc<AlertBoard>,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) push: PushAccess,
+    /// Pushed bodies that may be worked on at once.
+    pub(crate) pushes: Arc<Semaphore>,
     pub(crate) people: People,
     /// Questions that may run at once.
     pub(crate) questions: Arc<Semaphore>,
@@ -332,6 +339,7 @@ impl ApiState {
             alerts: parts.alerts,
             intake: parts.intake,
             push: parts.push,
+            pushes: Arc::new(Semaphore::new(intake::MAX_AT_ONCE)),
             people: People::new(parts.people),
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
             past: parts.past,

@@ -4,6 +4,7 @@
 mod it {
     mod alerts;
     pub(crate) mod fixture;
+    mod fuzzed;
     pub(crate) mod heapster;
     pub(crate) mod historical;
     mod hostile;

@@ -1,22 +1,22 @@
-//! `POST /v1/metrics`: OTLP over HTTP, as protocol buffers or JSON.
+//! OTLP: `POST /v1/metrics` over HTTP, as protocol buffers or JSON, and gRPC (`otlp/grpc.rs`).
 //!
 //! Source: opentelemetry.io "OTLP Specification" and opentelemetry-proto `metrics.proto`.
 
 use std::io::Read as _;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
-use tokio::task::spawn_blocking;
 
 use super::{MAX_DECODED_BYTES, Outcome, checked, counted};
 use crate::ApiState;
 use crate::limits::hit;
 use crate::prometheus::wire::{put_bytes, put_varint};
 
+pub(crate) mod grpc;
 mod json;
 mod names;
 mod proto;
@@ -106,39 +106,56 @@ pub(crate) async fn metrics(
         Ok(body) => body,
         Err((status, reason)) => return said(status, reason, is_json),
     };
-    let ended = spawn_blocking(move || taken(&state, &body, zipped, is_json)).await;
-    match ended {
+    let taking = Arc::clone(&state);
+    let ended = super::at_work(&state, move || {
+        let plain = if zipped { unzipped(&body).map_err(Trouble::Wrong)? } else { body.to_vec() };
+        taken(&taking, &plain, is_json)
+    });
+    match ended.await {
         Ok(Ok(outcome)) => answer(&outcome, is_json),
-        Ok(Err((status, reason))) => said(status, &reason, is_json),
-        Err(error) => said(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string(), is_json),
+        Ok(Err(Trouble::Wrong(reason))) => said(StatusCode::BAD_REQUEST, &reason, is_json),
+        Ok(Err(Trouble::Busy(reason))) => said(StatusCode::SERVICE_UNAVAILABLE, &reason, is_json),
+        Err(reason) => said(StatusCode::INTERNAL_SERVER_ERROR, &reason, is_json),
     }
 }
 
-fn taken(
-    state: &ApiState,
-    body: &Bytes,
-    zipped: bool,
-    is_json: bool,
-) -> Result<Outcome, (StatusCode, String)> {
-    let wrong = |reason: String| (StatusCode::BAD_REQUEST, reason);
-    let plain = if zipped { unzipped(body).map_err(wrong)? } else { body.to_vec() };
-    let decoded = if is_json { json::decode(&plain) } else { proto::decode(&plain) };
+/// Why nothing of a message was taken.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    /// It is wrong and stays so.
+    Wrong(String),
+    /// It may be sent again.
+    Busy(String),
+}
+
+/// Takes one `ExportMetricsServiceRequest`.
+fn taken(state: &ApiState, plain: &[u8], is_json: bool) -> Result<Outcome, Trouble> {
+    let decoded = if is_json { json::decode(plain) } else { proto::decode(plain) };
     let mut made = Series::default();
-    for resource in decoded.map_err(wrong)? {
+    for resource in decoded.map_err(Trouble::Wrong)? {
         made.add(&resource);
     }
     let (series, described, mut outcome) = made.finish();
     let series = checked(series, &mut outcome);
-    let kept = state
-        .intake
-        .take(&series, &described)
-        .map_err(|reason| (StatusCode::SERVICE_UNAVAILABLE, reason))?;
+    let kept = state.intake.take(&series, &described).map_err(Trouble::Busy)?;
     outcome.stored += kept.stored;
     for (reason, count) in kept.refused {
         outcome.refuse(reason, count);
     }
     counted(&outcome);
     Ok(outcome)
+}
+
+/// Reads any bytes as a message of either encoding, for fuzzing: (series, samples).
+pub(crate) fn read(plain: &[u8], is_json: bool) -> Decoded<(usize, usize)> {
+    let decoded = if is_json { json::decode(plain) } else { proto::decode(plain) };
+    let mut made = Series::default();
+    for resource in decoded? {
+        made.add(&resource);
+    }
+    let (series, _, mut outcome) = made.finish();
+    let series = checked(series, &mut outcome);
+    Ok((series.len(), series.iter().map(|one| one.samples.len()).sum()))
 }
 
 fn unzipped(body: &[u8]) -> Decoded<Vec<u8>> {
@@ -165,6 +182,12 @@ fn answer(outcome: &Outcome, is_json: bool) -> Response {
         };
         return axum::Json(json!({ "partialSuccess": part })).into_response();
     }
+    let message = response_message(refused, &complaint);
+    ([(header::CONTENT_TYPE, "application/x-protobuf")], message).into_response()
+}
+
+/// An `ExportMetricsServiceResponse`; empty where nothing was refused.
+fn response_message(refused: usize, complaint: &str) -> Vec<u8> {
     let mut message = Vec::new();
     if refused > 0 {
         let mut part = Vec::new();
@@ -173,7 +196,7 @@ fn answer(outcome: &Outcome, is_json: bool) -> Response {
         put_bytes(&mut part, 2, complaint.as_bytes());
         put_bytes(&mut message, 1, &part);
     }
-    ([(header::CONTENT_TYPE, "application/x-protobuf")], message).into_response()
+    message
 }
 
 /// A `google.rpc.Status`.

@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use query::promql::Labels;
-use tokio::task::spawn_blocking;
 
 use super::{Described, MAX_DECODED_BYTES, MAX_SERIES, Outcome, Pushed, checked, counted};
 use crate::ApiState;
@@ -49,11 +48,11 @@ pub(crate) async fn write(
         Ok(body) => body,
         Err((status, reason)) => return said(status, reason),
     };
-    let ended = spawn_blocking(move || taken(&state, &body, second)).await;
-    match ended {
+    let taking = Arc::clone(&state);
+    match super::at_work(&state, move || taken(&taking, &body, second)).await {
         Ok(Ended::Taken(outcome, second)) => answer(&outcome, second),
         Ok(Ended::Wrong(status, reason)) => said(status, &reason),
-        Err(error) => said(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Err(reason) => said(StatusCode::INTERNAL_SERVER_ERROR, &reason),
     }
 }
 
@@ -115,6 +114,13 @@ fn bad(error: impl std::fmt::Display) -> String {
 
 fn text(bytes: &[u8]) -> Read<&str> {
     std::str::from_utf8(bytes).map_err(|_| "a text is not UTF-8".to_owned())
+}
+
+/// Reads any bytes as a message of either version, for fuzzing: the series that may be kept.
+pub(crate) fn read(bytes: &[u8], second: bool) -> Result<usize, String> {
+    let message = if second { second_version(bytes) } else { first_version(bytes) }?;
+    let mut outcome = message.outcome;
+    Ok(checked(message.series, &mut outcome).len())
 }
 
 fn first_version(bytes: &[u8]) -> Read<Message> {

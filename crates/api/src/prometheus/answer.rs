@@ -2,10 +2,11 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use query::promql::QueryError;
+use query::promql::{QueryError, SelectError};
 use serde_json::json;
 
 use super::number::put_text;
+use crate::limits::hit;
 
 /// What kind of error it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,12 @@ impl Failure {
     /// Of a query that was given as `name`; `late` when its time was up.
     pub(super) fn query(name: &str, error: &QueryError, late: bool) -> Self {
         match error {
+            QueryError::Limit { what, .. }
+            | QueryError::Select(SelectError::TooMany { what, .. }) => hit(bound(what)),
+            QueryError::Canceled if late => hit("promql_time"),
+            _ => {}
+        }
+        match error {
             QueryError::Parse { .. } => Self::parameter(name, error),
             QueryError::BadRequest(reason) => Self::new(Kind::BadData, reason),
             QueryError::Limit { what: "steps", .. } => Self::new(
@@ -89,6 +96,19 @@ impl Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         (self.kind.status(), axum::Json(self.body())).into_response()
+    }
+}
+
+/// A query's bound as self-metrics call it.
+fn bound(what: &str) -> &'static str {
+    match what {
+        "steps" => "promql_steps",
+        "range_ms" => "promql_range",
+        "series" => "promql_series",
+        "samples" => "promql_samples",
+        "regex_bytes" | "regexes" => "promql_regex",
+        "depth" | "tokens" | "query_bytes" => "promql_text",
+        _ => "promql",
     }
 }
 

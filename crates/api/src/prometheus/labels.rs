@@ -27,9 +27,10 @@ pub(super) async fn series(State(state): State<Arc<ApiState>>, request: Request<
         if sets.is_empty() {
             return Err(Failure::new(Kind::BadData, "no match[] parameter provided"));
         }
-        let found = Found::of(state, parameters, sets, patience)?;
+        let mut found = Found::of(state, parameters, sets, patience)?;
+        let limit = found.limit(parameters, found.series.len())?;
         let mut data = String::from("[");
-        for (at, labels) in found.series.iter().enumerate() {
+        for (at, labels) in found.series.iter().take(limit).enumerate() {
             if at > 0 {
                 data.push(',');
             }
@@ -44,9 +45,10 @@ pub(super) async fn series(State(state): State<Arc<ApiState>>, request: Request<
 pub(super) async fn names(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
     with_parameters(&state, request, |state, parameters, patience| {
         let sets = parameters.matches()?;
-        let found = Found::of(state, parameters, sets, patience)?;
-        let names: BTreeSet<&str> =
-            found.series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name)).collect();
+        let mut found = Found::of(state, parameters, sets, patience)?;
+        let names: BTreeSet<String> = found.names().map(str::to_owned).collect();
+        let limit = found.limit(parameters, names.len())?;
+        let names: Vec<String> = names.into_iter().take(limit).collect();
         Ok(success(&json!(names).to_string(), &found.warnings))
     })
     .await
@@ -65,15 +67,19 @@ pub(super) async fn values(
     }
     with_parameters(&state, request, move |state, parameters, patience| {
         let sets = parameters.matches()?;
-        if name == METRIC_NAME && sets.is_empty() {
-            let metrics = state.database.metrics();
-            let names: Vec<&str> = metrics.iter().map(|metric| &*metric.name).collect();
-            return Ok(success(&json!(names).to_string(), &[]));
-        }
-        let found = Found::of(state, parameters, sets, patience)?;
-        let mut values: BTreeSet<&str> =
-            found.series.iter().map(|labels| labels.get(&name)).collect();
+        let every_name = name == METRIC_NAME && sets.is_empty();
+        let (mut found, mut values) = if every_name {
+            let metrics = state.database.metrics().into_iter();
+            (Found::default(), metrics.map(|metric| metric.name.to_string()).collect())
+        } else {
+            let found = Found::of(state, parameters, sets, patience)?;
+            let values: BTreeSet<String> =
+                found.series.iter().map(|labels| labels.get(&name).to_owned()).collect();
+            (found, values)
+        };
         values.remove("");
+        let limit = found.limit(parameters, values.len())?;
+        let values: Vec<String> = values.into_iter().take(limit).collect();
         Ok(success(&json!(values).to_string(), &found.warnings))
     })
     .await
@@ -107,7 +113,7 @@ pub(super) async fn metadata(
     respond(Ok(json!(all)))
 }
 
-async fn with_parameters(
+pub(super) async fn with_parameters(
     state: &Arc<ApiState>,
     request: Request<Body>,
     work: impl FnOnce(&ApiState, &Parameters, &Patience) -> Result<Response, Failure> + Send + 'static,
@@ -121,14 +127,32 @@ async fn with_parameters(
 }
 
 /// The labels of series.
-struct Found {
-    series: BTreeSet<Labels>,
-    warnings: Vec<String>,
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) series: BTreeSet<Labels>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Found {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name))
+    }
+
+    /// How many of `count` results are wanted; that there are more becomes a warning.
+    fn limit(&mut self, parameters: &Parameters, count: usize) -> Result<usize, Failure> {
+        let Some(text) = parameters.get("limit") else { return Ok(count) };
+        let limit: usize = text.parse().map_err(|_| {
+            Failure::parameter("limit", format!("cannot parse {text:?} to a number"))
+        })?;
+        if limit == 0 || count <= limit {
+            return Ok(count);
+        }
+        self.warnings.push("results truncated due to limit".to_owned());
+        Ok(limit)
+    }
+
     /// Series of any of `sets` in the time asked for; of every metric where there are none.
-    fn of(
+    pub(super) fn of(
         state: &ApiState,
         parameters: &Parameters,
         sets: Vec<Vec<Matcher>>,
@@ -147,7 +171,7 @@ impl Found {
         } else {
             sets
         };
-        let mut found = Self { series: BTreeSet::new(), warnings: Vec::new() };
+        let mut found = Self::default();
         for matchers in sets {
             if patience.is_over() {
                 return Err(Failure::new(Kind::Timeout, "query timed out"));

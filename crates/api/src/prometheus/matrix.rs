@@ -55,7 +55,7 @@ fn evaluate(
     let canceled = || patience.is_over();
     let text = parameters.get("query").unwrap_or("");
     let database = &*state.database;
-    let answer = if is_range {
+    let (first, each, answer) = if is_range {
         let (start, end) = (required(parameters, "start")?, required(parameters, "end")?);
         if end < start {
             return Err(Failure::parameter("end", "end timestamp must not be before start time"));
@@ -69,14 +69,26 @@ fn evaluate(
             return Err(Failure::parameter("step", reason));
         }
         let query = parse(text, &options.limits).map_err(failed)?;
-        query.range(database, (start, end, step), &options, &canceled).map_err(failed)?
+        let answer = query.range(database, (start, end, step), &options, &canceled);
+        (start, step, answer.map_err(failed)?)
     } else {
         let at = parameters.time("time", now)?;
         let query = parse(text, &options.limits).map_err(failed)?;
-        query.instant(database, at, &options, &canceled).map_err(failed)?
+        (at, 0, query.instant(database, at, &options, &canceled).map_err(failed)?)
     };
-    let took = parameters.get("stats").map(|_| began.elapsed().as_secs_f64());
-    Ok(success(&data(&answer, took), &answer.warnings))
+    let cost = parameters.get("stats").map(|_| Cost {
+        took: began.elapsed().as_secs_f64(),
+        first,
+        step: each,
+    });
+    Ok(success(&data(&answer, cost.as_ref()), &answer.warnings))
+}
+
+/// How long a query took, and when its steps were, milliseconds.
+struct Cost {
+    took: f64,
+    first: i64,
+    step: i64,
 }
 
 fn required(parameters: &Parameters, name: &str) -> Result<i64, Failure> {
@@ -91,11 +103,12 @@ fn options(parameters: &Parameters) -> Result<Options, Failure> {
     if let Some(lookback) = parameters.duration("lookback_delta")? {
         options.lookback_ms = lookback;
     }
+    options.per_step = parameters.get("stats") == Some("all");
     Ok(options)
 }
 
 /// `{"resultType":…,"result":…}`, with what it cost where that was asked for.
-fn data(answer: &Answer, took: Option<f64>) -> String {
+fn data(answer: &Answer, cost: Option<&Cost>) -> String {
     let mut out = String::new();
     let kind = match &answer.value {
         AnswerValue::Scalar(..) => "scalar",
@@ -134,19 +147,41 @@ fn data(answer: &Answer, took: Option<f64>) -> String {
             out.push('}');
         }),
     }
-    if let Some(took) = took {
-        let cost = answer.stats;
-        put(
-            &mut out,
-            format_args!(
-                r#","stats":{{"timings":{{"evalTotalTime":{took},"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":{took},"execQueueTime":0,"execTotalTime":{took}}},"samples":{{"totalQueryableSamples":{},"peakSamples":{}}}}}"#,
-                cost.samples,
-                cost.samples + cost.values
-            ),
-        );
+    if let Some(cost) = cost {
+        put_cost(&mut out, answer, cost);
     }
     out.push('}');
     out
+}
+
+/// What a query cost, in Prometheus' words.
+fn put_cost(out: &mut String, answer: &Answer, cost: &Cost) {
+    let (took, stats) = (cost.took, answer.stats);
+    put(
+        out,
+        format_args!(
+            r#","stats":{{"timings":{{"evalTotalTime":{took},"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":{took},"execQueueTime":0,"execTotalTime":{took}}},"samples":{{"#
+        ),
+    );
+    if !answer.by_step.is_empty() {
+        out.push_str(r#""totalQueryableSamplesPerStep":"#);
+        let times = std::iter::successors(Some(cost.first), |at| at.checked_add(cost.step));
+        let steps: Vec<(i64, usize)> = times.zip(answer.by_step.iter().copied()).collect();
+        list(out, &steps, |out, (at, count)| {
+            out.push('[');
+            put_time(out, *at);
+            put(out, format_args!(",{count}]"));
+        });
+        out.push(',');
+    }
+    put(
+        out,
+        format_args!(
+            r#""totalQueryableSamples":{},"peakSamples":{}}}}}"#,
+            stats.looked,
+            stats.samples + stats.values
+        ),
+    );
 }
 
 fn list<T>(out: &mut String, items: &[T], each: impl Fn(&mut String, &T)) {

@@ -1,4 +1,4 @@
-//! `/api/v1/read`: Prometheus' remote read, answered with whole samples.
+//! `/api/v1/read`: Prometheus' remote read, answered with whole samples or streamed chunks.
 //!
 //! Source: prometheus/prompb `remote.proto` and `types.proto`.
 
@@ -13,9 +13,11 @@ use tokio::time::timeout;
 
 use super::answer::{Failure, Kind};
 use super::ask::ask;
-use super::wire::{Field, Malformed, fields, put_bytes, put_varint, snap, unsnap};
+use super::wire::{Field, Malformed, fields, put_bytes, put_varint, snap, unsnap, varint};
 use crate::ApiState;
 use crate::limits::{BODY_TIMEOUT, MAX_QUERY_BODY_BYTES, hit};
+
+mod chunks;
 
 /// Most queries in one request.
 const MAX_QUERIES: usize = 100;
@@ -36,18 +38,18 @@ pub(super) async fn read(State(state): State<Arc<ApiState>>, body: Body) -> Resp
     let asked = unsnap(&body, MAX_QUERY_BODY_BYTES)
         .map_err(|error| error.to_string())
         .and_then(|request| asked(&request));
-    let asked = match asked {
+    let (asked, chunked) = match asked {
         Ok(asked) => asked,
         Err(reason) => return Failure::new(Kind::BadData, reason).into_response(),
     };
-    ask(&state, None, move |state, _| answer(state, &asked)).await
+    ask(&state, None, move |state, _| answer(state, &asked, chunked)).await
 }
 
-fn answer(state: &ApiState, asked: &[Asked]) -> Result<Response, Failure> {
+fn answer(state: &ApiState, asked: &[Asked], chunked: bool) -> Result<Response, Failure> {
     let limits = Limits::default();
     let mut left = limits.samples;
     let mut message = Vec::new();
-    for one in asked {
+    for (number, one) in asked.iter().enumerate() {
         let request = SelectRequest {
             matchers: &one.matchers,
             start: one.start,
@@ -64,17 +66,27 @@ fn answer(state: &ApiState, asked: &[Asked]) -> Result<Response, Failure> {
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         for series in &all {
             left = left.saturating_sub(series.timestamps.len());
-            let series = time_series(series, one.start, one.end);
-            put_bytes(&mut result, 1, &series);
+            let (labels, samples) = (labels(series), samples(series, one.start, one.end));
+            if chunked {
+                chunks::put_series(&mut message, number, &labels, &samples);
+            } else {
+                put_bytes(&mut result, 1, &time_series(labels, &samples));
+            }
         }
-        put_bytes(&mut message, 1, &result);
+        if !chunked {
+            put_bytes(&mut message, 1, &result);
+        }
+    }
+    if chunked {
+        return Ok(([(header::CONTENT_TYPE, chunks::KIND)], message).into_response());
     }
     let headers =
         [(header::CONTENT_TYPE, "application/x-protobuf"), (header::CONTENT_ENCODING, "snappy")];
     Ok((headers, snap(&message)).into_response())
 }
 
-fn time_series(series: &SeriesView<'_>, start: i64, end: i64) -> Vec<u8> {
+/// The labels as fields of a series.
+fn labels(series: &SeriesView<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in series.labels.iter() {
         let mut label = Vec::new();
@@ -82,34 +94,70 @@ fn time_series(series: &SeriesView<'_>, start: i64, end: i64) -> Vec<u8> {
         put_bytes(&mut label, 2, value.as_bytes());
         put_bytes(&mut out, 1, &label);
     }
+    out
+}
+
+/// The samples of that time; of markers that end a series one of each gap.
+fn samples(series: &SeriesView<'_>, start: i64, end: i64) -> Vec<(i64, f64)> {
     let mut alive = false;
-    for (at, value) in series.timestamps.iter().zip(series.values.iter()) {
-        // One marker ends a series; a gap holds many.
-        let wanted = (start..=end).contains(at) && (alive || !is_stale(*value));
-        alive = !is_stale(*value);
-        if wanted {
-            let mut sample = Vec::new();
-            put_varint(&mut sample, 1 << 3 | 1);
-            sample.extend_from_slice(&value.to_le_bytes());
-            put_varint(&mut sample, 2 << 3);
-            put_varint(&mut sample, at.cast_unsigned());
-            put_bytes(&mut out, 2, &sample);
-        }
+    let pairs = series.timestamps.iter().zip(series.values.iter());
+    pairs
+        .filter(|(at, value)| {
+            let wanted = (start..=end).contains(*at) && (alive || !is_stale(**value));
+            alive = !is_stale(**value);
+            wanted
+        })
+        .map(|(at, value)| (*at, *value))
+        .collect()
+}
+
+fn time_series(labels: Vec<u8>, samples: &[(i64, f64)]) -> Vec<u8> {
+    let mut out = labels;
+    for (at, value) in samples {
+        let mut sample = Vec::new();
+        put_varint(&mut sample, 1 << 3 | 1);
+        sample.extend_from_slice(&value.to_le_bytes());
+        put_varint(&mut sample, 2 << 3);
+        put_varint(&mut sample, at.cast_unsigned());
+        put_bytes(&mut out, 2, &sample);
     }
     out
 }
 
-fn asked(request: &[u8]) -> Result<Vec<Asked>, String> {
+/// The queries, and whether chunks are to be streamed: the first type of answer that the client
+/// takes and there is.
+fn asked(request: &[u8]) -> Result<(Vec<Asked>, bool), String> {
     let mut all = Vec::new();
+    let mut types = Vec::new();
     for field in fields(request) {
-        if let (1, Field::Bytes(query)) = field.map_err(|error| error.to_string())? {
-            if all.len() >= MAX_QUERIES {
-                return Err(format!("more than {MAX_QUERIES} queries in one request"));
+        match field.map_err(|error| error.to_string())? {
+            (1, Field::Bytes(query)) => {
+                if all.len() >= MAX_QUERIES {
+                    return Err(format!("more than {MAX_QUERIES} queries in one request"));
+                }
+                all.push(one(query)?);
             }
-            all.push(one(query)?);
+            (2, Field::Varint(kind)) => types.push(kind),
+            (2, Field::Bytes(mut packed)) => {
+                while let Some(kind) = varint(&mut packed) {
+                    types.push(kind);
+                }
+            }
+            _ => {}
         }
     }
-    Ok(all)
+    match types.iter().find(|kind| **kind <= 1) {
+        Some(kind) => Ok((all, *kind == 1)),
+        None if types.is_empty() => Ok((all, false)),
+        None => Err("none of the accepted response types is known here".to_owned()),
+    }
+}
+
+/// Reads any bytes as a request, for fuzzing.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Ok((all, _)) = asked(bytes) {
+        assert!(all.len() <= MAX_QUERIES, "more queries than allowed");
+    }
 }
 
 fn one(query: &[u8]) -> Result<Asked, String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::Request;
+use http::{Request, StatusCode};
 use model::Timestamp;
 use query::promql::{Limits, format};
 use rules::{Alert, AlertState, GroupStanding, RuleStanding, exponential};
@@ -39,6 +39,17 @@ pub(super) async fn alerts(State(state): State<Arc<ApiState>>) -> Response {
     let all = groups.iter().flat_map(|group| &group.rules).flat_map(|rule| &rule.alerts);
     let alerts: Vec<Value> = all.filter(|alert| is_active(alert)).map(alert).collect();
     respond(Ok(json!({ "alerts": alerts })))
+}
+
+/// `POST /-/reload`: reads the rule files again; 500 with every mistake.
+pub(super) async fn reload(State(state): State<Arc<ApiState>>) -> Response {
+    match state.status.reload().await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(reason) => {
+            let told = format!("failed to reload config: {reason}\n");
+            (StatusCode::INTERNAL_SERVER_ERROR, told).into_response()
+        }
+    }
 }
 
 fn group(standing: &GroupStanding, wanted: Option<bool>) -> Value {

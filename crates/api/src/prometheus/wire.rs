@@ -41,7 +41,8 @@ pub(crate) fn fields(
 }
 
 fn field<'a>(bytes: &mut &'a [u8]) -> Result<(u64, Field<'a>), Malformed> {
-    let tag = varint(bytes).ok_or(Malformed::Proto)?;
+    // No field has the number 0.
+    let tag = varint(bytes).filter(|tag| tag >> 3 > 0).ok_or(Malformed::Proto)?;
     let mut take = |len: usize| {
         let (taken, rest) = bytes.split_at_checked(len).ok_or(Malformed::Proto)?;
         *bytes = rest;

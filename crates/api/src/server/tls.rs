@@ -79,6 +79,13 @@ impl Tls {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), access })
     }
+
+    /// The same certificate and clients, for HTTP/2 alone.
+    pub(super) fn for_http2(&self) -> Self {
+        let mut config = ServerConfig::clone(self.acceptor.config());
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self { acceptor: TlsAcceptor::from(Arc::new(config)), access: self.access.clone() }
+    }
 }
 
 impl std::fmt::Debug for Tls {

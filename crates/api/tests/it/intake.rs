@@ -36,7 +36,7 @@ async fn post(state: &Arc<ApiState>, path: &str, kind: &str, body: Vec<u8>) -> A
     send(state, request.unwrap()).await
 }
 
-fn put(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+pub(super) fn put(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     out.push(number << 3 | 2);
     let mut len = bytes.len();
     while len >= 128 {
@@ -48,7 +48,7 @@ fn put(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
 }
 
 /// Snappy's block format, all literals.
-fn snappy(plain: &[u8]) -> Vec<u8> {
+pub(super) fn snappy(plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut len = plain.len();
     while len >= 128 {
@@ -70,7 +70,7 @@ fn sample(value: f64, millis: u8) -> Vec<u8> {
     out
 }
 
-fn first_version(labels: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn first_version(labels: &[(&str, &str)]) -> Vec<u8> {
     let mut series = Vec::new();
     for (name, value) in labels {
         let mut label = Vec::new();
@@ -84,6 +84,18 @@ fn first_version(labels: &[(&str, &str)]) -> Vec<u8> {
     message
 }
 
+pub(super) fn second_version() -> Vec<u8> {
+    let mut message = Vec::new();
+    for symbol in ["", "__name__", "n", "job", "j"] {
+        put(&mut message, 4, symbol.as_bytes());
+    }
+    let mut series = Vec::new();
+    put(&mut series, 1, &[1, 2, 3, 4]);
+    put(&mut series, 2, &sample(2.5, 8));
+    put(&mut message, 5, &series);
+    message
+}
+
 const WRITE: &str = "/api/v1/write";
 const PROTOBUF: &str = "application/x-protobuf";
 
@@ -93,16 +105,8 @@ async fn remote_write_of_both_versions() {
     let body = snappy(&first_version(&[("__name__", "m"), ("job", "j")]));
     let answer = post(&state, WRITE, PROTOBUF, body).await;
     assert_eq!(answer.status, 204, "{}", answer.body);
-    let mut message = Vec::new();
-    for symbol in ["", "__name__", "n", "job", "j"] {
-        put(&mut message, 4, symbol.as_bytes());
-    }
-    let mut series = Vec::new();
-    put(&mut series, 1, &[1, 2, 3, 4]);
-    put(&mut series, 2, &sample(2.5, 8));
-    put(&mut message, 5, &series);
     let second = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-    let answer = post(&state, WRITE, second, snappy(&message)).await;
+    let answer = post(&state, WRITE, second, snappy(&second_version())).await;
     assert_eq!(answer.status, 204, "{}", answer.body);
     assert_eq!(answer.headers["x-prometheus-remote-write-samples-written"], "1");
     let kept = kept.0.lock().unwrap();
@@ -156,10 +160,9 @@ async fn who_may_push() {
     assert_eq!(kept.0.lock().unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn otlp_becomes_series() {
-    let (state, kept) = state(PushAccess::Open);
-    let body = json!({"resourceMetrics": [{
+/// Metrics of each kind that is taken, and of one that is not.
+pub(super) fn otlp_json() -> Value {
+    json!({"resourceMetrics": [{
         "resource": {"attributes": [
             {"key": "service.name", "value": {"stringValue": "shop"}},
             {"key": "service.instance.id", "value": {"stringValue": "i1"}},
@@ -174,9 +177,14 @@ async fn otlp_becomes_series() {
                 {"count": "3", "sum": 1.5, "bucketCounts": ["1", "2"], "explicitBounds": [0.5],
                  "timeUnixNano": "5000000"}]}},
             {"name": "changes", "sum": {"aggregationTemporality": 1, "dataPoints": [
-                {"asInt": "3", "timeUnixNano": "5000000"}]}}]}]}]});
+                {"asInt": "3", "timeUnixNano": "5000000"}]}}]}]}]})
+}
+
+#[tokio::test]
+async fn otlp_becomes_series() {
+    let (state, kept) = state(PushAccess::Open);
     let answer =
-        post(&state, "/v1/metrics", "application/json", body.to_string().into_bytes()).await;
+        post(&state, "/v1/metrics", "application/json", otlp_json().to_string().into_bytes()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let told: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(told["partialSuccess"]["rejectedDataPoints"], "1");

@@ -1,6 +1,8 @@
 //! Prometheus' HTTP API: the same requests to a real Prometheus 2.42 and to ours, on the same
 //! samples.
 
+#[path = "prometheus/chunks.rs"]
+mod chunks;
 #[path = "../../../query/tests/it/differential/prometheus.rs"]
 mod real;
 #[path = "../../../query/tests/it/differential/samples.rs"]
@@ -14,7 +16,11 @@ use http::Request;
 use model::{Inventory, Timestamp};
 use serde_json::Value;
 
+use tower::ServiceExt as _;
+
 use super::fixture::{parts, send};
+use super::intake::{put, snappy};
+use chunks::{sampled, streamed};
 
 fn state() -> Arc<ApiState> {
     let now = Timestamp::from_millis(samples::START_MS + 3 * 3_600_000);
@@ -91,6 +97,10 @@ fn requests() -> Vec<(String, String)> {
     get("/api/v1/label/0/values");
     get("/api/v1/rules");
     get("/api/v1/alerts");
+    get("/api/v1/alertmanagers");
+    get("/api/v1/rules?type=alert");
+    get("/api/v1/rules?type=other");
+    get("/api/v1/metadata?limit=x");
     get("/api/v1/query_exemplars?query=g&start=1&end=2");
     get("/api/v1/format_query?query=sum+by(l)(rate(c%5B5m%5D))%2Fg");
     get("/api/v1/format_query?query=sum(");
@@ -110,7 +120,12 @@ async fn answers_are_prometheus() {
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));
-    for path in ["/api/v1/status/buildinfo", "/api/v1/targets"] {
+    for path in [
+        "/api/v1/status/buildinfo",
+        "/api/v1/status/runtimeinfo",
+        "/api/v1/status/tsdb",
+        "/api/v1/targets",
+    ] {
         let keys = |answer: Value| -> Vec<String> {
             answer["data"].as_object().unwrap().keys().cloned().collect()
         };
@@ -118,6 +133,132 @@ async fn answers_are_prometheus() {
         let mine = keys(mine);
         assert!(keys(theirs).iter().all(|key| mine.contains(key)), "{path}: {mine:?}");
     }
+}
+
+/// What a remote read is answered with: labels, then samples.
+type Read = Vec<(Vec<u8>, Vec<(i64, f64)>)>;
+
+/// A request for `g{l=~"a|b"}` and all of `odd`, as these types of answer.
+fn read_request(types: &[u8]) -> Vec<u8> {
+    let (start, end) = (samples::START_MS, samples::START_MS + 3 * 3_600_000);
+    let mut request = Vec::new();
+    for matchers in [&[(0, "__name__", "g"), (2, "l", "a|b")][..], &[(0, "__name__", "odd")]] {
+        let mut query = Vec::new();
+        for (number, time) in [(1 << 3, start), (2 << 3, end)] {
+            query.push(number);
+            varint(&mut query, time.cast_unsigned());
+        }
+        for (kind, name, value) in matchers {
+            let mut matcher = vec![1 << 3, *kind];
+            put(&mut matcher, 2, name.as_bytes());
+            put(&mut matcher, 3, value.as_bytes());
+            put(&mut query, 3, &matcher);
+        }
+        put(&mut request, 1, &query);
+    }
+    put(&mut request, 2, types);
+    snappy(&request)
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 128 {
+        out.push(u8::try_from(value & 127).unwrap() | 128);
+        value >>= 7;
+    }
+    out.push(u8::try_from(value).unwrap());
+}
+
+/// The same request to both, raw.
+async fn both(server: &real::Server, state: &Arc<ApiState>, types: &[u8]) -> [Vec<u8>; 2] {
+    let body = read_request(types);
+    let request = Request::post("/api/v1/read").body(Body::from(body.clone())).unwrap();
+    let answer = api::router(state).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mine = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let header = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy";
+    [mine.to_vec(), server.send("/api/v1/read", header, &body).unwrap()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn remote_read_is_answered_alike() {
+    let server = real::Server::start("read", &samples::series()).unwrap();
+    let state = state();
+    let [mine, theirs] = both(&server, &state, &[1]).await.map(|body| streamed(&body));
+    assert_eq!(theirs.len(), 7, "four of g, three of odd");
+    let counts = |read: &Read| read.iter().map(|(_, samples)| samples.len()).collect::<Vec<_>>();
+    assert_eq!(counts(&mine), counts(&theirs));
+    // NaN is not equal to itself, and has other bits in Go.
+    let bits = |read: Read| {
+        let bits = |samples: Vec<(i64, f64)>| {
+            samples
+                .into_iter()
+                .map(|(at, value)| (at, (value + 0.0).to_bits() & !u64::from(value.is_nan())))
+                .collect::<Vec<_>>()
+        };
+        read.into_iter().map(|(labels, samples)| (labels, bits(samples))).collect::<Vec<_>>()
+    };
+    let (mine, theirs) = (bits(mine), bits(theirs));
+    assert!(mine == theirs, "streamed chunks differ");
+    // Whole samples, which Prometheus compresses and we only frame.
+    let [whole, of_theirs] = both(&server, &state, &[0]).await.map(|body| sampled(&body));
+    assert!(bits(whole) == mine && bits(of_theirs) == theirs, "whole samples differ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_that_steps_look_at_are_counted_alike() {
+    let server = real::Server::start("stats", &samples::series()).unwrap();
+    let (state, at) = (state(), samples::START_MS / 1000 + 6000);
+    let mut different = Vec::new();
+    for query in [
+        "g",
+        "g offset 5m",
+        "g @ end()",
+        "sum(rate(c[5m]))",
+        "rate(c[5m] @ end())",
+        "gap + gap",
+        "max_over_time(gap[10m:1m])",
+        "sum by (l) (odd) / on (l) group_left max by (l) (g)",
+        "1",
+        "vector(1)",
+    ] {
+        let range = format!("start={at}&end={}&step=60", at + 600);
+        for (path, times) in [("query", format!("time={at}")), ("query_range", range)] {
+            let path = format!("/api/v1/{path}");
+            let form = format!("query={}&{times}&stats=all", query.replace('+', "%2B"));
+            let counted = |answer: Value| answer["data"]["stats"]["samples"].clone();
+            let mut mine = counted(ours(&state, &path, &form).await);
+            let mut theirs = counted(server.ask(&path, &form).unwrap());
+            // How many are held at once is the implementation's.
+            mine["peakSamples"] = theirs["peakSamples"].take();
+            theirs["peakSamples"] = mine["peakSamples"].clone();
+            if mine != theirs {
+                different.push(format!("{path} {query}\n  ours:   {mine}\n  theirs: {theirs}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
+
+#[tokio::test]
+async fn a_limit_shortens_lists_and_says_so() {
+    let state = state();
+    let at = samples::START_MS / 1000 + 6000;
+    let times = format!("start={at}&end={}", at + 60);
+    for (path, count) in [
+        (format!("/api/v1/series?match[]=g&limit=2&{times}"), 2),
+        (format!("/api/v1/labels?limit=2&{times}"), 2),
+        (format!("/api/v1/label/__name__/values?limit=3&{times}"), 3),
+        (format!("/api/v1/label/l/values?match[]=g&limit=1&{times}"), 1),
+    ] {
+        let answer = ours(&state, &path, "").await;
+        assert_eq!(answer["data"].as_array().unwrap().len(), count, "{path}");
+        assert_eq!(answer["warnings"][0], "results truncated due to limit", "{path}");
+    }
+    let whole =
+        ours(&state, &format!("/api/v1/label/l/values?match[]=g&limit=9&{times}"), "").await;
+    assert_eq!((&whole["warnings"], whole["data"].as_array().unwrap().len()), (&Value::Null, 3));
+    let wrong = ours(&state, "/api/v1/labels?limit=x", "").await;
+    assert_eq!(wrong["errorType"], "bad_data");
 }
 
 #[tokio::test]
