@@ -14,6 +14,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("/usr/bin/prometheus", "prometheus"),
     ("/usr/bin/prometheus-alertmanager", "prometheus-alertmanager"),
     ("/usr/bin/victoria-metrics", "victoria-metrics"),
+    ("/usr/bin/vmagent", "victoria-metrics"),
     ("/usr/bin/carbon-cache", "graphite-carbon"),
     ("/usr/bin/tinyproxy", "tinyproxy"),
     ("/usr/bin/python3", "python3"),
@@ -35,6 +36,10 @@ const PYTHON: &[(&str, &str)] = &[
     // OpenTelemetry's own messages and services, to read what is sent.
     ("opentelemetry/proto", "opentelemetry-proto==1.45.2"),
     ("grpc", "grpcio==1.85.1"),
+    // OpenTelemetry's own sender, over HTTP and gRPC.
+    ("opentelemetry/sdk", "opentelemetry-sdk==1.45.2"),
+    ("opentelemetry/exporter/otlp/proto/http", "opentelemetry-exporter-otlp-proto-http==1.45.2"),
+    ("opentelemetry/exporter/otlp/proto/grpc", "opentelemetry-exporter-otlp-proto-grpc==1.45.2"),
     ("aiosmtpd", "aiosmtpd==1.4.6"),
 ];
 

@@ -77,7 +77,7 @@ impl Face {
     fn long(&self) -> &'static [&'static str] {
         match self {
             Self::Main => &["/api/v1/model/", "/api/v1/historical/"],
-            Self::Secure(..) => &[],
+            Self::Secure(..) | Self::Grpc(_) => &[],
             Self::Sidecar => &[sidecar::PREFIX],
         }
     }

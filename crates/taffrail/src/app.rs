@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiOptions, ApiParts, ApiState, ClusterFacts, Facts, Listener};
+use api::{ApiOptions, ApiParts, ApiState, ClusterFacts, Facts};
 use cluster::{Connection, Watches};
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::{Clock, Pipeline, Source, Stopped};
-use query::{StateHistory, Views, Window, WindowOptions};
+use query::{Window, WindowOptions};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::adapters::{EmbeddedDashboard, StoredColumns, StoredSamples};
+use crate::adapters::{EmbeddedDashboard, StoredSamples};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::facts::{self, ProcessFacts, cluster_facts};
@@ -22,6 +22,7 @@ use crate::input::Input;
 use crate::outputs;
 
 mod alerting;
+mod answers;
 mod deliver;
 pub(crate) mod events;
 mod history;
@@ -33,11 +34,16 @@ mod replicas;
 mod resources;
 mod samples;
 mod secure;
+mod stated;
 
+use answers::Answers;
 use events::EventIntake;
 use history::History;
+use listen::Ports;
 use measure::Measured;
 use replicas::Replicas;
+
+pub(crate) use alerting::Reload;
 
 /// How long the first tick waits for the watches' first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(30);
@@ -47,8 +53,7 @@ pub(crate) struct App {
     address: SocketAddr,
     resolution: Duration,
     source: Arc<dyn Source>,
-    listeners: Vec<Listener>,
-    secure: Option<(SocketAddr, secure::Keeper)>,
+    ports: Ports,
     resources: resources::Resources,
     state: Arc<ApiState>,
     window: Arc<Window>,
@@ -58,7 +63,7 @@ pub(crate) struct App {
     facts: ProcessFacts,
     cluster: Option<(Watches, Connection)>,
     replicas: Option<Replicas>,
-    answers: alerting::Answers,
+    answers: Answers,
     clock: Clock,
 }
 
@@ -84,11 +89,16 @@ fn facts_at_start(
 }
 
 /// What tells of history, replicas and kubelets.
-fn holdings(history: Option<&History>, measured: &Measured) -> facts::Holdings {
+fn holdings(
+    history: Option<&History>,
+    measured: &Measured,
+    reload: Reload,
+) -> facts::Holdings {
     facts::Holdings {
         store: history.map(History::holdings),
         replicas: measured.replicas.as_ref().map(Replicas::holdings),
         kubelets: measured.way.clone(),
+        reload: Some(reload),
     }
 }
 
@@ -115,26 +125,22 @@ impl App {
         let address = listener.local_addr().map_err(Failure::unavailable)?;
         let outputs = outputs::build(config, clock)?;
         let history = History::open(config, &input, clock).await?;
-        let mut measured = match &config.replicas {
-            Some(replica) => measure::shared(replica, input, resolution, clock).await?,
-            None => measure::measured(input, clock)?,
-        };
+        let mut measured = measure::begin(config, input, resolution, clock).await?;
         let events = EventIntake::begin(config, history.as_ref(), &mut measured, clock)?;
+        let (reload, rule_files) = alerting::reload(config);
         let window = Arc::new(Window::new(WindowOptions::default()));
         let resources = resources::Resources::plan(config, resolution, &measured);
-        let (listeners, secure) = listen::others(config, listener, &measured).await?;
-        let stated = Arc::new(StateHistory::default());
-        let columns = StoredColumns::new(history.as_ref().map(History::store), Arc::clone(&window));
-        let views = Arc::new(Views::new(Arc::new(columns), Arc::clone(&stated)));
-        let answers =
-            alerting::Answers::open(config, resolution, views, history.as_ref(), clock).await?;
+        let ports = listen::others(config, listener, &measured).await?;
+        let rules = (rule_files, measured.replicas.as_ref().map(Replicas::membership));
+        let kept = (&window, history.as_ref());
+        let answers = Answers::open(config, resolution, kept, rules, clock).await?;
         let facts = ProcessFacts::new(
             facts_at_start(config, &measured, resolution, clock),
             measured.subject(config, clock, self_metrics.clone()),
-            troubles(history.as_ref(), measured.replicas.as_ref()),
+            troubles(history.as_ref(), measured.replicas.as_ref(), &reload),
             statuses(&outputs, events.as_ref(), &answers),
         )
-        .holding(holdings(history.as_ref(), &measured));
+        .holding(holdings(history.as_ref(), &measured, reload));
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -150,18 +156,17 @@ impl App {
             database: Arc::clone(&answers.database),
             alerts: Arc::clone(&answers.board),
             intake: Arc::<StoredSamples>::clone(&answers.stored),
-            push: config.push_access()?,
+            push: config.push_access(config.listen)?,
             people: people::people(config, &measured, clock)?,
         });
-        let taking = (&window, &stated, history.as_ref(), resources.ticked());
+        let taking = (&window, answers.stated.states(), history.as_ref(), resources.ticked());
         let pipeline = deliver::pipeline(config, resolution, clock, &measured, taking, outputs);
         let Measured { source, cluster, replicas, .. } = measured;
         Ok(Self {
             address,
             resolution,
             source,
-            listeners,
-            secure,
+            ports,
             resources,
             state,
             window,
@@ -183,19 +188,19 @@ impl App {
 
     /// Where the secure port listens, if there is one.
     pub(crate) fn secure_address(&self) -> Option<SocketAddr> {
-        self.secure.as_ref().map(|(address, _)| *address)
+        self.ports.secure.as_ref().map(|(address, _)| *address)
     }
 
     /// One line for people: where, what, how often, kept where.
     pub(crate) fn greeting(&self, scheme: &str) -> String {
         let (source, every) = (self.source.name(), self.resolution.as_secs_f64());
         let kept = self.kept();
+        let secure = self.secure_address();
         format!(
-            "Taffrail serves {scheme}://{}/ (source {source}, every {every} s, {kept}){}",
+            "Taffrail serves {scheme}://{}/ (source {source}, every {every} s, {kept}){}{}",
             self.address,
-            self.secure.as_ref().map_or(String::new(), |(address, _)| {
-                format!("\nmetrics.k8s.io: https://{address}/")
-            })
+            secure.map_or(String::new(), |at| format!("\nmetrics.k8s.io: https://{at}/")),
+            self.ports.grpc.map_or(String::new(), |at| format!("\nOTLP over gRPC: {at}")),
         )
     }
 
@@ -213,16 +218,16 @@ impl App {
         let (stop_api, api_stops) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         let state = Arc::clone(&self.state);
-        let listeners = self.listeners;
+        let listeners = self.ports.listeners;
         tasks.spawn(async move {
             // A dropped sender means the same as a message.
             api::serve(listeners, state, async move { drop(api_stops.await) }).await;
             "api"
         });
-        if let Some((_, keeper)) = self.secure {
+        if let Some((_, keeper)) = self.ports.secure {
             tasks.spawn(keeper.run());
         }
-        let samples = self.answers.spawn(&mut tasks, self.clock);
+        let kept = self.answers.spawn(&mut tasks, self.clock);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);
@@ -272,7 +277,7 @@ impl App {
         };
         drop(stop_events);
         events::ended(events).await;
-        samples::close(samples).await;
+        kept.close().await;
         if let Some(history) = self.history {
             history.close().await;
         }
@@ -285,7 +290,7 @@ impl App {
 fn statuses(
     outputs: &[sinks::Sink],
     events: Option<&EventIntake>,
-    answers: &alerting::Answers,
+    answers: &Answers,
 ) -> Arc<[sinks::StatusHandle]> {
     let of_metrics = outputs.iter().filter_map(sinks::Sink::status);
     let of_events = events.into_iter().flat_map(EventIntake::statuses);
@@ -293,8 +298,13 @@ fn statuses(
 }
 
 /// What may be wrong beside the way to the API server.
-fn troubles(history: Option<&History>, replicas: Option<&Replicas>) -> Vec<facts::Trouble> {
-    history.map(History::trouble).into_iter().chain(replicas.map(Replicas::trouble)).collect()
+fn troubles(
+    history: Option<&History>,
+    replicas: Option<&Replicas>,
+    reload: &Reload,
+) -> Vec<facts::Trouble> {
+    let others = history.map(History::trouble).into_iter().chain(replicas.map(Replicas::trouble));
+    others.chain([reload.trouble()]).collect()
 }
 
 /// Lets the API answer what is open, ends the rest, and says how it went.

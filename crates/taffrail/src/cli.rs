@@ -97,6 +97,12 @@ pub(crate) struct AskArgs {
     /// The server to ask.
     #[arg(long, env = "TAFFRAIL_SERVER", default_value = LOCAL, value_name = "URL")]
     pub(crate) server: String,
+    /// A file with the bearer token for it, where people sign in.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file with the CA certificates for it; without it the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// `taffrail query`.

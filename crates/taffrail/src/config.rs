@@ -192,10 +192,11 @@ impl Config {
         .checked()
     }
 
-    /// Who may push metrics: whoever shows the token, without one whoever is on this machine.
-    pub(crate) fn push_access(&self) -> Result<api::PushAccess, Failure> {
+    /// Who may push metrics to the port at `address`: whoever shows the token, without one whoever
+    /// is on this machine.
+    pub(crate) fn push_access(&self, address: SocketAddr) -> Result<api::PushAccess, Failure> {
         let Some(file) = &self.rules.push_token else {
-            let open = crate::cli::is_loopback(self.listen.ip());
+            let open = crate::cli::is_loopback(address.ip());
             return Ok(if open { api::PushAccess::Open } else { api::PushAccess::Closed });
         };
         let text = std::fs::read_to_string(file).map_err(|error| {

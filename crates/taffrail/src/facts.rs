@@ -11,6 +11,7 @@ use pipeline::Clock;
 use sinks::StatusHandle;
 
 use crate::adapters::sink_facts;
+use crate::app::Reload;
 use crate::diagnosis::Subject;
 
 /// What is wrong beside the way to the API server, as it is now.
@@ -30,6 +31,7 @@ pub(crate) struct Holdings {
     pub(crate) store: Option<StoreTold>,
     pub(crate) replicas: Option<ReplicasTold>,
     pub(crate) kubelets: Option<WayTold>,
+    pub(crate) reload: Option<Reload>,
 }
 
 /// How long to wait before an API server that could not be used is asked again.
@@ -164,6 +166,13 @@ impl api::Status for ProcessFacts {
 
     fn replicas(&self) -> Vec<ReplicaFacts> {
         self.holdings.replicas.as_ref().map_or_else(Vec::new, |told| told())
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        match &self.holdings.reload {
+            Some(reload) => reload.ask(),
+            None => Box::pin(std::future::ready(Err("there are no rule files".to_owned()))),
+        }
     }
 
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {

@@ -51,6 +51,7 @@ const KEYS: &[(&str, &str, Shape)] = &[
     ("rules.interval", "rule-interval", Shape::Text),
     ("rules.alertmanagers", "alertmanager", Shape::List),
     ("push.token_file", "push-token-file", Shape::Text),
+    ("push.otlp_grpc_listen", "otlp-grpc-listen", Shape::Text),
     ("rules.external_url", "external-url", Shape::Text),
     ("login", "login", Shape::Text),
     ("read_only", "read-only", Shape::Switch),

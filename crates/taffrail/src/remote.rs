@@ -95,6 +95,11 @@ impl Remote {
         Ok(Self { base, authorization, bounds: BOUNDS, client })
     }
 
+    /// A client of the server that a command line names.
+    pub(crate) fn of(asked: &crate::cli::AskArgs) -> Result<Self, Failure> {
+        Self::new(&asked.server, asked.token_file.as_deref(), asked.ca_file.as_deref())
+    }
+
     /// The same with other bounds of an answer.
     pub(crate) fn within(self, bounds: Bounds) -> Self {
         Self { bounds, ..self }

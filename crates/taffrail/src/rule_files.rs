@@ -38,7 +38,7 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 /// The files that `pattern` names: itself, or what `*`, `?` and `[…]` in its last part find.
-fn expand(pattern: &str) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn expand(pattern: &str) -> Result<Vec<PathBuf>, String> {
     let path = Path::new(pattern);
     let (folder, name) = match (path.parent(), path.file_name()) {
         (Some(folder), Some(name)) => (folder, name.to_string_lossy()),

@@ -5,6 +5,10 @@
 mod aggregator;
 #[path = "it/agree.rs"]
 mod agree;
+#[path = "it/alertmanager.rs"]
+mod alertmanager;
+#[path = "it/beside.rs"]
+mod beside;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/clusters.rs"]
@@ -37,12 +41,16 @@ mod people;
 mod promql;
 #[path = "../../sinks/tests/it/real.rs"]
 mod real;
+#[path = "it/refused.rs"]
+mod refused;
 #[path = "it/replicas.rs"]
 mod replicas;
 #[path = "it/rotation.rs"]
 mod rotation;
 #[path = "it/secure.rs"]
 mod secure;
+#[path = "it/senders.rs"]
+mod senders;
 #[path = "it/served.rs"]
 mod served;
 #[path = "it/shared_events.rs"]

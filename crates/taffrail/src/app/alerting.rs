@@ -4,27 +4,32 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use cluster::replicas::Membership;
 use metrics::counter;
 use model::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipeline::Clock;
-use query::promql::{Database, Options, Union};
-use rules::{Alert, AlertBoard, Change, ChangeKind, GroupRun, Journal, Setting, Silences};
+use query::promql::{Database, Options};
+use rules::{
+    Alert, AlertBoard, Change, ChangeKind, GroupRun, Journal, Ledger as _, Left, Setting, Silences,
+};
 use sinks::AlertSink;
 use store::Samples;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::history::History;
-use crate::adapters::{RuleLedger, StoredSamples};
+use crate::adapters::RuleLedger;
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::outputs;
-use crate::rule_files;
 
 mod keep;
+mod reload;
 
 use keep::Folder;
+use reload::{Told, Wanted};
+
+pub(crate) use reload::{Files, Reload, reload};
 
 /// How often an alert that goes on is sent again to an Alertmanager, as Prometheus does.
 const RESEND: Duration = Duration::from_mins(1);
@@ -37,57 +42,26 @@ const ALERTMANAGER: &str = "Alertmanager Sink";
 /// Counter: evaluations that were left out because those before took too long.
 const MISSED: &str = "taffrail_rule_group_iterations_missed_total";
 
-/// What is asked by PromQL, and what rules make of it.
-pub(crate) struct Answers {
-    /// Every series.
-    pub(crate) database: Arc<dyn Database>,
-    /// Rules, alerts and silences as others see them.
-    pub(crate) board: Arc<AlertBoard>,
-    /// Where pushed samples go.
-    pub(crate) stored: Arc<StoredSamples>,
-    samples: Arc<Samples>,
-    alerting: Alerting,
-}
-
-impl Answers {
-    /// Who answers for how the sinks of alerts stand.
-    pub(super) fn statuses(&self) -> impl Iterator<Item = sinks::StatusHandle> {
-        self.alerting.sinks.iter().filter_map(AlertSink::status)
-    }
-
-    /// Opens the samples, reads the rules and what is known of their alerts.
-    pub(super) async fn open(
-        config: &Config,
-        resolution: Duration,
-        views: Arc<dyn Database>,
-        history: Option<&History>,
-        clock: Clock,
-    ) -> Result<Self, Failure> {
-        let samples = super::samples::open(config, history, clock).await?;
-        let stored = Arc::new(StoredSamples::new(Arc::clone(&samples), clock));
-        let database: Arc<dyn Database> =
-            Arc::new(Union::new(vec![views, Arc::<StoredSamples>::clone(&stored)]));
-        let board = board(history.map(|history| history.store().dir().to_owned()));
-        let alerting = Alerting::build(config, resolution, &board, &database, &samples, clock)?;
-        Ok(Self { database, board, stored, samples, alerting })
-    }
-
-    /// Begins to evaluate and to keep; answers what has to be closed in the end.
-    pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>, clock: Clock) -> Arc<Samples> {
-        tasks.spawn(super::samples::keep(Arc::clone(&self.samples), clock));
-        tasks.spawn(self.alerting.run());
-        self.samples
-    }
-}
-
 /// Groups with what they need.
 pub(crate) struct Alerting {
     groups: Vec<Scheduled>,
+    files: Files,
+    /// Of groups that do not say, milliseconds.
+    interval_ms: i64,
     board: Arc<AlertBoard>,
     ledger: Arc<RuleLedger>,
     sinks: Vec<AlertSink>,
+    /// Where there are several processes.
+    membership: Option<Membership>,
     external_url: String,
     clock: Clock,
+}
+
+/// What is to be done next.
+enum Work {
+    /// The groups that are due at this time, milliseconds.
+    Evaluate(i64),
+    Read(Wanted),
 }
 
 struct Scheduled {
@@ -104,58 +78,133 @@ pub(crate) fn board(folder: Option<PathBuf>) -> Arc<AlertBoard> {
     Arc::new(AlertBoard::new(silences, journal, Some(Arc::new(folder))))
 }
 
+/// What rules are evaluated over, and where their results are shown and kept.
+pub(super) struct Ground<'a> {
+    pub(super) database: &'a Arc<dyn Database>,
+    pub(super) samples: &'a Arc<Samples>,
+    pub(super) board: &'a Arc<AlertBoard>,
+}
+
+/// Milliseconds between evaluations of groups that do not say.
+fn interval_ms(config: &Config, resolution: Duration) -> i64 {
+    let interval = config.rules.interval.unwrap_or_else(|| resolution.min(DEFAULT_INTERVAL));
+    i64::try_from(interval.as_millis()).unwrap_or(i64::MAX)
+}
+
 impl Alerting {
+    /// Who answers for how the sinks of alerts stand.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = sinks::StatusHandle> {
+        self.sinks.iter().filter_map(AlertSink::status)
+    }
+
     /// Reads the rules that `config` asks for. Must run inside a runtime.
-    pub(crate) fn build(
+    pub(super) fn build(
         config: &Config,
         resolution: Duration,
-        board: &Arc<AlertBoard>,
-        database: &Arc<dyn Database>,
-        samples: &Arc<Samples>,
+        ground: &Ground<'_>,
+        (files, membership): (Files, Option<Membership>),
         clock: Clock,
     ) -> Result<Self, Failure> {
-        let mut groups = if config.rules.no_builtin { Vec::new() } else { rules::builtin() };
-        groups.extend(rule_files::load(&config.rules.files).map_err(Failure::config)?);
-        let interval = config.rules.interval.unwrap_or_else(|| resolution.min(DEFAULT_INTERVAL));
-        let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-        let now = clock.now().millis();
-        let groups: Vec<Scheduled> = groups
-            .into_iter()
-            .map(|group| {
-                let run = GroupRun::new(group, interval_ms);
-                board.show(&run);
-                let next = after(now, run.interval_ms());
-                Scheduled { run, next, evaluations: 0 }
-            })
-            .collect();
-        let sinks = outputs::build_alerts(config, clock)?;
-        let statuses: Vec<_> =
-            sinks.iter().filter_map(|sink| Some((sink.name(), sink.status()?))).collect();
-        board.set_receivers(Arc::new(move || {
-            statuses.iter().map(|(name, status)| receiver(name, &status.status())).collect()
-        }));
-        let ledger =
-            RuleLedger { database: Arc::clone(database), samples: Arc::clone(samples), clock };
-        Ok(Self {
-            groups,
-            board: Arc::clone(board),
-            ledger: Arc::new(ledger),
-            sinks,
+        let (database, samples) = (Arc::clone(ground.database), Arc::clone(ground.samples));
+        let alerting = Self {
+            groups: Vec::new(),
+            files,
+            interval_ms: interval_ms(config, resolution),
+            board: Arc::clone(ground.board),
+            ledger: Arc::new(RuleLedger { database, samples, clock }),
+            sinks: outputs::build_alerts(config, clock)?,
+            membership,
             external_url: config.rules.external_url.clone(),
             clock,
-        })
+        };
+        alerting.begin().map_err(Failure::config)
+    }
+
+    /// Reads the rules, and says who is told.
+    fn begin(mut self) -> Result<Self, String> {
+        let statuses: Vec<_> =
+            self.sinks.iter().filter_map(|sink| Some((sink.name(), sink.status()?))).collect();
+        self.board.set_receivers(Arc::new(move || {
+            statuses.iter().map(|(name, status)| receiver(name, &status.status())).collect()
+        }));
+        self.read()?;
+        Ok(self)
+    }
+
+    /// Reads the rules again: groups that are the same go on as they were; where anything is
+    /// wrong, all of the old rules do.
+    fn read(&mut self) -> Told {
+        let groups = self.files.groups()?;
+        let now = self.clock.now().millis();
+        let mut old = std::mem::take(&mut self.groups);
+        for group in groups {
+            let same = |known: &Scheduled| known.run.name() == (&group.name, &group.file);
+            let known = old.iter().position(same).map(|at| old.remove(at));
+            let scheduled = match known {
+                Some(known) if known.run.is_like(&group) => known,
+                Some(known) => {
+                    let (run, left) = known.run.replaced(group, self.interval_ms, now);
+                    self.leave(now, left, run.name());
+                    let next = after(now, run.interval_ms());
+                    Scheduled { run, next, ..known }
+                }
+                None => {
+                    let run = GroupRun::new(group, self.interval_ms);
+                    let next = after(now, run.interval_ms());
+                    Scheduled { run, next, evaluations: 0 }
+                }
+            };
+            self.board.show(&scheduled.run);
+            self.groups.push(scheduled);
+        }
+        for gone in old {
+            let (name, file) = gone.run.name();
+            let (name, file) = (Arc::clone(name), Arc::clone(file));
+            self.leave(now, gone.run.ended(now), (&name, &file));
+        }
+        self.board.arrange(self.groups.iter().map(|group| group.run.name()));
+        Ok(())
+    }
+
+    /// Ends what rules that are gone left behind.
+    fn leave(&mut self, at: i64, left: Left, group: (&Arc<str>, &Arc<str>)) {
+        if let Err(error) = self.ledger.append(&left.samples) {
+            tracing::warn!(error, "series of rules that are gone were not ended");
+        }
+        let changes = self.board.record(left.changes);
+        let is_told = |alert: &&Alert| {
+            changes.iter().any(|change| change.id == alert.id() && !change.silenced)
+        };
+        let ended = left.alerts.iter().filter(is_told);
+        let ended: Vec<_> = ended.map(|alert| told(alert, &self.external_url)).collect();
+        if self.tells(group) {
+            self.send(Timestamp::from_millis(at), &ended, &ended);
+        }
+    }
+
+    /// Whether this process tells of the alerts of a group: of several replicas, which all
+    /// evaluate it, one does.
+    fn tells(&self, (name, file): (&Arc<str>, &Arc<str>)) -> bool {
+        let key = || format!("rules/{file}/{name}");
+        self.membership.as_ref().is_none_or(|known| known.members().is_mine(&key()))
     }
 
     /// Evaluates until it is dropped.
     pub(crate) async fn run(mut self) -> &'static str {
-        if self.groups.is_empty() {
-            std::future::pending::<()>().await;
-        }
         loop {
-            let next = self.groups.iter().map(|group| group.next).min().unwrap_or(i64::MAX);
-            let wait = u64::try_from(next - self.clock.now().millis()).unwrap_or(0);
-            sleep(Duration::from_millis(wait)).await;
-            match spawn_blocking(move || self.step(next)).await {
+            let next = self.groups.iter().map(|group| group.next).min();
+            let clock = self.clock;
+            let due = async move {
+                let Some(next) = next else { return std::future::pending().await };
+                let wait = u64::try_from(next - clock.now().millis()).unwrap_or(0);
+                sleep(Duration::from_millis(wait)).await;
+                next
+            };
+            let work = tokio::select! {
+                next = due => Work::Evaluate(next),
+                wanted = self.files.wanted() => Work::Read(wanted),
+            };
+            match spawn_blocking(move || self.work(work)).await {
                 Ok(back) => self = back,
                 Err(error) => {
                     tracing::error!(%error, "rules are no longer evaluated");
@@ -163,6 +212,32 @@ impl Alerting {
                 }
             }
         }
+    }
+
+    fn work(self, work: Work) -> Self {
+        match work {
+            Work::Evaluate(at) => self.step(at),
+            Work::Read(wanted) => self.reread(wanted),
+        }
+    }
+
+    /// Reads the rules again and tells who asked.
+    fn reread(mut self, wanted: Wanted) -> Self {
+        let told = self.read();
+        self.files.note(&told, self.clock.now());
+        if told.is_ok() {
+            let why = match &wanted {
+                Wanted::Asked(_) => "asked",
+                Wanted::Hangup => "SIGHUP",
+                Wanted::Changed => "changed",
+            };
+            tracing::info!(why, groups = self.groups.len(), "the rule files were read");
+        }
+        if let Wanted::Asked(tell) = wanted {
+            // Who asked may be gone.
+            drop(tell.send(told));
+        }
+        self
     }
 
     /// Evaluates the groups that are due at `at`.
@@ -209,7 +284,7 @@ impl Alerting {
 
     /// Tells an Alertmanager of what is due, and others of what changed.
     fn tell(&mut self, at: i64, changes: &[Change], due: &[(Alert, i64)], run: &GroupRun) {
-        if self.sinks.is_empty() {
+        if self.sinks.is_empty() || !self.tells(run.name()) {
             return;
         }
         let timestamp = Timestamp::from_millis(at);
@@ -233,12 +308,17 @@ impl Alerting {
                 )
             })
             .collect();
+        self.send(timestamp, &repeated, &news);
+    }
+
+    /// Gives an Alertmanager what it is told again and again, others what is new.
+    fn send(&mut self, timestamp: Timestamp, repeated: &[model::Alert], news: &[model::Alert]) {
         for sink in &mut self.sinks {
-            let alerts = if sink.name() == ALERTMANAGER { &repeated } else { &news };
+            let alerts = if sink.name() == ALERTMANAGER { repeated } else { news };
             if alerts.is_empty() {
                 continue;
             }
-            let batch = model::AlertBatch { timestamp, alerts: alerts.clone() };
+            let batch = model::AlertBatch { timestamp, alerts: alerts.to_vec() };
             if let Err(error) = sink.export(&batch) {
                 tracing::warn!(sink = sink.name(), %error, "alerts were not taken");
             }

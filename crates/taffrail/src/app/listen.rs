@@ -49,13 +49,23 @@ pub(super) async fn listen(config: &Config) -> Result<Listener, Failure> {
     }
 }
 
-/// Binds the other ports that are wanted; where the secure one is, and what keeps it.
+/// Every port, bound.
+pub(super) struct Ports {
+    pub(super) listeners: Vec<Listener>,
+    /// Where the secure one is, and what keeps it.
+    pub(super) secure: Option<(SocketAddr, Keeper)>,
+    /// Where OTLP over gRPC is taken.
+    pub(super) grpc: Option<SocketAddr>,
+}
+
+/// Binds the other ports that are wanted.
 pub(super) async fn others(
     config: &Config,
     main: Listener,
     measured: &Measured,
-) -> Result<(Vec<Listener>, Option<(SocketAddr, Keeper)>), Failure> {
+) -> Result<Ports, Failure> {
     let mut listeners = vec![main];
+    let mut grpc = None;
     if let Some(address) = config.apis.sidecar {
         let socket = bind(address).await.map_err(|error| {
             Failure::unavailable(format!(
@@ -64,12 +74,30 @@ pub(super) async fn others(
         })?;
         listeners.push(Listener::sidecar(socket));
     }
-    let Some(secure) = &config.apis.secure else { return Ok((listeners, None)) };
+    if let Some(address) = config.rules.otlp_grpc {
+        let listener = otlp(config, address).await?;
+        grpc = Some(listener.local_addr().map_err(Failure::unavailable)?);
+        listeners.push(listener);
+    }
+    let Some(secure) = &config.apis.secure else {
+        return Ok(Ports { listeners, secure: None, grpc });
+    };
     let connection = measured.cluster.as_ref().map(|(_, connection)| connection);
     let Secure { listener, keeper } = Secure::listen(secure, connection).await?;
     let address = listener.local_addr().map_err(Failure::unavailable)?;
     listeners.push(listener);
-    Ok((listeners, Some((address, keeper))))
+    Ok(Ports { listeners, secure: Some((address, keeper)), grpc })
+}
+
+/// Binds the port for OTLP over gRPC.
+async fn otlp(config: &Config, address: SocketAddr) -> Result<Listener, Failure> {
+    let socket = TcpListener::bind(address).await.map_err(|error| {
+        Failure::unavailable(format!(
+            "cannot listen on {address}: {error}; choose another with --otlp-grpc-listen"
+        ))
+    })?;
+    let tls = config.tls.as_ref().map(tls).transpose()?;
+    Ok(Listener::grpc(socket, tls.as_ref(), config.push_access(address)?))
 }
 
 fn tls(files: &TlsFiles) -> Result<api::Tls, Failure> {

@@ -51,6 +51,19 @@ impl Measured {
     }
 }
 
+/// Makes the source, alone or as one of several replicas.
+pub(super) async fn begin(
+    config: &Config,
+    input: Input,
+    resolution: Duration,
+    clock: Clock,
+) -> Result<Measured, Failure> {
+    match &config.replicas {
+        Some(replica) => shared(replica, input, resolution, clock).await,
+        None => measured(input, clock),
+    }
+}
+
 /// Makes the source and, of a cluster, starts its watches.
 pub(crate) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> {
     match input {

@@ -1,5 +1,6 @@
 //! Flags of rules and alerts, and `taffrail rules`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub(crate) struct RulesArgs {
     /// OTLP at /v1/metrics). Without it, metrics are taken on loopback only.
     #[arg(long, value_name = "FILE")]
     pub(crate) push_token_file: Option<PathBuf>,
+    /// Take OTLP metrics over gRPC here too (OpenTelemetry's port is 4317), with the main port's
+    /// TLS where it has any. [default: off]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) otlp_grpc_listen: Option<SocketAddr>,
     /// Where people reach this server; links in alerts begin with it.
     #[arg(long, value_name = "URL", default_value = "")]
     pub(crate) external_url: String,
@@ -50,6 +55,8 @@ pub(crate) struct RulesConfig {
     pub(crate) sinks: Vec<String>,
     /// File with the token of senders.
     pub(crate) push_token: Option<PathBuf>,
+    /// Where OTLP over gRPC is taken.
+    pub(crate) otlp_grpc: Option<SocketAddr>,
     /// Where people reach the server.
     pub(crate) external_url: String,
 }
@@ -63,6 +70,7 @@ impl RulesArgs {
             interval: self.rule_interval.filter(|interval| !interval.is_zero()),
             sinks: managers.chain(self.alert_sink).collect(),
             push_token: self.push_token_file,
+            otlp_grpc: self.otlp_grpc_listen,
             external_url: self.external_url,
         }
     }

@@ -35,7 +35,7 @@ struct Line {
 pub(crate) async fn run(args: &QueryArgs) -> Result<(), Failure> {
     check(&args.expression)?;
     let (path, form) = request(args, Clock::system().now())?;
-    let server = Remote::new(&args.ask.server, None, None)?.within(BOUNDS);
+    let server = Remote::of(&args.ask)?.within(BOUNDS);
     let answer = server.ask(Method::POST, path, FORM, form.into_bytes()).await;
     let (_, answer) = answer.map_err(Failure::unavailable)?;
     let answer: Value = serde_json::from_slice(&answer).map_err(|error| {

@@ -12,7 +12,7 @@ use crate::say;
 /// Asks once. That there is no value is a failure, so that scripts can tell.
 pub(crate) async fn run(args: &WhyArgs) -> Result<(), Failure> {
     let path = path(args)?;
-    let server = Remote::new(&args.ask.server, None, None)?;
+    let server = Remote::of(&args.ask)?;
     let answer = server.ask(Method::GET, &path, "application/json", Vec::new()).await;
     let (status, body) = answer.map_err(Failure::unavailable)?;
     let answer: Value = serde_json::from_slice(&body).map_err(|error| {
@@ -104,7 +104,7 @@ mod tests {
             subject,
             name: name.to_owned(),
             metric: metric.map(str::to_owned),
-            ask: AskArgs { server: String::new() },
+            ask: AskArgs { server: String::new(), token_file: None, ca_file: None },
             output: WhyOutput::Text,
         };
         path(&args).map_err(|failure| failure.message)

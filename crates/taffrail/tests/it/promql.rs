@@ -114,3 +114,56 @@ async fn every_panel_has_an_answer() {
     simulated.abort();
     assert!(missing.is_empty(), "{} without an answer:\n{}", missing.len(), missing.join("\n"));
 }
+
+/// The series of a query at a time: labels and value.
+fn at(server: &Served, query: &str, time: i64) -> BTreeSet<String> {
+    let path = format!("/api/v1/query?query={}&time={}", encoded(query), time / 1000);
+    let answer = server.get(&path);
+    let result = answer["data"]["result"].as_array().unwrap();
+    result.iter().map(|one| format!("{} {}", one["metric"], one["value"][1])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_of_objects_survive_a_restart() {
+    let clock = Clock::system();
+    let world =
+        WorldConfig { nodes: 2, pods_per_node: 10, start: clock.now(), ..WorldConfig::default() };
+    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
+    let (kubeconfig, port) = (tempfile::NamedTempFile::new().unwrap(), sim.kubelet_https_port());
+    fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
+    let simulated = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
+    let dir = tempfile::tempdir().unwrap();
+    let words = [
+        "serve".to_owned(),
+        format!(
+            "--source=kubernetes.summary_api:?inClusterConfig=false&auth={}&kubeletHttps=true\
+             &kubeletPort={port}",
+            kubeconfig.path().display()
+        ),
+        "--metric-resolution=5s".to_owned(),
+        format!("--data-dir={}", dir.path().display()),
+    ];
+    let asked = spawn_blocking(move || {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let queries = [
+            "kube_pod_status_phase == 1",
+            "kube_pod_container_status_ready",
+            "kube_node_status_condition",
+            "kube_deployment_status_replicas_ready",
+            "up",
+        ];
+        let server = Served::start(&words);
+        measured(&server);
+        let status = server.get("/api/taffrail/v1/status");
+        let time = status["lastBatch"]["timestamp"].as_i64().unwrap();
+        let before = queries.map(|query| at(&server, query, time));
+        assert!(before.iter().all(|found| !found.is_empty()), "{before:?}");
+        assert!(server.stop().success());
+        let server = Served::start(&words);
+        measured(&server);
+        let after = queries.map(|query| at(&server, query, time));
+        assert_eq!(after, before);
+    });
+    asked.await.unwrap();
+    simulated.abort();
+}

@@ -79,6 +79,12 @@ impl Served {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
 
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+
     /// Process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -102,23 +108,34 @@ impl Served {
         self.ask("POST", path, body)
     }
 
+    /// The text that answers a POST.
+    pub(crate) fn post_text(&self, path: &str, body: &str) -> String {
+        self.send("POST", path, body, "application/json")
+    }
+
+    /// The JSON answer to a POST of a form.
+    pub(crate) fn form(&self, path: &str, body: &str) -> Value {
+        let kind = "application/x-www-form-urlencoded";
+        serde_json::from_str(&self.send("POST", path, body, kind)).unwrap()
+    }
+
     /// The answer's text.
     pub(crate) fn text(&self, path: &str) -> String {
-        self.send("GET", path, "")
+        self.send("GET", path, "", "application/json")
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Value {
-        serde_json::from_str(&self.send(method, path, body)).unwrap()
+        serde_json::from_str(&self.send(method, path, body, "application/json")).unwrap()
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> String {
+    fn send(&self, method: &str, path: &str, body: &str, kind: &str) -> String {
         let address = &self.address;
         let mut stream = TcpStream::connect(address).unwrap();
         let length = body.len();
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+             Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
