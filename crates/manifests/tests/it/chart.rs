@@ -73,3 +73,37 @@ fn values_arrive() {
     assert_eq!(claim["metadata"]["namespace"], "elsewhere");
     assert_eq!(of("NetworkPolicy"), None);
 }
+
+#[test]
+fn grafana_gets_a_data_source_and_every_dashboard() {
+    let objects = rendered("monitor", &json!({ "grafana": { "enabled": true } }));
+    let maps: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "ConfigMap").collect();
+    let labeled = |label: &str| {
+        let of = |map: &&&Value| map["metadata"]["labels"][label] == "1";
+        maps.iter().filter(of).copied().collect::<Vec<_>>()
+    };
+    let sources = labeled("grafana_datasource");
+    assert_eq!(sources.len(), 1);
+    let text = sources[0]["data"]["taffrail.yaml"].as_str().unwrap();
+    assert!(text.contains("url: http://taffrail.monitor.svc\n"), "{text}");
+    let folder = root().join("deploy/grafana/dashboards");
+    let mut missing = Vec::new();
+    let boards = labeled("grafana_dashboard");
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let board: Value =
+            serde_json::from_slice(&std::fs::read(folder.join(&name)).unwrap()).unwrap();
+        let shown = boards.iter().filter_map(|map| map["data"][&name].as_str());
+        let same = |text: &str| serde_json::from_str::<Value>(text).unwrap() == board;
+        if shown.filter(|text| same(text)).count() != 1 {
+            missing.push(name);
+        }
+    }
+    assert_eq!(missing, [] as [String; 0]);
+    assert!(
+        boards.iter().all(|map| map["metadata"]["annotations"]["grafana_folder"] == "Taffrail")
+    );
+    let token = objects.iter().find(|object| object["kind"] == "Secret").unwrap();
+    let account = &token["metadata"]["annotations"]["kubernetes.io/service-account.name"];
+    assert_eq!(account, "taffrail-grafana");
+}
