@@ -13,7 +13,11 @@ const CARGO_FUZZ_VERSION: &str = "0.13.2";
 /// Memory at which an input counts as a failure.
 const MIB: u32 = 2048;
 /// Where inputs to begin with are kept, by the first word of a target's name.
-const CORPORA: &[(&str, &str)] = &[("store", "crates/store/tests/fixtures/fuzz")];
+const CORPORA: &[(&str, &str)] = &[
+    ("api", "crates/api/tests/fixtures/fuzz"),
+    ("query", "crates/query/tests/fixtures/fuzz"),
+    ("store", "crates/store/tests/fixtures/fuzz"),
+];
 
 /// `fuzz [TARGET…] [--seconds N]`: all targets without a name.
 pub(crate) fn run_targets(options: &[&str]) -> Outcome {

@@ -89,11 +89,7 @@ fn facts_at_start(
 }
 
 /// What tells of history, replicas and kubelets.
-fn holdings(
-    history: Option<&History>,
-    measured: &Measured,
-    reload: Reload,
-) -> facts::Holdings {
+fn holdings(history: Option<&History>, measured: &Measured, reload: Reload) -> facts::Holdings {
     facts::Holdings {
         store: history.map(History::holdings),
         replicas: measured.replicas.as_ref().map(Replicas::holdings),
