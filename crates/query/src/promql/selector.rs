@@ -171,7 +171,7 @@ impl RangeVector<'_> {
                 now: steps.at(step),
                 may_reset,
             };
-            self.budget.look(step, to - from);
+            self.budget.look(step, window.timestamps.len());
             each(step, &window)?;
         }
         Ok(())
