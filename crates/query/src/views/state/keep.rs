@@ -349,7 +349,7 @@ record!(Counts: current updated available misscheduled completions succeeded fai
     observed active complete suspended started ended scheduled);
 record!(Node: name uid hostname host_id addresses kubelet_port ready pressures unschedulable labels
     capacity allocatable pod_capacity kubelet_version kernel_version os_image runtime_version
-    provider_id pod_cidr taints created);
+    provider_id pod_cidr resource_path taints created);
 record!(Pod: namespace name uid node phase reason labels owner containers statuses claims
     host_network ip host_ip priority_class qos_class ready scrape started created deleted);
 
