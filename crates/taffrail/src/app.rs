@@ -32,12 +32,14 @@ mod people;
 mod replicas;
 mod resources;
 mod samples;
+pub(crate) mod scraping;
 mod secure;
 
 use events::EventIntake;
 use history::History;
 use measure::Measured;
 use replicas::Replicas;
+use scraping::Scraping;
 
 /// How long the first tick waits for the watches' first lists.
 const FIRST_LISTS: Duration = Duration::from_secs(30);
@@ -59,6 +61,7 @@ pub(crate) struct App {
     cluster: Option<(Watches, Connection)>,
     replicas: Option<Replicas>,
     answers: alerting::Answers,
+    scraping: Option<Scraping>,
     clock: Clock,
 }
 
@@ -84,11 +87,16 @@ fn facts_at_start(
 }
 
 /// What tells of history, replicas and kubelets.
-fn holdings(history: Option<&History>, measured: &Measured) -> facts::Holdings {
+fn holdings(
+    history: Option<&History>,
+    measured: &Measured,
+    scraping: Option<&Scraping>,
+) -> facts::Holdings {
     facts::Holdings {
         store: history.map(History::holdings),
         replicas: measured.replicas.as_ref().map(Replicas::holdings),
         kubelets: measured.way.clone(),
+        scraping: scraping.cloned(),
     }
 }
 
@@ -128,13 +136,14 @@ impl App {
         let views = Arc::new(Views::new(Arc::new(columns), Arc::clone(&stated)));
         let answers =
             alerting::Answers::open(config, resolution, views, history.as_ref(), clock).await?;
+        let scraping = Scraping::plan(config, &mut measured, &answers.stored, clock)?;
         let facts = ProcessFacts::new(
             facts_at_start(config, &measured, resolution, clock),
             measured.subject(config, clock, self_metrics.clone()),
             troubles(history.as_ref(), measured.replicas.as_ref()),
             statuses(&outputs, events.as_ref(), &answers),
         )
-        .holding(holdings(history.as_ref(), &measured));
+        .holding(holdings(history.as_ref(), &measured, scraping.as_ref()));
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -172,6 +181,7 @@ impl App {
             cluster,
             replicas,
             answers,
+            scraping,
             clock,
         })
     }
@@ -222,12 +232,13 @@ impl App {
         if let Some((_, keeper)) = self.secure {
             tasks.spawn(keeper.run());
         }
-        let samples = self.answers.spawn(&mut tasks, self.clock);
+        let (samples, taker) = self.answers.spawn(&mut tasks, self.clock);
+        scraping::spawn(self.scraping, &mut tasks);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);
         if let Some(replicas) = self.replicas {
-            tasks.spawn(replicas.run());
+            tasks.spawn(replicas.run(taker));
         }
         let shutdown = replicas::leaving(shutdown, membership);
         let (mut watches, board) = match self.cluster {

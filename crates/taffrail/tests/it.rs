@@ -41,6 +41,8 @@ mod real;
 mod replicas;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/scraping.rs"]
+mod scraping;
 #[path = "it/secure.rs"]
 mod secure;
 #[path = "it/served.rs"]

@@ -64,6 +64,26 @@ impl Database for StoredSamples {
     }
 }
 
+impl StoredSamples {
+    /// Keeps what can be kept. An error means that nothing was.
+    pub(crate) fn append(
+        &self,
+        incoming: &[Incoming<'_>],
+        described: &[Described],
+    ) -> Result<Outcome, String> {
+        let taken = self.samples.append(incoming, self.clock.now());
+        let taken = taken.map_err(|error| error.to_string())?;
+        let mut known = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in described {
+            if known.len() < MAX_DESCRIBED || known.contains_key(&one.name) {
+                known.insert(one.name.clone(), (one.kind, one.help.as_str().into()));
+            }
+        }
+        let refused = taken.refused.into_iter().map(|(reason, count)| (reason.name(), count));
+        Ok(Outcome { stored: taken.stored, refused: refused.collect() })
+    }
+}
+
 impl Intake for StoredSamples {
     fn take(&self, series: &[Pushed], described: &[Described]) -> Result<Outcome, String> {
         let incoming: Vec<Incoming<'_>> = series
@@ -77,16 +97,7 @@ impl Intake for StoredSamples {
                 })
             })
             .collect();
-        let taken = self.samples.append(&incoming, self.clock.now());
-        let taken = taken.map_err(|error| error.to_string())?;
-        let mut known = self.described.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in described {
-            if known.len() < MAX_DESCRIBED || known.contains_key(&one.name) {
-                known.insert(one.name.clone(), (one.kind, one.help.as_str().into()));
-            }
-        }
-        let refused = taken.refused.into_iter().map(|(reason, count)| (reason.name(), count));
-        Ok(Outcome { stored: taken.stored, refused: refused.collect() })
+        self.append(&incoming, described)
     }
 }
 

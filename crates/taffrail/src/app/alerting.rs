@@ -72,11 +72,16 @@ impl Answers {
         Ok(Self { database, board, stored, samples, alerting })
     }
 
-    /// Begins to evaluate and to keep; answers what has to be closed in the end.
-    pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>, clock: Clock) -> Arc<Samples> {
+    /// Begins to evaluate and to keep; answers what has to be closed in the end, and what takes
+    /// scrapes of other replicas.
+    pub(super) fn spawn(
+        self,
+        tasks: &mut JoinSet<&'static str>,
+        clock: Clock,
+    ) -> (Arc<Samples>, replicas::Taker) {
         tasks.spawn(super::samples::keep(Arc::clone(&self.samples), clock));
         tasks.spawn(self.alerting.run());
-        self.samples
+        (self.samples, super::scraping::taker(&self.stored))
     }
 }
 
