@@ -22,7 +22,6 @@ use crate::intake::{Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 use crate::people::{People, PeopleParts};
-use crate::scraping::{ScrapeFacts, ScrapeTargets};
 
 /// Shows the time now.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -102,16 +101,6 @@ pub trait Status: Send + Sync {
     /// Which way kubelets are asked, and why; `None` where there are none.
     fn kubelets(&self) -> Option<KubeletFacts> {
         None
-    }
-
-    /// How scraping of programs stands; `None` where nothing is scraped.
-    fn scraping(&self) -> Option<ScrapeFacts> {
-        None
-    }
-
-    /// Every target that is scraped besides kubelets.
-    fn scrape_targets(&self) -> ScrapeTargets {
-        ScrapeTargets::default()
     }
 
     /// All replicas, this one among them; empty where there is one process only.

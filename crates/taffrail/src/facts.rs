@@ -4,10 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{
-    Check, ClusterFacts, Facts, KubeletFacts, Problem, ReplicaFacts, ScrapeFacts, ScrapeTargets,
-    StoreFacts,
-};
+use api::{Check, ClusterFacts, Facts, KubeletFacts, Problem, ReplicaFacts, StoreFacts};
 use cluster::{Connection, KubeletWay, KubernetesSource};
 use model::Timestamp;
 use pipeline::Clock;
@@ -169,14 +166,6 @@ impl api::Status for ProcessFacts {
 
     fn replicas(&self) -> Vec<ReplicaFacts> {
         self.holdings.replicas.as_ref().map_or_else(Vec::new, |told| told())
-    }
-
-    fn scraping(&self) -> Option<ScrapeFacts> {
-        self.holdings.scraping.as_ref().map(Scraping::facts)
-    }
-
-    fn scrape_targets(&self) -> ScrapeTargets {
-        self.holdings.scraping.as_ref().map_or_else(ScrapeTargets::default, Scraping::targets)
     }
 
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {

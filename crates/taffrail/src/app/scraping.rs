@@ -52,7 +52,9 @@ impl Scraping {
             membership.as_ref().is_none_or(|known: &Membership| known.members().is_mine(key))
         };
         let scraper = Scraper::shared_with(settings, inventory, keep, clock, mine);
-        Ok(Some(Self { scraper, kinds }))
+        let scraping = Self { scraper, kinds };
+        stored.tell(scraping.clone());
+        Ok(Some(scraping))
     }
 
     /// Every target.
