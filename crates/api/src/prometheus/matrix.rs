@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Request;
-use query::promql::{Answer, AnswerValue, Labels, Options, QueryError, parse};
+use query::promql::{Answer, AnswerValue, Labels, Options, QueryError};
 
 use super::answer::{Failure, success};
 use super::ask::{Patience, ask};
@@ -68,11 +68,11 @@ fn evaluate(
                           positive integer";
             return Err(Failure::parameter("step", reason));
         }
-        let query = parse(text, &options.limits).map_err(failed)?;
+        let query = state.queries.parse(text, &options.limits).map_err(failed)?;
         query.range(database, (start, end, step), &options, &canceled).map_err(failed)?
     } else {
         let at = parameters.time("time", now)?;
-        let query = parse(text, &options.limits).map_err(failed)?;
+        let query = state.queries.parse(text, &options.limits).map_err(failed)?;
         query.instant(database, at, &options, &canceled).map_err(failed)?
     };
     let took = parameters.get("stats").map(|_| began.elapsed().as_secs_f64());
