@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("manifests", &["cluster"]),
     ("replicas", &["model", "pipeline", "cluster"]),
     ("sinks", &["model"]),
+    ("scrape", &["model", "pipeline"]),
     ("web", &[]),
     ("top", &[]),
     ("sim", &["model"]),
@@ -41,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "manifests",
             "top",
             "rules",
+            "scrape",
             "yaml",
         ],
     ),
@@ -52,7 +54,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 436;
+const MAX_LOCKED_PACKAGES: usize = 437;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::ApiState;
 use crate::limits::{BODY_TIMEOUT, hit};
+use crate::scraping::{ScrapeFacts, ScrapeTargets};
 use crate::telemetry::PUSHED;
 
 pub(crate) mod otlp;
@@ -110,6 +111,16 @@ impl Outcome {
 
 /// Takes samples.
 pub trait Intake: Send + Sync {
+    /// How scraping of programs stands; `None` where nothing is scraped.
+    fn scraping(&self) -> Option<ScrapeFacts> {
+        None
+    }
+
+    /// Every target that is scraped besides kubelets.
+    fn scrape_targets(&self) -> ScrapeTargets {
+        ScrapeTargets::default()
+    }
+
     /// Keeps what can be kept. An error means that nothing was, and that it may be tried again.
     fn take(&self, series: &[Pushed], described: &[Described]) -> Result<Outcome, String>;
 }

@@ -22,6 +22,7 @@ mod past;
 mod people;
 mod prometheus;
 mod request;
+mod scraping;
 mod server;
 mod sidecar;
 mod state;
@@ -45,6 +46,7 @@ pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gat
 pub use local::ask;
 pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
 pub use people::{ApiServer, Credentials, Login, OidcParts, PeopleParts, Person, Web};
+pub use scraping::{ScrapeFacts, ScrapeRefused, ScrapeTarget, ScrapeTargets};
 pub use server::{Listener, ServingKey, Tls, TlsError, fuzz_request_head, serve};
 pub use sidecar::router as sidecar_router;
 pub use state::{
@@ -123,6 +125,7 @@ fn v1_routes() -> Router<Arc<ApiState>> {
         .route("/sinks", v1("v1Sinks", get(v1::sinks)))
         .route("/store", v1("v1Store", get(v1::store)))
         .route("/replicas", v1("v1Replicas", get(v1::replicas)))
+        .route("/scraping", v1("v1Scraping", get(v1::scraping)))
         .route("/events", v1("v1Events", get(v1::events)))
         .route("/events/export", v1("v1EventsExport", get(v1::export)))
         .route("/alerts", v1("v1Alerts", get(v1::alerts)))

@@ -36,6 +36,7 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route("/api/v1/rules", both("promRules", get(rules::rules)))
         .route("/api/v1/alerts", both("promAlerts", get(rules::alerts)))
         .route("/api/v1/targets", both("promTargets", get(status::targets)))
+        .route("/api/v1/scrape_pools", both("promPools", get(status::pools)))
         .route(
             "/api/v1/query_exemplars",
             both("promExemplars", get(status::nothing).post(status::nothing)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Batch, Hop, LabelOptions, SharedInventory, TargetState, Timestamp};
-use query::promql::Database;
+use query::promql::{Database, ParsedQueries};
 use query::{Archive, ResourceWindows, Window};
 use rules::AlertBoard;
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -268,6 +268,7 @@ pub struct ApiState {
     pub(crate) dashboard: Arc<dyn Dashboard>,
     pub(crate) archive: Option<Arc<dyn Archive>>,
     pub(crate) database: Arc<dyn Database>,
+    pub(crate) queries: ParsedQueries,
     pub(crate) alerts: Arc<AlertBoard>,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) push: PushAccess,
@@ -336,6 +337,7 @@ impl ApiState {
             dashboard: parts.dashboard,
             archive: parts.archive,
             database: parts.database,
+            queries: ParsedQueries::default(),
             alerts: parts.alerts,
             intake: parts.intake,
             push: parts.push,

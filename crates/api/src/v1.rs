@@ -39,7 +39,7 @@ pub(crate) use containers::containers;
 pub(crate) use detail::{namespace, node, pod, workload};
 pub(crate) use diagnosis::diagnosis;
 pub(crate) use events::{events, export};
-pub(crate) use holdings::{replicas, store};
+pub(crate) use holdings::{replicas, scraping, store};
 pub(crate) use namespaces::namespaces;
 pub(crate) use nodes::nodes;
 pub(crate) use overview::overview;

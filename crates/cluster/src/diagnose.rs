@@ -20,7 +20,7 @@ use crate::kubelet::KubeletClient;
 use trail::Trail;
 
 pub(crate) use rights::may_proxy;
-pub use rights::{Needed, rights};
+pub use rights::{Needed, rights, scraping_rights};
 
 /// How many nodes are tried unless all are asked for.
 pub const SAMPLE_NODES: usize = 5;
@@ -111,6 +111,11 @@ pub async fn diagnose(connection: &Connection, nodes: &Nodes, clock: Clock) -> V
         Err(error) => checks.push(failed("configuration", "kubelets", error.trouble())),
     }
     checks
+}
+
+/// Whether we may watch what scraping by monitors needs.
+pub async fn scraping(connection: &Connection) -> Vec<Check> {
+    rights::walk_scraping(connection).await
 }
 
 /// The checks when there is no connection to begin with.

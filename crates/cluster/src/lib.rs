@@ -56,7 +56,7 @@ pub use person::{Credentials, Person};
 pub use review::{Access, FrontProxy, Injected, Subject};
 pub use source::{KubeletWay, KubernetesSource, ResourceTaker, phase, scrape_address};
 pub use uri::parse_key;
-pub use watch::{WatchBoard, WatchStatus, Watches};
+pub use watch::{MonitorKinds, WatchBoard, WatchStatus, Watches};
 
 /// A watched cluster.
 #[derive(Debug)]

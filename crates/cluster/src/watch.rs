@@ -4,9 +4,11 @@
 //! relist (after 410 Gone or a lost connection) leaves no gap. A kind that fails stops no other.
 
 mod kinds;
+mod monitors;
 mod retry;
 mod status;
 
+pub use monitors::MonitorKinds;
 pub(crate) use retry::waits;
 pub use status::{WatchBoard, WatchStatus};
 

@@ -75,8 +75,9 @@ fn subjects(options: &Options) -> Value {
 /// The needed rights, those of one group and the same verbs in one rule.
 fn rules(options: &Options) -> Value {
     let mut rules: Vec<(&str, &[&str], Vec<String>)> = Vec::new();
-    for right in
-        cluster::diagnose::rights(&cluster::SourceOptions::new(cluster::Defaults::taffrail()))
+    let source = cluster::SourceOptions::new(cluster::Defaults::taffrail());
+    let scraped = options.scrape.then(cluster::diagnose::scraping_rights);
+    for right in cluster::diagnose::rights(&source).into_iter().chain(scraped.into_iter().flatten())
     {
         let same = |rule: &&mut (&str, &[&str], Vec<String>)| {
             rule.0 == right.group && rule.1 == right.verbs

@@ -95,6 +95,8 @@ pub struct Options {
     pub namespace: String,
     /// The image with its tag.
     pub image: String,
+    /// Whether programs are scraped: by pods' annotations and by monitors.
+    pub scrape: bool,
 }
 
 impl Options {
@@ -104,6 +106,7 @@ impl Options {
             variant,
             namespace: variant.namespace().to_owned(),
             image: format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION")),
+            scrape: false,
         }
     }
 }
@@ -140,9 +143,10 @@ pub fn documents(options: &Options) -> Vec<Document> {
 /// The objects as one file of YAML.
 pub fn render(options: &Options) -> String {
     let mut text = format!(
-        "# Taffrail in a cluster, as `taffrail manifests --variant={}` prints it.\n\
+        "# Taffrail in a cluster, as `taffrail manifests --variant={}{}` prints it.\n\
          # docs/DEPLOY.md tells what each object is for and what to change.\n",
-        options.variant.name()
+        options.variant.name(),
+        if options.scrape { " --scrape" } else { "" },
     );
     for document in documents(options) {
         text.push_str("---\n");

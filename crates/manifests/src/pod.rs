@@ -118,6 +118,9 @@ fn container(options: &Options) -> Value {
         // Whatever asks Heapster shows nothing; people still sign in.
         args.push("--login=dashboard".to_owned());
     }
+    if options.scrape {
+        args.push("--scrape=annotations,monitors".to_owned());
+    }
     let mut ports = vec![json!({ "name": "http", "containerPort": HTTP_PORT })];
     let mut mounts = vec![json!({ "name": "data", "mountPath": DATA })];
     let mut env = Vec::new();

@@ -4,8 +4,14 @@
 //! and shared (`Arc`); a change replaces the record.
 
 mod claims;
+mod monitors;
 
 pub use claims::Claim;
+pub use monitors::{
+    EndpointSlice, Held, Monitor, MonitorEndpoint, MonitorKind, NamespaceChoice, PodMonitor,
+    PortChoice, RelabelRule, Requirement, ScrapeParams, ScrapeTls, Service, ServiceMonitor, Shelf,
+    SliceEndpoint, SlicePort,
+};
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -304,6 +310,7 @@ pub struct Inventory {
     /// namespace → (kind, name) → workload
     workloads: HashMap<Box<str>, HashMap<Owner, Arc<Workload>>>,
     claims: claims::Claims,
+    scraped: monitors::Scraped,
     /// What pods of one template have in common.
     specs: Pool<ContainerSpec>,
     labels: Pool<(Box<str>, Box<str>)>,

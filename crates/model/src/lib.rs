@@ -32,8 +32,11 @@ pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
-    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node,
-    Owner, Pod, Ready, Resources, ScrapeHint, SharedInventory, Taint, Termination, Workload,
+    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, EndpointSlice, Held, Inventory,
+    Monitor, MonitorEndpoint, MonitorKind, Namespace, NamespaceChoice, Node, Owner, Pod,
+    PodMonitor, PortChoice, Ready, RelabelRule, Requirement, Resources, ScrapeHint, ScrapeParams,
+    ScrapeTls, Service, ServiceMonitor, SharedInventory, Shelf, SliceEndpoint, SlicePort, Taint,
+    Termination, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use registry::Registry;

@@ -22,6 +22,7 @@ mod matcher;
 mod matching;
 mod memory;
 mod parse;
+mod parsed;
 mod rank;
 mod scan;
 mod select;
@@ -39,6 +40,7 @@ pub use labels::{Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
 pub use memory::MemorySeries;
 pub use parse::{Query, duration_ms, format, parse, parse_matchers};
+pub use parsed::ParsedQueries;
 pub use select::{
     Column, Database, MetricInfo, STALE, Select, SelectRequest, Selected, SeriesView, is_stale,
 };

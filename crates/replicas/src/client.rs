@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::server::{CODE, REPLICA, Wanted};
+use crate::server::{CODE, REPLICA};
 use crate::{PeerTls, Token};
 
 /// The largest share that is taken: some 5,000 nodes with 50 pods each.
@@ -41,14 +41,15 @@ pub(crate) struct Own {
     pub(crate) tls: Option<Arc<PeerTls>>,
 }
 
-/// The share's bytes, known to be the other replica's answer to this very request.
+/// The bytes at `target` (a path with its query), known to be the other replica's answer to this
+/// very request.
 pub(crate) async fn ask(
     member: &Member,
     own: &Own,
-    wanted: &Wanted,
+    target: &str,
     deadline: Instant,
 ) -> Result<Bytes, Missing> {
-    match timeout_at(deadline, connected(member, own, wanted)).await {
+    match timeout_at(deadline, connected(member, own, target)).await {
         Ok(answer) => answer,
         Err(_) => Err(missing(
             Hop::Timeout,
@@ -61,33 +62,32 @@ pub(crate) async fn ask(
 const GONE: &str = "look whether that replica's pod runs; the others take over its nodes when its \
                     lease has expired";
 
-async fn connected(member: &Member, own: &Own, wanted: &Wanted) -> Result<Bytes, Missing> {
+async fn connected(member: &Member, own: &Own, target: &str) -> Result<Bytes, Missing> {
     let connect = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&*member.address));
     let stream = match connect.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(missing(Hop::Connect, error, GONE)),
         Err(_) => return Err(missing(Hop::Connect, "the connection is not made", GONE)),
     };
-    let Some(tls) = &own.tls else { return exchange(stream, member, own, wanted).await };
+    let Some(tls) = &own.tls else { return exchange(stream, member, own, target).await };
     let advice = "give every replica --peer-cert-file, --peer-key-file and --peer-ca-file of one \
                   authority, for the name of --peer-tls-name";
     let stream = tls.connect(stream).await.map_err(|error| missing(Hop::Tls, error, advice))?;
-    exchange(stream, member, own, wanted).await
+    exchange(stream, member, own, target).await
 }
 
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     member: &Member,
     own: &Own,
-    wanted: &Wanted,
+    target: &str,
 ) -> Result<Bytes, Missing> {
     let (me, token) = (&*own.name, &own.token);
     let broken = |error: hyper::Error| missing(Hop::Http, error, GONE);
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let target = wanted.target();
-    let asked = token.of_request(me, &target);
-    let request = Request::get(&target)
+    let asked = token.of_request(me, target);
+    let request = Request::get(target)
         .header(http::header::HOST, &*member.address)
         .header(REPLICA, me)
         .header(CODE, &asked)
@@ -155,7 +155,7 @@ async fn read(
 mod tests {
     use super::*;
     use crate::Peers;
-    use crate::server::Offer;
+    use crate::server::{Offer, Wanted};
     use model::Timestamp;
 
     const WANTED: Wanted = Wanted { end: 60, after: 0, wait: Duration::ZERO };
@@ -169,7 +169,7 @@ mod tests {
 
     async fn asked(member: &Member, token: &Token, wanted: &Wanted) -> Result<Bytes, Missing> {
         let own = Own { name: "t-0".into(), token: token.clone(), tls: None };
-        ask(member, &own, wanted, Instant::now() + Duration::from_secs(20)).await
+        ask(member, &own, &wanted.target(), Instant::now() + Duration::from_secs(20)).await
     }
 
     #[tokio::test]

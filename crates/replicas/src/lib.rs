@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod exchange;
+mod ledger;
 mod merge;
 mod server;
 mod share;
@@ -15,6 +17,8 @@ mod tls;
 mod token;
 mod wire;
 
+pub use exchange::Taker;
+pub use ledger::{Ledger, Pairs, SharedDescription, SharedSample, SharedSamples};
 pub use server::Peers;
 pub use source::SharedSource;
 pub use tls::{PeerTls, PeerTlsError};

@@ -1,6 +1,7 @@
 //! The port on which other replicas ask for this one's share.
 
 use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +20,16 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use cluster::replicas::Membership;
+
+use crate::exchange::Taker;
+use crate::ledger::Ledger;
 use crate::{PeerTls, Token, telemetry};
 
 /// The path of a share.
 pub(crate) const PATH: &str = "/replicas/v1/share";
+/// The path of what was scraped.
+const SAMPLES_PATH: &str = "/replicas/v1/samples";
 /// The header with the asking replica's name.
 pub(crate) const REPLICA: &str = "taffrail-replica";
 /// The header with a request's or an answer's code.
@@ -53,6 +60,7 @@ pub struct Peers {
     /// `None`: in clear.
     tls: Option<Arc<PeerTls>>,
     offers: watch::Sender<Option<Offer>>,
+    ledger: Arc<Ledger>,
 }
 
 impl Peers {
@@ -63,7 +71,9 @@ impl Peers {
 
     /// The same on a socket that listens already.
     pub fn on(listener: TcpListener, token: Token) -> Self {
-        Self { listener, token, tls: None, offers: watch::Sender::new(None) }
+        // A restarted replica's first entries must not be taken for known ones.
+        let ledger = Arc::new(Ledger::new(RandomState::new().hash_one(0) | 1));
+        Self { listener, token, tls: None, offers: watch::Sender::new(None), ledger }
     }
 
     /// The same behind TLS, which others are asked by too.
@@ -81,6 +91,20 @@ impl Peers {
         self.offers.clone()
     }
 
+    /// Where scraped samples are offered to the others.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// Takes what the others scraped, until dropped.
+    pub fn exchange(
+        &self,
+        membership: Membership,
+        taker: Taker,
+    ) -> impl Future<Output = ()> + use<> {
+        crate::exchange::run(membership, (self.token(), self.tls()), taker)
+    }
+
     pub(crate) fn token(&self) -> Token {
         self.token.clone()
     }
@@ -91,7 +115,12 @@ impl Peers {
 
     /// Answers until dropped.
     pub async fn serve(self) {
-        let door = Arc::new(Door { token: self.token, tls: self.tls, offers: self.offers });
+        let door = Arc::new(Door {
+            token: self.token,
+            tls: self.tls,
+            offers: self.offers,
+            ledger: self.ledger,
+        });
         let mut renewals = interval(RENEWAL);
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -142,6 +171,7 @@ struct Door {
     token: Token,
     tls: Option<Arc<PeerTls>>,
     offers: watch::Sender<Option<Offer>>,
+    ledger: Arc<Ledger>,
 }
 
 impl Door {
@@ -179,18 +209,29 @@ impl Door {
             metrics::counter!(telemetry::REQUESTS_REFUSED).increment(1);
             return empty(StatusCode::UNAUTHORIZED);
         }
-        if uri.path() != PATH {
+        if !matches!(uri.path(), PATH | SAMPLES_PATH) {
             return empty(StatusCode::NOT_FOUND);
         }
         if method != Method::GET {
             return empty(StatusCode::METHOD_NOT_ALLOWED);
         }
+        if uri.path() == SAMPLES_PATH {
+            let Some((epoch, after)) = known(uri.query().unwrap_or_default()) else {
+                return empty(StatusCode::BAD_REQUEST);
+            };
+            return self.signed(code, self.ledger.answer(epoch, after));
+        }
         let Some(wanted) = Wanted::read(uri.query().unwrap_or_default()) else {
             return empty(StatusCode::BAD_REQUEST);
         };
         let Some(offer) = self.offer(&wanted).await else { return empty(StatusCode::NO_CONTENT) };
-        let mut response = Response::new(Full::new(offer.bytes.clone()));
-        let code = self.token.of_answer(code, &offer.bytes);
+        self.signed(code, offer.bytes)
+    }
+
+    /// An answer that proves to whom it is and by whom.
+    fn signed(&self, code: &str, bytes: Bytes) -> Response<Full<Bytes>> {
+        let code = self.token.of_answer(code, &bytes);
+        let mut response = Response::new(Full::new(bytes));
         if let Ok(code) = code.parse() {
             response.headers_mut().insert(CODE, code);
         }
@@ -215,6 +256,16 @@ fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = status;
     response
+}
+
+/// Path and query that ask for what was scraped after entry `.1` of epoch `.0`.
+pub(crate) fn samples_target((epoch, after): (u64, u64)) -> String {
+    format!("{SAMPLES_PATH}?epoch={epoch}&after={after}")
+}
+
+fn known(query: &str) -> Option<(u64, u64)> {
+    let (epoch, after) = query.strip_prefix("epoch=")?.split_once("&after=")?;
+    Some((epoch.parse().ok()?, after.parse().ok()?))
 }
 
 /// What a replica asks for; times in nanoseconds since the epoch.

@@ -126,7 +126,8 @@ impl SharedSource {
             };
             let member = member.clone();
             async move {
-                let answer = client::ask(&member, &own, &wanted, window.deadline).await;
+                let target = wanted.target();
+                let answer = client::ask(&member, &own, &target, window.deadline).await;
                 (member, answer)
             }
         });

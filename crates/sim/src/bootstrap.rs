@@ -45,6 +45,7 @@ pub(crate) fn fill(store: &Store, client_ca: &str, proxy_ca: &str, now: Sec) {
             }],
         }),
     );
+    monitors(store, now);
     for (name, rules) in roles() {
         let role = json!({ "metadata": { "name": name }, "rules": rules });
         put(store, Kind::ClusterRoles, None, now, role);
@@ -61,6 +62,66 @@ pub(crate) fn fill(store: &Store, client_ca: &str, proxy_ca: &str, now: Sec) {
         });
         put(store, Kind::ClusterRoleBindings, None, now, binding);
     }
+}
+
+/// What a Prometheus operator would find: monitors of some programs, one of which needs a secret.
+fn monitors(store: &Store, now: Sec) {
+    let selects = |app: &str| json!({ "matchLabels": { "app": app } });
+    let service = |namespace: &str, name: &str, spec: Value| {
+        let object =
+            json!({ "metadata": { "name": name, "labels": { "app": name } }, "spec": spec });
+        put(store, Kind::ServiceMonitors, Some(namespace), now, object);
+    };
+    service(
+        "monitoring",
+        "node-exporter",
+        json!({
+            "jobLabel": "app", "selector": selects("node-exporter"),
+            "endpoints": [{
+                "port": "metrics",
+                "relabelings": [{
+                    "action": "replace", "sourceLabels": ["__meta_kubernetes_pod_node_name"],
+                    "targetLabel": "instance",
+                }],
+            }],
+        }),
+    );
+    service(
+        "web",
+        "gateway",
+        json!({
+            "selector": selects("gateway"), "targetLabels": ["app"],
+            "endpoints": [{
+                "port": "metrics", "honorLabels": true,
+                "metricRelabelings": [{
+                    "action": "drop", "sourceLabels": ["__name__", "le"], "separator": ";",
+                    "regex": "http_request_duration_seconds_bucket;(0.005|0.025)",
+                }],
+            }],
+        }),
+    );
+    service(
+        "monitoring",
+        "vault",
+        json!({
+            "selector": selects("vault"), "namespaceSelector": { "any": true },
+            "endpoints": [{
+                "port": "metrics",
+                "basicAuth": {
+                    "username": { "name": "vault-metrics", "key": "user" },
+                    "password": { "name": "vault-metrics", "key": "password" },
+                },
+            }],
+        }),
+    );
+    let checkout = json!({
+        "metadata": { "name": "checkout", "labels": { "app": "checkout" } },
+        "spec": {
+            "selector": selects("checkout"), "podTargetLabels": ["tier"],
+            "podMetricsEndpoints": [{ "port": "metrics", "path": "/metrics" }],
+        },
+    });
+    put(store, Kind::PodMonitors, Some("shop"), now, checkout);
 }
 
 fn roles() -> [(&'static str, Value); 4] {

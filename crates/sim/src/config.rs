@@ -70,6 +70,8 @@ pub struct Config {
     pub kubelet_https_port: u16,
     /// The plain HTTP port all kubelets share; 0 takes a free one.
     pub kubelet_http_port: u16,
+    /// The plain HTTP port on which pods serve metrics, each at its own address; 0 takes a free one.
+    pub pods_http_port: u16,
     /// The bearer token that opens the API server and the kubelets.
     pub token: String,
     /// The kubelets' certificates.
@@ -100,6 +102,7 @@ impl Config {
             insecure_listen: loopback,
             kubelet_https_port: 0,
             kubelet_http_port: 0,
+            pods_http_port: 0,
             token,
             certificates: Certificates::Signed,
             faults: Faults::default(),

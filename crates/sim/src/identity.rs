@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::life::Pod;
-use crate::plan::{Controller, Plan, SIDECARS, Trouble, Workload};
+use crate::plan::{Controller, Exposed, Plan, SIDECARS, Sec, Trouble, Workload};
 use crate::seed::{digest, mix, suffix, text, uuid};
 
 impl Plan {
@@ -43,7 +43,23 @@ impl Plan {
         let place = self.by_node[node as usize].binary_search(&pod.slot).unwrap_or(0);
         let host = 2 + (place * 2 + (pod.generation & 1) as usize) % 250;
         let [a, b, c, _] = pod_network_of(node).octets();
+        // Whoever serves metrics is reached on this machine.
+        let serves = self.exposed(self.workload_of(pod.slot)) != Exposed::No;
+        let a = if serves { 127 } else { a };
         Some(Ipv4Addr::new(a, b, c, u8::try_from(host).unwrap_or(u8::MAX)).into())
+    }
+
+    /// The pod that serves metrics at this address.
+    pub(crate) fn exposed_at(&self, address: Ipv4Addr, t: Sec) -> Option<Pod> {
+        let [first, second, third, _] = address.octets();
+        let of_pods = u32::from(second).checked_sub(64).map(|high| high * 256 + u32::from(third));
+        let of_nodes = || self.node_at(address.into());
+        let node = of_pods.or_else(of_nodes).filter(|_| first == 127)?;
+        let slots = self.by_node.get(node as usize)?.iter();
+        let serve = slots.filter(|slot| self.exposed(self.workload_of(**slot)) != Exposed::No);
+        serve
+            .flat_map(|slot| self.pods(*slot, t))
+            .find(|pod| pod.lives(t) && self.pod_address(pod) == Some(address.into()))
     }
 
     /// The image of a pod's container; rolled-out versions show in the tag.

@@ -28,6 +28,7 @@ mod life;
 mod load;
 mod objects;
 mod plan;
+mod programs;
 mod seed;
 mod server;
 mod store;

@@ -7,6 +7,7 @@ mod event;
 mod node;
 mod plain;
 mod pod;
+pub(crate) mod slice;
 mod spec;
 mod workload;
 mod written;
@@ -66,6 +67,8 @@ pub(crate) enum Object {
     },
     CronJob(u32),
     Service(u32),
+    /// The endpoint slice of a workload's service.
+    Slice(u32),
     Claim(u32),
     Lease(u32),
     Event(Arc<Event>),
@@ -143,6 +146,7 @@ pub(crate) fn metadata(cluster: &Cluster, version: &Version) -> Metadata {
         Object::Revision(index) => workload::revision_metadata(plan, *index),
         Object::Job { workload, run } => batch::job_metadata(plan, *workload, *run),
         Object::Service(index) => plain::service_metadata(plan, *index),
+        Object::Slice(index) => slice::metadata(plan, *index),
         Object::Claim(slot) => plain::claim_metadata(plan, *slot),
         Object::Lease(node) => plain::lease_metadata(plan, *node),
         Object::Event(event) => event::metadata(plan, event),
@@ -229,6 +233,7 @@ pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<Stri
         }
         Object::Job { workload, run } => batch::job(plan, *workload, *run, at),
         Object::Service(index) => plain::service(plan, *index),
+        Object::Slice(index) => slice::body(plan, *index, at),
         Object::Claim(slot) => plain::claim(plan, *slot),
         Object::Lease(node) => plain::lease(plan, *node, now),
         Object::Event(event) => event::body(plan, event),

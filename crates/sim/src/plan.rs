@@ -13,7 +13,9 @@ use crate::config::WorldConfig;
 use crate::seed::{below, mix, text};
 
 pub(crate) use applications::APPLICATIONS;
-pub(crate) use template::{Controller, DAEMONS, Pattern, SIDECARS, Template, Trouble};
+pub(crate) use template::{
+    Answer, Controller, DAEMONS, Exposed, Pattern, SIDECARS, Template, Trouble,
+};
 
 /// Whole seconds since the Unix epoch; every change of the world falls on one.
 pub(crate) type Sec = i64;
@@ -66,6 +68,8 @@ pub(crate) struct Plan {
     /// Zero of every usage curve.
     pub origin: Sec,
     pub containers: u32,
+    /// Where pods serve metrics; 0: they do not.
+    pub pods_port: u16,
     pub namespaces: Vec<Arc<str>>,
     pub nodes: Vec<Node>,
     pub workloads: Vec<Workload>,
@@ -102,6 +106,7 @@ impl Plan {
             start,
             origin: (start - HISTORY).div_euclid(86_400) * 86_400,
             containers: config.containers_per_pod.max(1),
+            pods_port: 0,
             namespaces: Vec::new(),
             nodes: Vec::new(),
             workloads: Vec::new(),
@@ -160,6 +165,11 @@ impl Plan {
 
     pub(crate) fn namespace(&self, index: u32) -> &Arc<str> {
         &self.namespaces[index as usize]
+    }
+
+    /// How the pods of a workload serve metrics.
+    pub(crate) fn exposed(&self, workload: &Workload) -> Exposed {
+        if self.pods_port == 0 { Exposed::No } else { workload.template.exposed }
     }
 
     fn draw_nodes(&mut self, config: &WorldConfig) {

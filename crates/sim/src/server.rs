@@ -26,11 +26,16 @@ use crate::faults::{FaultError, Faults, Table};
 use crate::http::{Body, Cut};
 use crate::kubelet::server::{Kubelets, Request as KubeletRequest};
 use crate::objects::Cluster;
+use crate::programs::Programs;
 use crate::store::Store;
 use crate::telemetry;
 use crate::tls::{Authority, KubeletTls};
 use crate::tokens::AdminTokens;
 use crate::world::World;
+
+mod programs;
+
+use programs::ProgramService;
 
 /// Connections a listener holds at once; more are closed.
 const MOST_CONNECTIONS: usize = 20_000;
@@ -45,6 +50,7 @@ const STEP: Duration = Duration::from_secs(1);
 pub struct Sim {
     api: Arc<Api>,
     kubelets: Arc<Kubelets>,
+    programs: Arc<Programs>,
     kubelet_tls: Arc<KubeletTls>,
     api_tls: Arc<ServerConfig>,
     listeners: Listeners,
@@ -58,6 +64,7 @@ struct Listeners {
     insecure: TcpListener,
     kubelet_https: TcpListener,
     kubelet_http: TcpListener,
+    pods_http: TcpListener,
     addresses: Addresses,
 }
 
@@ -67,6 +74,7 @@ struct Addresses {
     insecure: SocketAddr,
     kubelet_https: SocketAddr,
     kubelet_http: SocketAddr,
+    pods_http: SocketAddr,
 }
 
 /// Reaches into a running simulation.
@@ -117,7 +125,8 @@ impl Sim {
             return Err(Error::OneAddress);
         }
         let listeners = Listeners::bind(&config).await?;
-        let plan = World::new(&config.world).plan;
+        let mut plan = World::new(&config.world).plan;
+        plan.pods_port = listeners.addresses.pods_http.port();
         let kubelet_port = listeners.addresses.kubelet_https.port();
         let cluster = Arc::new(Cluster { plan, kubelet_port });
         let faults = Arc::new(Table::new(&cluster.plan, config.faults)?);
@@ -133,6 +142,7 @@ impl Sim {
             now: Arc::clone(&config.now),
             tokens: Arc::clone(&admins),
         });
+        let programs = Programs { cluster: Arc::clone(&cluster), now: Arc::clone(&config.now) };
         let authority = Arc::new(Authority::new("taffrail-sim-ca")?);
         let ca_pem = authority.pem().to_owned();
         let aggregator = Arc::new(Aggregator::new()?);
@@ -154,7 +164,17 @@ impl Sim {
         let nodes = cluster.plan.nodes.len();
         let kubelet_tls = Arc::new(KubeletTls::new(authority, config.certificates, nodes));
         let token = config.token;
-        Ok(Self { api, kubelets, kubelet_tls, api_tls, listeners, ca_pem, token, shutdown })
+        Ok(Self {
+            api,
+            kubelets,
+            programs: Arc::new(programs),
+            kubelet_tls,
+            api_tls,
+            listeners,
+            ca_pem,
+            token,
+            shutdown,
+        })
     }
 
     /// `https://address:port` of the API server.
@@ -175,6 +195,11 @@ impl Sim {
     /// The plain HTTP port of all kubelets.
     pub fn kubelet_http_port(&self) -> u16 {
         self.listeners.addresses.kubelet_http.port()
+    }
+
+    /// The plain HTTP port on which pods serve metrics.
+    pub fn pods_http_port(&self) -> u16 {
+        self.listeners.addresses.pods_http.port()
     }
 
     /// The first bearer token.
@@ -199,7 +224,8 @@ impl Sim {
 
     /// Serves until `shutdown` resolves, then lets open requests end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Listeners { api, insecure, kubelet_https, kubelet_http, .. } = self.listeners;
+        let Listeners { api, insecure, kubelet_https, kubelet_http, pods_http, .. } =
+            self.listeners;
         let stop = self.shutdown;
         let mut tasks: JoinSet<&'static str> = JoinSet::new();
         let secure_api = ApiService { api: Arc::clone(&self.api), tls: Some(self.api_tls) };
@@ -210,6 +236,8 @@ impl Sim {
         tasks.spawn(named("insecure api", serve(insecure, Arc::new(plain_api), stop.clone())));
         tasks.spawn(named("kubelets https", serve(kubelet_https, Arc::new(https), stop.clone())));
         tasks.spawn(named("kubelets http", serve(kubelet_http, Arc::new(http), stop.clone())));
+        let programs = Arc::new(ProgramService { programs: self.programs });
+        tasks.spawn(named("pods http", serve(pods_http, programs, stop.clone())));
         let followed = Aggregator::follow(Arc::clone(&self.api), stop.clone());
         tasks.spawn(named("aggregator", followed));
         tasks.spawn(named("step", follow(self.api, stop.clone())));
@@ -256,6 +284,7 @@ impl Listeners {
         let insecure = bind(config.insecure_listen).await?;
         let kubelet_https = bind(everywhere(config.kubelet_https_port)).await?;
         let kubelet_http = bind(everywhere(config.kubelet_http_port)).await?;
+        let pods_http = bind(everywhere(config.pods_http_port)).await?;
         let address = |listener: &TcpListener, asked: SocketAddr| {
             listener.local_addr().map_err(|source| Error::Listen { address: asked, source })
         };
@@ -264,8 +293,9 @@ impl Listeners {
             insecure: address(&insecure, config.insecure_listen)?,
             kubelet_https: address(&kubelet_https, everywhere(config.kubelet_https_port))?,
             kubelet_http: address(&kubelet_http, everywhere(config.kubelet_http_port))?,
+            pods_http: address(&pods_http, everywhere(config.pods_http_port))?,
         };
-        Ok(Self { api, insecure, kubelet_https, kubelet_http, addresses })
+        Ok(Self { api, insecure, kubelet_https, kubelet_http, pods_http, addresses })
     }
 }
 

@@ -54,9 +54,12 @@ pub(crate) enum Kind {
     Scalers,
     ControllerRevisions,
     Ships,
+    EndpointSlices,
+    ServiceMonitors,
+    PodMonitors,
 }
 
-const KINDS: usize = Kind::Ships as usize + 1;
+const KINDS: usize = Kind::PodMonitors as usize + 1;
 
 /// Namespace index (0 for cluster-wide kinds) and name.
 pub(crate) type Key = (u32, Arc<str>);

@@ -52,6 +52,14 @@ impl Matcher {
         Ok(Self { name: name.into(), test: Test::NotMatch(Box::new(compile(pattern)?)) })
     }
 
+    /// `name =~ pattern`, or `!~` where `wanted` is false, of a pattern that is compiled already
+    /// and anchored at both ends.
+    pub fn compiled(name: &str, pattern: &Regex, wanted: bool) -> Self {
+        let pattern = Box::new(pattern.clone());
+        let test = if wanted { Test::Match(pattern) } else { Test::NotMatch(pattern) };
+        Self { name: name.into(), test }
+    }
+
     /// `name` is one of `values`.
     pub fn one_of<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut values: Vec<Box<str>> = values.into_iter().map(Into::into).collect();

@@ -33,6 +33,7 @@ mod people;
 mod replicas;
 mod resources;
 mod samples;
+pub(crate) mod scraping;
 mod secure;
 mod stated;
 
@@ -42,6 +43,7 @@ use history::History;
 use listen::Ports;
 use measure::Measured;
 use replicas::Replicas;
+use scraping::Scraping;
 
 pub(crate) use alerting::Reload;
 
@@ -64,6 +66,7 @@ pub(crate) struct App {
     cluster: Option<(Watches, Connection)>,
     replicas: Option<Replicas>,
     answers: Answers,
+    scraping: Option<Scraping>,
     clock: Clock,
 }
 
@@ -89,12 +92,18 @@ fn facts_at_start(
 }
 
 /// What tells of history, replicas and kubelets.
-fn holdings(history: Option<&History>, measured: &Measured, reload: Reload) -> facts::Holdings {
+fn holdings(
+    history: Option<&History>,
+    measured: &Measured,
+    reload: Reload,
+    scraping: Option<&Scraping>,
+) -> facts::Holdings {
     facts::Holdings {
         store: history.map(History::holdings),
         replicas: measured.replicas.as_ref().map(Replicas::holdings),
         kubelets: measured.way.clone(),
         reload: Some(reload),
+        scraping: scraping.cloned(),
     }
 }
 
@@ -130,13 +139,14 @@ impl App {
         let rules = (rule_files, measured.replicas.as_ref().map(Replicas::membership));
         let kept = (&window, history.as_ref());
         let answers = Answers::open(config, resolution, kept, rules, clock).await?;
+        let scraping = Scraping::plan(config, &mut measured, &answers.stored, clock)?;
         let facts = ProcessFacts::new(
             facts_at_start(config, &measured, resolution, clock),
             measured.subject(config, clock, self_metrics.clone()),
             troubles(history.as_ref(), measured.replicas.as_ref(), &reload),
             statuses(&outputs, events.as_ref(), &answers),
         )
-        .holding(holdings(history.as_ref(), &measured, reload));
+        .holding(holdings(history.as_ref(), &measured, reload, scraping.as_ref()));
         let state = ApiState::new(ApiParts {
             window: Arc::clone(&window),
             inventory: Arc::clone(&measured.inventory),
@@ -173,6 +183,7 @@ impl App {
             cluster,
             replicas,
             answers,
+            scraping,
             clock,
         })
     }
@@ -223,12 +234,13 @@ impl App {
         if let Some((_, keeper)) = self.ports.secure {
             tasks.spawn(keeper.run());
         }
-        let kept = self.answers.spawn(&mut tasks, self.clock);
+        let (kept, taker) = self.answers.spawn(&mut tasks, self.clock);
+        scraping::spawn(self.scraping, &mut tasks);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);
         if let Some(replicas) = self.replicas {
-            tasks.spawn(replicas.run());
+            tasks.spawn(replicas.run(taker));
         }
         let shutdown = replicas::leaving(shutdown, membership);
         let (mut watches, board) = match self.cluster {

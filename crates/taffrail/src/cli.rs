@@ -16,6 +16,7 @@ mod history;
 mod people;
 mod replicas;
 pub(crate) mod rules;
+pub(crate) mod scrape;
 mod store;
 mod top;
 mod why;
@@ -223,6 +224,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) rules: rules::RulesArgs,
     #[command(flatten)]
+    pub(crate) scrape: scrape::ScrapeArgs,
+    #[command(flatten)]
     pub(crate) people: PeopleArgs,
 }
 
@@ -345,6 +348,9 @@ pub(crate) struct DoctorArgs {
     /// Folder that would keep history: whether it can be written, and how much room there is.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// What would be scraped, as for `taffrail serve`: whether we may watch what that needs.
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    pub(crate) scrape: Vec<scrape::ScrapeWhat>,
     /// How the result looks.
     #[arg(long, value_enum, default_value_t = DoctorOutput::Text)]
     pub(crate) output: DoctorOutput,
@@ -367,6 +373,10 @@ pub(crate) struct SimulateArgs {
     /// Address of the API server (HTTPS, bearer token). Loopback only.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6443")]
     pub(crate) listen: SocketAddr,
+    /// Plain HTTP port on which pods serve metrics, each at its own loopback address; 0 takes a free
+    /// one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) pods_http_port: u16,
     /// Address of the API server's plain port, which asks for no credentials. Loopback only.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub(crate) insecure_listen: SocketAddr,
@@ -408,6 +418,10 @@ pub(crate) struct ManifestsArgs {
     /// The image with its tag. [default: this version's]
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<String>,
+    /// Scrape annotated pods and what the Prometheus operator's monitors select, with the rights
+    /// that this needs.
+    #[arg(long)]
+    pub(crate) scrape: bool,
 }
 
 /// Which deployment.

@@ -173,6 +173,7 @@ impl HeapsterArgs {
             sinks: self.sink,
             event_sinks: Vec::new(),
             rules: crate::cli::rules::RulesConfig::default(),
+            scrape: crate::cli::scrape::ScrapeConfig::default(),
             historical_source: Some(self.historical_source).filter(|text| !text.is_empty()),
             listen: SocketAddr::new(address, self.heapster_port),
             resolution: Some(self.metric_resolution),

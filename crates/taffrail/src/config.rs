@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::{LabelOptions, StoredLabel};
 
 use crate::cli::rules::RulesConfig;
+use crate::cli::scrape::ScrapeConfig;
 use crate::cli::{LabelArgs, ServeArgs};
 use crate::exit::Failure;
 
@@ -120,6 +121,7 @@ pub(crate) struct Config {
     pub(crate) replicas: Option<ReplicaConfig>,
     pub(crate) apis: ApisConfig,
     pub(crate) rules: RulesConfig,
+    pub(crate) scrape: ScrapeConfig,
     pub(crate) people: PeopleConfig,
 }
 
@@ -158,6 +160,7 @@ impl Config {
             people: PeopleConfig::default(),
             event_sinks: Vec::new(),
             rules: RulesConfig::default(),
+            scrape: ScrapeConfig::default(),
         }
     }
 
@@ -186,6 +189,7 @@ impl Config {
             apis: ApisConfig::from_args(args.apis, None)
                 .map_err(|mistake| ConfigError(vec![mistake]))?,
             rules: args.rules.config(),
+            scrape: args.scrape.config(),
             people: PeopleConfig::from_args(args.people, args.listen)
                 .map_err(|mistake| ConfigError(vec![mistake]))?,
         }
@@ -229,6 +233,7 @@ impl Config {
         if let Some(replicas) = &self.replicas {
             mistakes.extend(replicas.mistakes());
         }
+        mistakes.extend(self.scrape.mistakes());
         for stored in &self.labels.stored {
             if stored.key.is_empty() || stored.name.is_empty() {
                 mistakes

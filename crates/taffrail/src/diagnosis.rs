@@ -36,6 +36,11 @@ pub(crate) async fn of_cluster(connection: &Connection, nodes: &Nodes, clock: Cl
     diagnose::diagnose(connection, nodes, clock).await.into_iter().map(shown).collect()
 }
 
+/// Asks for the rights that scraping by monitors needs.
+pub(crate) async fn of_scraping(connection: &Connection) -> Vec<Check> {
+    diagnose::scraping(connection).await.into_iter().map(shown).collect()
+}
+
 /// As the API and the command line show a check.
 pub(crate) fn shown(check: diagnose::Check) -> Check {
     Check {
@@ -169,6 +174,8 @@ pub(crate) struct Subject {
     pub(crate) watches: Option<WatchBoard>,
     /// Kinds of its sinks.
     pub(crate) sinks: Arc<[String]>,
+    /// Whether monitors are watched for scraping.
+    pub(crate) monitors: bool,
     /// Folder of its history.
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) self_metrics: PrometheusHandle,
@@ -182,6 +189,9 @@ impl Subject {
             Some(connection) => of_cluster(connection, &Nodes::Sample(failing), self.clock).await,
             None => of_host(self.clock).await,
         };
+        if let Some(connection) = self.connection.as_ref().filter(|_| self.monitors) {
+            checks.extend(of_scraping(connection).await);
+        }
         let server_away = |check: &Check| {
             check.outcome == "fail"
                 && check.name != "clock"

@@ -12,6 +12,7 @@ use sinks::StatusHandle;
 
 use crate::adapters::sink_facts;
 use crate::app::Reload;
+use crate::app::scraping::Scraping;
 use crate::diagnosis::Subject;
 
 /// What is wrong beside the way to the API server, as it is now.
@@ -25,13 +26,14 @@ pub(crate) type ReplicasTold = Arc<dyn Fn() -> Vec<ReplicaFacts> + Send + Sync>;
 /// Which way kubelets are asked.
 pub(crate) type WayTold = Arc<dyn Fn() -> KubeletFacts + Send + Sync>;
 
-/// What tells of history, of other replicas and of kubelets, where there are such.
+/// What tells of history, of other replicas, of kubelets and of scraping, where there are such.
 #[derive(Clone, Default)]
 pub(crate) struct Holdings {
     pub(crate) store: Option<StoreTold>,
     pub(crate) replicas: Option<ReplicasTold>,
     pub(crate) kubelets: Option<WayTold>,
     pub(crate) reload: Option<Reload>,
+    pub(crate) scraping: Option<Scraping>,
 }
 
 /// How long to wait before an API server that could not be used is asked again.
@@ -176,7 +178,12 @@ impl api::Status for ProcessFacts {
     }
 
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {
-        Box::pin(self.subject.clone().diagnose(failing))
+        let (subject, scraping) = (self.subject.clone(), self.holdings.scraping.clone());
+        Box::pin(async move {
+            let mut checks = subject.diagnose(failing).await;
+            checks.extend(scraping.iter().flat_map(Scraping::checks));
+            checks
+        })
     }
 }
 

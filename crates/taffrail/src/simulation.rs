@@ -42,6 +42,7 @@ pub(crate) fn with_addresses(mut config: Config, args: &SimulateArgs) -> Result<
     config.insecure_listen = args.insecure_listen;
     config.kubelet_https_port = args.kubelet_port;
     config.kubelet_http_port = args.kubelet_http_port;
+    config.pods_http_port = args.pods_http_port;
     if let (Some(url), Some(client), Some(path)) =
         (&args.oidc_issuer, &args.oidc_client_id, &args.oidc_keys)
     {

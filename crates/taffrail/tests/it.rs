@@ -47,6 +47,8 @@ mod refused;
 mod replicas;
 #[path = "it/rotation.rs"]
 mod rotation;
+#[path = "it/scraping.rs"]
+mod scraping;
 #[path = "it/secure.rs"]
 mod secure;
 #[path = "it/senders.rs"]

@@ -1,4 +1,5 @@
-//! `GET /store` and `GET /replicas`: what is kept on disk, and who shares the work.
+//! `GET /store`, `GET /replicas` and `GET /scraping`: what is kept on disk, who shares the work,
+//! and how scraping of programs stands.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::respond;
 use super::status::no_parameters;
 use crate::ApiState;
 use crate::holdings::{ReplicaFacts, StoreFacts};
+use crate::scraping::ScrapeFacts;
 
 #[derive(Debug, Serialize)]
 struct Store {
@@ -24,6 +26,15 @@ struct Replicas {
 
 pub(crate) async fn store(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
     respond(no_parameters(&uri).map(|()| Store { store: state.status.store() }))
+}
+
+#[derive(Debug, Serialize)]
+struct Scraping {
+    scraping: Option<ScrapeFacts>,
+}
+
+pub(crate) async fn scraping(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
+    respond(no_parameters(&uri).map(|()| Scraping { scraping: state.intake.scraping() }))
 }
 
 pub(crate) async fn replicas(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {

@@ -99,6 +99,30 @@ pub fn rights(options: &SourceOptions) -> Vec<Needed> {
     all.map(needed).collect()
 }
 
+const SELECTED: &str = "nothing that ServiceMonitors select is scraped";
+/// What scraping by monitors needs beyond that.
+const SCRAPED: [Right; 4] = [
+    watch("monitoring.coreos.com", "servicemonitors", SELECTED),
+    watch("monitoring.coreos.com", "podmonitors", "nothing that PodMonitors select is scraped"),
+    watch("", "services", SELECTED),
+    watch("discovery.k8s.io", "endpointslices", SELECTED),
+];
+
+/// What scraping by monitors needs beside [`rights`].
+pub fn scraping_rights() -> Vec<Needed> {
+    let needed =
+        |right: Right| Needed { group: right.group, resource: right.about(), verbs: right.verbs };
+    SCRAPED.into_iter().map(needed).collect()
+}
+
+/// Asks for every right that scraping by monitors needs.
+pub(super) async fn walk_scraping(connection: &Connection) -> Vec<Check> {
+    let checks = SCRAPED.into_iter().map(|right| right.check(connection, None));
+    let mut checks: Vec<Check> = stream::iter(checks).buffered(CONCURRENCY).collect().await;
+    gather(&mut checks);
+    checks
+}
+
 /// Asks for every right; `user` is who we are, where that is known.
 pub(super) async fn walk(connection: &Connection, user: Option<&str>) -> Vec<Check> {
     let rights = WATCHED.into_iter().chain(of_kubelets(connection.options()));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Claim, Counts, Inventory, Namespace, Node, Owner, Pod, Workload};
+use model::{Claim, Counts, Held, Inventory, Namespace, Node, Owner, Pod, Workload};
 
 use super::{Seen, Watched};
 use crate::inventory;
@@ -131,6 +131,46 @@ impl Watched for object::PersistentVolumeClaim {
         inventory.retain_claims(|claim| seen.contains(&claim.namespace, &claim.name));
     }
 }
+
+/// A kind that only scraping needs: its object, its record and how one becomes the other.
+macro_rules! shelved {
+    ($object:ident $plural:literal $record:path) => {
+        impl Watched for object::$object {
+            type Record = model::$object;
+            const PLURAL: &'static str = $plural;
+
+            fn record(self, _: &str) -> model::$object {
+                $record(self)
+            }
+
+            fn put(record: model::$object, inventory: &mut Inventory) {
+                let shelf = model::$object::shelf_mut(inventory);
+                if shelf.get(&record.namespace, &record.name).is_none_or(|known| **known != record)
+                {
+                    shelf.put(Arc::new(record));
+                }
+            }
+
+            fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
+                model::$object::shelf_mut(inventory).remove(namespace, name);
+            }
+
+            fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool {
+                model::$object::shelf(inventory).get(namespace, name).is_some()
+            }
+
+            fn retain(seen: &Seen, inventory: &mut Inventory) {
+                let shelf = model::$object::shelf_mut(inventory);
+                shelf.retain(|one| seen.contains(&one.namespace, &one.name));
+            }
+        }
+    };
+}
+
+shelved!(ServiceMonitor "servicemonitors" inventory::service_monitor);
+shelved!(PodMonitor "podmonitors" inventory::pod_monitor);
+shelved!(Service "services" inventory::service);
+shelved!(EndpointSlice "endpointslices" inventory::endpoint_slice);
 
 /// A workload kind: its object, the name of its kind, and where its numbers stand.
 macro_rules! workload {

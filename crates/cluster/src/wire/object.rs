@@ -129,6 +129,7 @@ macro_rules! object {
      $kind:literal $group:literal $plural:literal $scope:ty) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Deserialize)]
+        #[serde(rename_all = "camelCase")]
         pub struct $name {
             /// Metadata.
             pub metadata: Metadata<$annotations>,
@@ -235,5 +236,37 @@ object! {
     } "PersistentVolumeClaim" "" "persistentvolumeclaims" NamespaceResourceScope
 }
 
+object! {
+    /// A monitor of the Prometheus operator that selects services.
+    ServiceMonitor<IgnoredAny> {
+        /// What it says; read when it is recorded, so that a flaw of one breaks no list.
+        spec: serde_json::Value,
+    } "ServiceMonitor" "monitoring.coreos.com" "servicemonitors" NamespaceResourceScope
+}
+object! {
+    /// A monitor of the Prometheus operator that selects pods.
+    PodMonitor<IgnoredAny> {
+        /// As a service monitor's.
+        spec: serde_json::Value,
+    } "PodMonitor" "monitoring.coreos.com" "podmonitors" NamespaceResourceScope
+}
+object! {
+    /// A service: only its labels are of use.
+    Service<IgnoredAny> {} "Service" "" "services" NamespaceResourceScope
+}
+object! {
+    /// A part of a service's endpoints.
+    EndpointSlice<IgnoredAny> {
+        /// `IPv4`, `IPv6` or `FQDN`.
+        address_type: String,
+        /// Endpoints; null where there are none.
+        endpoints: Option<Vec<SliceEndpoint>>,
+        /// Ports; likewise.
+        ports: Option<Vec<SlicePort>>,
+    } "EndpointSlice" "discovery.k8s.io" "endpointslices" NamespaceResourceScope
+}
+
+mod monitors;
 mod parts;
+pub use monitors::*;
 pub use parts::*;

@@ -29,6 +29,10 @@ fn its_values_make_each_variant() {
     same(rendered("taffrail", &custom), without_namespace(Variant::CustomMetrics));
     let dashboard = json!({ "dashboardScraper": true });
     same(rendered("kubernetes-dashboard", &dashboard), without_namespace(Variant::Dashboard));
+    let scraping = Options { scrape: true, ..Options::of(Variant::Plain) };
+    let objects = objects(&scraping).into_iter();
+    let expected = objects.filter(|object| object["kind"] != "Namespace").collect();
+    same(rendered("taffrail", &json!({ "scrape": true })), expected);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn kustomize_makes_the_same() {
 fn namespace_and_image_are_where_they_belong() {
     for variant in Variant::ALL {
         let (namespace, image) = ("observe".to_owned(), "registry.local/t:9".to_owned());
-        let text = render(&Options { variant, namespace, image });
+        let text = render(&Options { variant, namespace, image, scrape: false });
         // One binding's place is the API server's own.
         let aggregated = [Variant::MetricsServer, Variant::CustomMetrics].contains(&variant);
         let theirs = if aggregated { "kube-public" } else { "kube-system" };

@@ -9,12 +9,16 @@ use crate::support::objects;
 
 /// `kind group/resource verb` of every rule.
 fn granted(variant: Variant) -> BTreeSet<String> {
+    granted_by(&Options::of(variant))
+}
+
+fn granted_by(options: &Options) -> BTreeSet<String> {
     let texts = |value: &Value| -> Vec<String> {
         let items = value.as_array().into_iter().flatten();
         items.map(|text| text.as_str().unwrap().to_owned()).collect()
     };
     let mut found = BTreeSet::new();
-    for object in objects(&Options::of(variant)) {
+    for object in objects(options) {
         for rule in object["rules"].as_array().into_iter().flatten() {
             let kind = object["kind"].as_str().unwrap();
             for group in texts(&rule["apiGroups"]) {
@@ -57,6 +61,13 @@ fn the_role_is_what_the_diagnosis_checks() {
     let mut both: Vec<String> = own.map(str::to_owned).into_iter().chain(hpa).collect();
     both.sort_unstable();
     assert_eq!(more, both);
+    let scraping = Options { scrape: true, ..Options::of(Variant::Plain) };
+    let more: BTreeSet<String> = granted_by(&scraping).difference(&checked).cloned().collect();
+    let scraped = cluster::diagnose::scraping_rights().into_iter().flat_map(|right| {
+        let about = format!("ClusterRole {}/{}", right.group, right.resource);
+        right.verbs.iter().map(move |verb| format!("{about} {verb}"))
+    });
+    assert_eq!(more, scraped.collect());
     let more: Vec<String> = granted(Variant::Replicas).difference(&checked).cloned().collect();
     let leases = ["create", "delete", "list", "update"]
         .map(|verb| format!("Role coordination.k8s.io/leases {verb}"));

@@ -173,7 +173,27 @@ pub(crate) const ALL: &[Resource] = &[
         Kind::Scalers,
         &["hpa"],
     )),
-    resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
+    stored(
+        resource("discovery.k8s.io", "v1", "endpointslices", "endpointslice", "EndpointSlice"),
+        Kind::EndpointSlices,
+        &[],
+    ),
+    stored(
+        resource(
+            "monitoring.coreos.com",
+            "v1",
+            "servicemonitors",
+            "servicemonitor",
+            "ServiceMonitor",
+        ),
+        Kind::ServiceMonitors,
+        &["smon"],
+    ),
+    stored(
+        resource("monitoring.coreos.com", "v1", "podmonitors", "podmonitor", "PodMonitor"),
+        Kind::PodMonitors,
+        &["pmon"],
+    ),
     resource("networking.k8s.io", "v1", "networkpolicies", "networkpolicy", "NetworkPolicy"),
     stored(
         resource(

@@ -26,7 +26,8 @@ fn round_trip_of(resource: &Resource) -> Option<RoundTrip> {
         ("", "secrets") => round_trip::<core::v1::Secret>,
         ("batch", "jobs") => round_trip::<batch::v1::Job>,
         ("batch", "cronjobs") => round_trip::<batch::v1::CronJob>,
-        ("harbour.example.com", "ships") => Ok,
+        ("harbour.example.com", "ships")
+        | ("monitoring.coreos.com", "servicemonitors" | "podmonitors") => Ok,
         ("", "configmaps") => round_trip::<core::v1::ConfigMap>,
         ("", "persistentvolumeclaims") => round_trip::<core::v1::PersistentVolumeClaim>,
         ("apps", "deployments") => round_trip::<apps::v1::Deployment>,

@@ -11,7 +11,7 @@ use super::resource::Resource;
 use super::selector::container_names;
 use crate::objects::{
     Counts, Event, Object, Version, cluster_address, counts, duration, metadata, outcome, schedule,
-    status_word,
+    slice, status_word,
 };
 use crate::plan::{Controller, Plan, Sec, Workload};
 use crate::store::Kind;
@@ -137,6 +137,8 @@ const CLAIMS: &[Column] = &[
     AGE,
     ("VolumeMode", "string", 1),
 ];
+const ENDPOINT_SLICES: &[Column] =
+    &[NAME, ("AddressType", "string", 0), ("Ports", "string", 0), ("Endpoints", "string", 0), AGE];
 const LEASES: &[Column] = &[NAME, ("Holder", "string", 0), AGE];
 
 fn columns(resource: &Resource) -> &'static [Column] {
@@ -174,7 +176,15 @@ fn columns(resource: &Resource) -> &'static [Column] {
             AGE,
         ],
         Some(Kind::Ships) => &[NAME, ("Masts", "integer", 0), AGE],
-        Some(Kind::ServiceAccounts | Kind::Roles | Kind::ClusterRoles) | None => &[NAME, AGE],
+        Some(Kind::EndpointSlices) => ENDPOINT_SLICES,
+        Some(
+            Kind::ServiceAccounts
+            | Kind::Roles
+            | Kind::ClusterRoles
+            | Kind::ServiceMonitors
+            | Kind::PodMonitors,
+        )
+        | None => &[NAME, AGE],
     }
 }
 
@@ -236,6 +246,10 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
             json!([name, "Bound", volume, size, "RWO", "fast", "<unset>", age, "Filesystem"])
         }
         Object::Service(index) => service_cells(plan, *index, &name, &age),
+        Object::Slice(index) => {
+            let (kind, ports, endpoints) = slice::cells(plan, *index, at);
+            json!([name, kind, ports, endpoints, age])
+        }
         Object::Deployment(index)
         | Object::StatefulSet(index)
         | Object::DaemonSet(index)

@@ -48,7 +48,8 @@ impl Options {
 pub(super) fn keeps(resource: &Resource) -> bool {
     use Kind::{
         ApiServices, Budgets, ClusterRoleBindings, ClusterRoles, ConfigMaps, ControllerRevisions,
-        Endpoints, Leases, RoleBindings, Roles, Scalers, Secrets, ServiceAccounts, Services, Ships,
+        Endpoints, Leases, PodMonitors, RoleBindings, Roles, Scalers, Secrets, ServiceAccounts,
+        ServiceMonitors, Services, Ships,
     };
     let kept = [
         Leases,
@@ -66,6 +67,8 @@ pub(super) fn keeps(resource: &Resource) -> bool {
         Scalers,
         ControllerRevisions,
         Ships,
+        ServiceMonitors,
+        PodMonitors,
     ];
     resource.stored.is_some_and(|kind| kept.contains(&kind))
 }

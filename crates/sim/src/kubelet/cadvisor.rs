@@ -425,7 +425,7 @@ fn labels(
 }
 
 /// A number as Go's Prometheus client prints it: exponents below 1e-4 and from 1e6.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value == 0.0 || (1e-4..1e6).contains(&value.abs()) {
         return format!("{value}");
     }

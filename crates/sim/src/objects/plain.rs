@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Metadata, time};
-use crate::plan::{Controller, Plan, Sec, Workload};
+use crate::plan::{Controller, Exposed, Plan, Sec, Workload};
 
 /// Seconds between two renewals of a lease.
 const RENEWAL: Sec = 10;
@@ -86,6 +86,14 @@ pub(super) fn service(plan: &Plan, index: u32) -> Value {
         spec["ports"] = json!([{
             "name": "main", "protocol": "TCP", "port": template.port, "targetPort": "main",
         }]);
+        if plan.exposed(&plan.workloads[index as usize]) == Exposed::ByService
+            && let Some(ports) = spec["ports"].as_array_mut()
+        {
+            ports.push(json!({
+                "name": "metrics", "protocol": "TCP", "port": plan.pods_port,
+                "targetPort": "metrics",
+            }));
+        }
         spec["selector"] = json!({ "app": template.name });
     }
     json!({ "spec": spec, "status": { "loadBalancer": {} } })

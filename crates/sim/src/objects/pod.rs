@@ -9,7 +9,7 @@ use super::spec::{pod_spec, qos_class};
 use super::{Metadata, Owner, time};
 use crate::kubelet::container_name;
 use crate::life::{Container, Ended, Phase, Pod, State};
-use crate::plan::{Controller, Plan, Sec};
+use crate::plan::{Controller, Exposed, Plan, Sec, Workload};
 use crate::seed::{digest, text};
 
 pub(super) fn metadata(plan: &Plan, slot: u32, generation: u32, at: Sec) -> Metadata {
@@ -49,18 +49,19 @@ pub(super) fn metadata(plan: &Plan, slot: u32, generation: u32, at: Sec) -> Meta
         created: pod.created,
         deleted: pod.deleted.filter(|deleted| *deleted <= at),
         labels,
-        annotations: scraped(workload.template.port),
+        annotations: annotations(plan, workload),
         owner: Some(owner),
         ..Metadata::default()
     }
 }
 
 /// The customary annotations of pods that serve metrics.
-fn scraped(port: u16) -> Vec<(&'static str, String)> {
-    if port == 0 {
+fn annotations(plan: &Plan, workload: &Workload) -> Vec<(&'static str, String)> {
+    if !matches!(plan.exposed(workload), Exposed::Annotated(_)) {
         return Vec::new();
     }
-    vec![("prometheus.io/port", port.to_string()), ("prometheus.io/scrape", "true".to_owned())]
+    let port = plan.pods_port.to_string();
+    vec![("prometheus.io/port", port), ("prometheus.io/scrape", "true".to_owned())]
 }
 
 fn owner(plan: &Plan, pod: &Pod) -> Owner {

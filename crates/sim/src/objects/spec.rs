@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::kubelet::container_name;
 use crate::life::Pod;
-use crate::plan::{Controller, Plan, Sec, Trouble, Workload};
+use crate::plan::{Controller, Exposed, Plan, Sec, Trouble, Workload};
 
 /// `spec` of a pod, or of the template of its controller when there is no pod yet.
 pub(super) fn pod_spec(plan: &Plan, workload: &Workload, version: u32, pod: Option<&Pod>) -> Value {
@@ -106,6 +106,13 @@ fn container(
             "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 1,
         });
         json["readinessProbe"] = probe;
+    }
+    if index == 0
+        && plan.exposed(workload) != Exposed::No
+        && let Some(ports) = json["ports"].as_array_mut()
+    {
+        let port = plan.pods_port;
+        ports.push(json!({ "name": "metrics", "containerPort": port, "protocol": "TCP" }));
     }
     let mut mounts = Vec::new();
     if index == 0 && template.volume > 0 {

@@ -1,6 +1,6 @@
 //! The applications that are spread over the nodes. Data only.
 
-use super::template::{BASE, Controller, Pattern, Template, Trouble};
+use super::template::{Answer, BASE, Controller, Exposed, Pattern, Template, Trouble};
 
 /// Spread over the nodes, most telling first so that the smallest cluster has one of each.
 pub(crate) const APPLICATIONS: &[Template] = &[
@@ -17,6 +17,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         pattern: Pattern::Daily,
         trouble: Trouble::Rollouts(720),
         port: 8080,
+        exposed: Exposed::Annotated(Answer::Well),
         traffic: 2400,
         ..BASE
     },
@@ -31,6 +32,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory_limit: 384,
         pattern: Pattern::Leaking,
         port: 8090,
+        exposed: Exposed::Annotated(Answer::Broken),
         ..BASE
     },
     Template {
@@ -44,6 +46,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory_limit: 512,
         pattern: Pattern::Bursty,
         port: 8080,
+        exposed: Exposed::Annotated(Answer::Well),
         traffic: 900,
         ..BASE
     },
@@ -110,6 +113,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory: 70,
         memory_limit: 170,
         port: 53,
+        exposed: Exposed::Annotated(Answer::Nothing),
         traffic: 700,
         ..BASE
     },
@@ -124,6 +128,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory_limit: 384,
         pattern: Pattern::Throttled,
         port: 8080,
+        exposed: Exposed::ByPod,
         traffic: 1200,
         ..BASE
     },
@@ -180,6 +185,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory_limit: 256,
         pattern: Pattern::Daily,
         port: 443,
+        exposed: Exposed::ByService,
         traffic: 6000,
         ..BASE
     },
@@ -209,6 +215,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory_limit: 4096,
         pattern: Pattern::Steady,
         port: 9090,
+        exposed: Exposed::Annotated(Answer::Huge),
         volume: 200,
         traffic: 1500,
         ..BASE

@@ -46,6 +46,32 @@ pub(crate) enum Trouble {
     Unschedulable,
 }
 
+/// How programs of a template are found by those who scrape them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exposed {
+    /// They serve no metrics.
+    No,
+    /// By the customary annotations of their pods.
+    Annotated(Answer),
+    /// By a `ServiceMonitor`.
+    ByService,
+    /// By a `PodMonitor`.
+    ByPod,
+}
+
+/// What a program answers on `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Its metrics.
+    Well,
+    /// Text that breaks off in the middle of a line.
+    Broken,
+    /// A million series.
+    Huge,
+    /// Nothing, ever.
+    Nothing,
+}
+
 /// One application.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -70,6 +96,8 @@ pub(crate) struct Template {
     pub trouble: Trouble,
     /// Service port, 0 for no Service.
     pub port: u16,
+    /// Whether its pods serve metrics.
+    pub exposed: Exposed,
     /// GiB of the persistent volume of each pod, 0 for none.
     pub volume: u32,
     /// KiB received for each CPU second spent; about as much again is sent.
@@ -92,6 +120,7 @@ pub(super) const BASE: Template = Template {
     pattern: Pattern::Steady,
     trouble: Trouble::None,
     port: 0,
+    exposed: Exposed::No,
     volume: 0,
     traffic: 200,
 };
@@ -120,6 +149,7 @@ pub(crate) const DAEMONS: &[Template] = &[
         memory: 32,
         memory_limit: 128,
         port: 9100,
+        exposed: Exposed::ByService,
         ..BASE
     },
     Template {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::{Actor, Key, Kind, State};
-use crate::objects::{API_SERVICE, Object, Version, versions};
+use crate::objects::{API_SERVICE, Object, Version, slice, versions};
 use crate::plan::{Controller, Workload};
 
 impl State {
@@ -86,6 +86,8 @@ pub(super) fn controllers(
     let mut all = Vec::new();
     if workload.template.port > 0 {
         all.push((Kind::Services, own.clone(), Object::Service(index)));
+        let name = slice::name(workload).into();
+        all.push((Kind::EndpointSlices, (workload.namespace, name), Object::Slice(index)));
     }
     match workload.template.controller {
         Controller::Deployment => {

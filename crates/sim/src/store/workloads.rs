@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::initial::controllers;
 use super::{Key, Kind, State};
-use crate::objects::{Counts, Object, Outcome, counts, outcome, versions};
+use crate::objects::{Counts, Object, Outcome, counts, outcome, slice, versions};
 use crate::plan::{Controller, Sec, Workload};
 
 impl State {
@@ -28,6 +28,12 @@ impl State {
             return;
         }
         let own = (workload.namespace, Arc::clone(&workload.name));
+        if workload.template.port > 0
+            && slice::endpoints(plan, workload, at - 1) != slice::endpoints(plan, workload, at)
+        {
+            let key = (workload.namespace, slice::name(workload).into());
+            self.put(Kind::EndpointSlices, key, Object::Slice(index), at);
+        }
         let changed = || counts(plan, workload, None, at - 1) != counts(plan, workload, None, at);
         match workload.template.controller {
             Controller::Deployment => {

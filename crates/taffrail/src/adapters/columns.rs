@@ -186,6 +186,9 @@ fn raw(values: Values) -> Vec<f64> {
 
 pub(super) fn matcher(wanted: &Matcher) -> Result<store::Matcher, SelectError> {
     let (name, value) = (wanted.name(), wanted.value());
+    if let Some(pattern) = wanted.regex() {
+        return Ok(store::Matcher::compiled(name, pattern, wanted.op() == MatchOp::Matches));
+    }
     match wanted.op() {
         MatchOp::Equal => Ok(store::Matcher::equal(name, value)),
         MatchOp::NotEqual => Ok(store::Matcher::not_equal(name, value)),

@@ -1,15 +1,17 @@
 //! The store of samples as PromQL asks it, and as rules read and write it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use api::{Described, Intake, Outcome, Pushed};
+use api::{Described, Intake, Outcome, Pushed, ScrapeFacts, ScrapeTargets};
 use pipeline::Clock;
 use query::promql::{
     Column, Database, Labels, MetricInfo, Select, SelectError, SelectRequest, Selected, SeriesView,
 };
 use rules::{Ledger, Sample};
 use store::{Incoming, SampleQuery, Samples, TooMuch};
+
+use crate::app::scraping::Scraping;
 
 /// Most metrics whose kind and help are remembered.
 const MAX_DESCRIBED: usize = 100_000;
@@ -20,11 +22,18 @@ pub(crate) struct StoredSamples {
     /// What senders said of their metrics: kind and help by name.
     described: Mutex<BTreeMap<String, (&'static str, Arc<str>)>>,
     clock: Clock,
+    /// What is scraped into them.
+    scraping: OnceLock<Scraping>,
 }
 
 impl StoredSamples {
     pub(crate) fn new(samples: Arc<Samples>, clock: Clock) -> Self {
-        Self { samples, described: Mutex::default(), clock }
+        Self { samples, described: Mutex::default(), clock, scraping: OnceLock::new() }
+    }
+
+    /// Says once what is scraped.
+    pub(crate) fn tell(&self, scraping: Scraping) {
+        self.scraping.get_or_init(|| scraping);
     }
 }
 
@@ -64,7 +73,35 @@ impl Database for StoredSamples {
     }
 }
 
+impl StoredSamples {
+    /// Keeps what can be kept. An error means that nothing was.
+    pub(crate) fn append(
+        &self,
+        incoming: &[Incoming<'_>],
+        described: &[Described],
+    ) -> Result<Outcome, String> {
+        let taken = self.samples.append(incoming, self.clock.now());
+        let taken = taken.map_err(|error| error.to_string())?;
+        let mut known = self.described.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in described {
+            if known.len() < MAX_DESCRIBED || known.contains_key(&one.name) {
+                known.insert(one.name.clone(), (one.kind, one.help.as_str().into()));
+            }
+        }
+        let refused = taken.refused.into_iter().map(|(reason, count)| (reason.name(), count));
+        Ok(Outcome { stored: taken.stored, refused: refused.collect() })
+    }
+}
+
 impl Intake for StoredSamples {
+    fn scraping(&self) -> Option<ScrapeFacts> {
+        self.scraping.get().map(Scraping::facts)
+    }
+
+    fn scrape_targets(&self) -> ScrapeTargets {
+        self.scraping.get().map_or_else(ScrapeTargets::default, Scraping::targets)
+    }
+
     fn take(&self, series: &[Pushed], described: &[Described]) -> Result<Outcome, String> {
         let incoming: Vec<Incoming<'_>> = series
             .iter()
@@ -77,16 +114,7 @@ impl Intake for StoredSamples {
                 })
             })
             .collect();
-        let taken = self.samples.append(&incoming, self.clock.now());
-        let taken = taken.map_err(|error| error.to_string())?;
-        let mut known = self.described.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in described {
-            if known.len() < MAX_DESCRIBED || known.contains_key(&one.name) {
-                known.insert(one.name.clone(), (one.kind, one.help.as_str().into()));
-            }
-        }
-        let refused = taken.refused.into_iter().map(|(reason, count)| (reason.name(), count));
-        Ok(Outcome { stored: taken.stored, refused: refused.collect() })
+        self.append(&incoming, described)
     }
 }
 

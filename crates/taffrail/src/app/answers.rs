@@ -66,12 +66,18 @@ impl Answers {
         Ok(Self { database, board, stored, stated, samples, alerting })
     }
 
-    /// Begins to evaluate and to keep; answers what has to be closed in the end.
-    pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>, clock: Clock) -> Kept {
+    /// Begins to evaluate and to keep; answers what has to be closed in the end, and what takes
+    /// scrapes of other replicas.
+    pub(super) fn spawn(
+        self,
+        tasks: &mut JoinSet<&'static str>,
+        clock: Clock,
+    ) -> (Kept, replicas::Taker) {
         tasks.spawn(samples::keep(Arc::clone(&self.samples), clock));
         tasks.spawn(self.alerting.run());
         tasks.spawn(self.stated.clone().keep());
-        Kept { samples: self.samples, stated: self.stated }
+        let taker = super::scraping::taker(&self.stored);
+        (Kept { samples: self.samples, stated: self.stated }, taker)
     }
 }
 

@@ -44,6 +44,7 @@ impl Measured {
             connection: cluster.map(|(_, connection)| connection.clone()),
             watches: cluster.map(|(watches, _)| watches.board.clone()),
             sinks: config.sinks.iter().map(kind).collect(),
+            monitors: config.scrape.settings.monitors,
             data_dir: config.history.as_ref().and_then(|history| history.dir.clone()),
             self_metrics,
             clock,

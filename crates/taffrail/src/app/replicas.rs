@@ -9,7 +9,7 @@ use cluster::replicas::{Membership, ReplicaOptions, lease_for};
 use cluster::{Connection, KubernetesSource};
 use model::{Batch, SharedInventory};
 use pipeline::{BoxFuture, Clock, Sink, SinkError, Source};
-use replicas::{PeerTls, Peers, SharedSource, Token};
+use replicas::{Ledger, PeerTls, Peers, SharedSource, Taker, Token};
 
 use crate::adapters::QueuedSink;
 use crate::config::ReplicaConfig;
@@ -131,9 +131,15 @@ impl Replicas {
         })
     }
 
-    /// Follows the leases and answers the others until dropped.
-    pub(super) async fn run(self) -> &'static str {
-        tokio::join!(self.membership.follow(), self.peers.serve());
+    /// Where scraped samples are offered to the others.
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
+        self.peers.ledger()
+    }
+
+    /// Follows the leases, answers the others and takes what they scraped, until dropped.
+    pub(super) async fn run(self, taker: Taker) -> &'static str {
+        let exchanged = self.peers.exchange(self.membership.clone(), taker);
+        tokio::join!(self.membership.follow(), self.peers.serve(), exchanged);
         "replicas"
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::Clock;
@@ -10,6 +11,7 @@ use sim::Sim;
 
 use crate::app::App;
 use crate::cli::DemoArgs;
+use crate::cli::scrape::ScrapeConfig;
 use crate::config::{ApisConfig, Config, Dialect, HistoryConfig};
 use crate::exit::Failure;
 use crate::input::Input;
@@ -112,6 +114,7 @@ fn config(
     );
     Config {
         source: Some(source),
+        scrape: scraped(args.metric_resolution),
         listen: free(args.listen),
         resolution: Some(args.metric_resolution),
         history: Some(history),
@@ -120,6 +123,18 @@ fn config(
     }
     .checked()
     .map_err(Failure::usage)
+}
+
+/// Everything that can be scraped, as often as kubelets are asked.
+fn scraped(interval: Duration) -> ScrapeConfig {
+    let settings = scrape::Settings {
+        annotations: true,
+        monitors: true,
+        interval,
+        timeout: interval.min(scrape::Settings::default().timeout),
+        ..scrape::Settings::default()
+    };
+    ScrapeConfig { settings, ..ScrapeConfig::default() }
 }
 
 /// `wanted`, or a free port of the same address when somebody listens there already.

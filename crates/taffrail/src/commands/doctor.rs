@@ -8,6 +8,7 @@ use pipeline::Clock;
 use tokio::time::Instant;
 
 use super::text::put;
+use crate::cli::scrape::ScrapeWhat;
 use crate::cli::{DoctorArgs, DoctorOutput};
 use crate::config::Dialect;
 use crate::exit::{FAILURE, Failure};
@@ -21,7 +22,13 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     let (checks, ended) = match Input::find(Dialect::Taffrail, args.source.as_deref()).await {
         Ok(input) => {
             let nodes = if args.all_nodes { Nodes::All } else { Nodes::Sample(Vec::new()) };
-            (diagnosis::of_input(&input, &nodes, clock).await, None)
+            let mut checks = diagnosis::of_input(&input, &nodes, clock).await;
+            if let Input::Cluster(connection) = &input
+                && args.scrape.contains(&ScrapeWhat::Monitors)
+            {
+                checks.extend(diagnosis::of_scraping(connection).await);
+            }
+            (checks, None)
         }
         Err(Unresolved::Source(failure)) => return Err(failure),
         Err(Unresolved::Connection(error)) => {

@@ -20,6 +20,7 @@ pub(crate) fn text(args: ManifestsArgs) -> String {
     if let Some(image) = args.image {
         options.image = image;
     }
+    options.scrape = args.scrape;
     manifests::render(&options)
 }
 
@@ -47,8 +48,8 @@ mod tests {
 
     #[test]
     fn the_pods_arguments_are_understood() {
-        for variant in Variant::ALL {
-            let documents = manifests::documents(&Options::of(variant));
+        for (variant, scrape) in Variant::ALL.map(|variant| (variant, true)) {
+            let documents = manifests::documents(&Options { scrape, ..Options::of(variant) });
             let containers = documents.iter().filter_map(|one| {
                 one.object["spec"]["template"]["spec"]["containers"][0].as_object()
             });
@@ -64,6 +65,8 @@ mod tests {
                 let Command::Serve(args) = parsed.unwrap().command else { panic!("{variant:?}") };
                 let config = Config::from_serve(*args).unwrap();
                 assert_eq!(config.listen.port(), manifests::HTTP_PORT);
+                let settings = &config.scrape.settings;
+                assert!(settings.annotations && settings.monitors);
                 let peers = config.replicas.map(|replicas| replicas.listen.port());
                 let expected = (variant == Variant::Replicas).then_some(manifests::PEER_PORT);
                 assert_eq!(peers, expected);

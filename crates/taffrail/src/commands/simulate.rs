@@ -20,13 +20,15 @@ pub(crate) async fn run(args: SimulateArgs) -> Result<(), Failure> {
     }
     say(&format!(
         "Simulating {} nodes with {} pods each; API server {} (plain: {})\n\
-         Kubelets on every node's address: https port {}, http port {}",
+         Kubelets on every node's address: https port {}, http port {}; programs on their pods' \
+         addresses: http port {}",
         world.nodes,
         world.pods_per_node,
         sim.api_url(),
         sim.insecure_api_url(),
         sim.kubelet_https_port(),
         sim.kubelet_http_port(),
+        sim.pods_http_port(),
     ))?;
     say(&match &args.kubeconfig_out {
         Some(path) => format!("Try: KUBECONFIG={} kubectl get nodes,pods -A", path.display()),

@@ -44,6 +44,9 @@ spec:
         {{- if .Values.heapsterService }}
         - --login=dashboard
         {{- end }}
+        {{- if .Values.scrape }}
+        - --scrape=annotations,monitors
+        {{- end }}
         {{- if gt (int .Values.replicas) 1 }}
         - --lease-namespace={{ .Release.Namespace }}
         - "--peer-listen=[::]:8083"

@@ -1,0 +1,241 @@
+//! Programs of a simulated cluster, found by annotations and monitors, scraped by the binary and
+//! asked for by PromQL.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use pipeline::Clock;
+use serde_json::Value;
+use sim::{Config, Sim, WorldConfig};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::served::Served;
+
+/// How long a condition may take to hold.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+fn query(server: &Served, expression: &str) -> Vec<Value> {
+    let text = expression.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
+    let answer = server.get(&format!("/api/v1/query?query={text}"));
+    assert_eq!(answer["status"], "success", "{expression}: {answer}");
+    answer["data"]["result"].as_array().unwrap().clone()
+}
+
+/// What `expression` answers once it answers anything.
+fn awaited(server: &Served, expression: &str) -> Vec<Value> {
+    let begin = Instant::now();
+    loop {
+        let found = query(server, expression);
+        if !found.is_empty() {
+            return found;
+        }
+        assert!(begin.elapsed() < PATIENCE, "no answer to {expression}");
+        std::thread::yield_now();
+    }
+}
+
+fn value(series: &Value) -> f64 {
+    series["value"][1].as_str().unwrap().parse().unwrap()
+}
+
+/// The series' labels, each of which must be so.
+fn labelled(series: &Value, expected: &[(&str, &str)]) {
+    for (name, value) in expected {
+        assert_eq!(series["metric"][name], *value, "{name} of {series}");
+    }
+}
+
+fn annotated(server: &Served) {
+    let series = awaited(
+        server,
+        "http_requests_total{job=\"kubernetes-pods\",namespace=\"web\",code=\"200\"}",
+    );
+    let metric = &series[0]["metric"];
+    labelled(&series[0], &[("container", "frontend"), ("method", "GET")]);
+    assert!(metric["pod"].as_str().unwrap().starts_with("frontend-"), "{metric}");
+    assert!(metric["node"].as_str().unwrap().starts_with("node-"), "{metric}");
+    assert!(value(&series[0]) > 0.0);
+    // The same as the program itself says.
+    let (pod, instance) = (metric["pod"].as_str().unwrap(), metric["instance"].as_str().unwrap());
+    let mut stream = TcpStream::connect(instance).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: pod\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let own =
+        text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds ")).unwrap();
+    let kept = awaited(server, &format!("process_start_time_seconds{{pod=\"{pod}\"}}"));
+    assert!((value(&kept[0]) - own.parse::<f64>().unwrap()).abs() < 0.001, "{own} {kept:?}");
+    let info = awaited(server, "app_build_info{namespace=\"web\",job=\"kubernetes-pods\"}");
+    labelled(&info[0], &[("exported_pod", "of the program itself")]);
+}
+
+fn monitored(server: &Served) {
+    let gateway = awaited(server, "app_build_info{job=\"gateway\"}");
+    let expected = [
+        ("namespace", "web"),
+        ("service", "gateway"),
+        ("endpoint", "metrics"),
+        ("container", "gateway"),
+        ("app", "gateway"),
+        // Its monitor lets labels of samples win.
+        ("pod", "of the program itself"),
+    ];
+    labelled(&gateway[0], &expected);
+    let bucket =
+        |le: &str| format!("http_request_duration_seconds_bucket{{job=\"gateway\",le=\"{le}\"}}");
+    assert!(!awaited(server, &bucket("0.1")).is_empty());
+    assert!(query(server, &bucket("0.005")).is_empty(), "dropped by its monitor");
+    let nodes = awaited(server, "node_entropy_available_bits{job=\"node-exporter\"} == 256");
+    labelled(&nodes[0], &[("service", "node-exporter"), ("namespace", "monitoring")]);
+    assert!(nodes[0]["metric"]["instance"].as_str().unwrap().starts_with("node-"), "{nodes:?}");
+    let checkout = awaited(server, "http_requests_total{job=\"shop/checkout\"}");
+    labelled(&checkout[0], &[("tier", "backend"), ("endpoint", "metrics"), ("namespace", "shop")]);
+}
+
+fn refused(server: &Served) {
+    let down = [
+        ("recommender", "not in Prometheus' format"),
+        ("coredns", "no answer within 800ms"),
+        ("prometheus", "more than 50000 samples"),
+    ];
+    for (name, _) in down {
+        let up = awaited(server, &format!("up{{job=\"kubernetes-pods\",container=\"{name}\"}}"));
+        assert!(up.iter().all(|series| value(series) == 0.0), "{name}: {up:?}");
+    }
+    assert!(query(server, "{__name__=\"a\"}").is_empty(), "nothing of the million is kept");
+    let targets = server.get("/api/v1/targets");
+    let active = targets["data"]["activeTargets"].as_array().unwrap();
+    for (name, error) in down {
+        let target = active.iter().find(|one| one["labels"]["container"] == name).unwrap();
+        assert_eq!(
+            (&target["health"], &target["scrapePool"]),
+            (&"down".into(), &"kubernetes-pods".into())
+        );
+        assert!(target["lastError"].as_str().unwrap().contains(error), "{target}");
+    }
+    let pools = server.get("/api/v1/scrape_pools")["data"]["scrapePools"].to_string();
+    for pool in
+        ["kubelet", "kubernetes-pods", "serviceMonitor/web/gateway/0", "podMonitor/shop/checkout/0"]
+    {
+        assert!(pools.contains(pool), "{pools}");
+    }
+    let gateway = server.get("/api/v1/targets?scrapePool=serviceMonitor/web/gateway/0");
+    let gateway = gateway["data"]["activeTargets"].as_array().unwrap();
+    assert!(!gateway.is_empty() && gateway.iter().all(|one| one["health"] == "up"), "{gateway:?}");
+    assert_eq!(gateway[0]["discoveredLabels"]["__meta_kubernetes_service_name"], "gateway");
+    let facts = &server.get("/api/taffrail/v1/scraping")["scraping"];
+    let refused = &facts["refused"][0];
+    assert_eq!(refused["about"], "serviceMonitor/monitoring/vault/0");
+    assert!(refused["reason"].as_str().unwrap().contains("basicAuth needs a Secret"), "{facts}");
+    assert!(facts["up"].as_u64().unwrap() > 4 && facts["down"].as_u64().unwrap() >= 3, "{facts}");
+    let checks = server.get("/api/taffrail/v1/diagnosis")["checks"].clone();
+    let told = checks.as_array().unwrap().iter().filter(|check| check["name"] == "scrape");
+    let told: Vec<&Value> = told.filter(|check| check["about"] == "targets").collect();
+    assert!(told[0]["evidence"].as_str().unwrap().contains(" down, "), "{told:?}");
+}
+
+/// A simulated cluster, and the flag that measures it.
+struct Cluster {
+    source: String,
+    task: JoinHandle<()>,
+    /// Goes with the test.
+    kubeconfig: tempfile::NamedTempFile,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let clock = Clock::system();
+        let start = clock.now();
+        let world = WorldConfig { nodes: 4, pods_per_node: 25, start, ..WorldConfig::default() };
+        let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
+        let (kubeconfig, port) =
+            (tempfile::NamedTempFile::new().unwrap(), sim.kubelet_https_port());
+        fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
+        let source = format!(
+            "--source=kubernetes.summary_api:?auth={}&kubeletPort={port}",
+            kubeconfig.path().display()
+        );
+        let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
+        Self { source, task, kubeconfig }
+    }
+
+    fn serve(&self, more: &[&str]) -> Served {
+        assert!(self.kubeconfig.path().exists());
+        let usual = ["--scrape-interval=1s", "--scrape-timeout=800ms", "--no-history"];
+        let words = ["serve", &self.source].into_iter().chain(usual).chain(more.iter().copied());
+        Served::start(&words.collect::<Vec<_>>())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_of_a_cluster_are_scraped() {
+    let cluster = Cluster::start().await;
+    let asked = spawn_blocking(move || {
+        let server = cluster.serve(&["--scrape=annotations,monitors", "--metric-resolution=5s"]);
+        annotated(&server);
+        monitored(&server);
+        refused(&server);
+    });
+    asked.await.unwrap();
+}
+
+/// How many programs a server lists, and how many of them it asks itself.
+fn shares(server: &Served) -> (usize, usize) {
+    let targets = server.get("/api/v1/targets?scrapePool=kubernetes-pods");
+    let active = targets["data"]["activeTargets"].as_array().unwrap();
+    let own = active.iter().filter(|one| one["lastError"] != "another replica asks it");
+    (active.len(), own.count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_divide_the_targets_and_answer_alike() {
+    let cluster = Cluster::start().await;
+    let mut token = tempfile::NamedTempFile::new().unwrap();
+    token.write_all(b"a token of sixteen bytes or more").unwrap();
+    let asked = spawn_blocking(move || {
+        let token = format!("--peer-token-file={}", token.path().display());
+        let replicas = ["--peer-name=t-0", "--peer-name=t-1"].map(|name| {
+            let lease =
+                ["--lease-namespace=default", "--lease-duration=4s", "--peer-listen=127.0.0.1:0"];
+            let words = [name, &token, "--scrape=annotations", "--metric-resolution=10s"];
+            cluster.serve(&[&lease[..], &words].concat())
+        });
+        let begin = Instant::now();
+        let divided = || {
+            let both = replicas.each_ref().map(shares);
+            let [(all, first), (same, second)] = both;
+            let up = replicas.each_ref().map(|one| query(one, "up{job=\"kubernetes-pods\"}").len());
+            let well = all > 4 && all == same && first + second == all && first > 0 && second > 0;
+            (well && up == [all; 2], both, up)
+        };
+        loop {
+            let (well, both, up) = divided();
+            if well {
+                break;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{both:?} {up:?}");
+            std::thread::park_timeout(Duration::from_millis(250));
+        }
+        // What one of them asked is the same at the other, to the bit.
+        let text = "last_over_time(process_start_time_seconds{job=\"kubernetes-pods\"}[5m])";
+        let values = |server: &Served| {
+            let mut all: Vec<String> = query(server, text)
+                .iter()
+                .map(|one| format!("{} {}", one["metric"], one["value"][1]))
+                .collect();
+            all.sort();
+            all
+        };
+        assert!(!values(&replicas[0]).is_empty());
+        assert_eq!(values(&replicas[0]), values(&replicas[1]));
+    });
+    asked.await.unwrap();
+}
