@@ -171,18 +171,23 @@ pub(super) async fn logs(
         let text = wanted.text;
         let sent = (told, reading, place, state.stopping.clone(), wanted);
         let body = stream::unfold(sent, |mut sent| async move {
-            let line = tokio::select! {
-                line = timeout(QUIET, sent.0.recv()) => line,
-                () = sent.3.cancelled() => return None,
-            };
-            let bytes = match line {
-                // The channel stays open for `sent.1`'s tasks only.
-                Ok(None) => return None,
-                Ok(Some(told)) => sent.4.write(&told),
-                Err(_) if sent.4.text => Bytes::new(),
-                Err(_) => Bytes::from_static(b"{}\n"),
-            };
-            Some((Ok::<_, std::convert::Infallible>(bytes), sent))
+            loop {
+                let line = tokio::select! {
+                    line = timeout(QUIET, sent.0.recv()) => line,
+                    () = sent.3.cancelled() => return None,
+                };
+                let bytes = match line {
+                    // The channel stays open for `sent.1`'s tasks only.
+                    Ok(None) => return None,
+                    Ok(Some(told)) => sent.4.write(&told),
+                    Err(_) if sent.4.text => Bytes::new(),
+                    Err(_) => Bytes::from_static(b"{}\n"),
+                };
+                // What compresses the answer takes a chunk without bytes for its end.
+                if !bytes.is_empty() {
+                    return Some((Ok::<_, std::convert::Infallible>(bytes), sent));
+                }
+            }
         });
         drop(lines);
         let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
