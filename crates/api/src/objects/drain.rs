@@ -72,7 +72,8 @@ pub(super) async fn drain(
             Some((Ok::<_, std::convert::Infallible>(Bytes::from(format!("{line}\n"))), lines))
         });
         let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-        Ok((kind, Body::from_stream(lines)).into_response())
+        // What compresses an answer asks again after its end.
+        Ok((kind, Body::from_stream(lines.fuse())).into_response())
     };
     respond(answer.await)
 }
