@@ -1,13 +1,15 @@
 // Chromium for the end-to-end tests: pages that remember every complaint of the browser.
-import { readFileSync, writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RESULTS = fileURLToPath(new URL('../test-results/', import.meta.url));
+/** Where pictures of pages are kept; nowhere without. */
+const PICTURES = process.env['PICTURES'];
 
 export const WIDE = { width: 1440, height: 1000 };
 export const PHONE = { width: 360, height: 780 };
@@ -61,10 +63,36 @@ export async function eventually(attempt, milliseconds = 20_000) {
   }
 }
 
-/** What is visible, small enough to be kept beside the code. */
-export async function picture(page, path) {
+/** What is visible, small enough to be kept beside the code; only where `PICTURES` names a folder. */
+export async function picture(page, name) {
+  if (!PICTURES) return;
+  mkdirSync(PICTURES, { recursive: true });
   const session = await page.context().newCDPSession(page);
   const { data } = await session.send('Page.captureScreenshot', { format: 'webp', quality: 70 });
-  writeFileSync(`${path}.webp`, Buffer.from(data, 'base64'));
+  writeFileSync(`${PICTURES}/${name}.webp`, Buffer.from(data, 'base64'));
   await session.detach();
+}
+
+/** Nothing is wider than the page. */
+export async function fits(page, label = 'the page') {
+  const { content, visible } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, visible: document.documentElement.clientWidth }));
+  assert.ok(content <= visible, `${label}: ${content} px in ${visible} px`);
+}
+
+/** In both themes and at every size the page fits and axe finds nothing; `ready` waits for what it shows. */
+export async function looksWell(page, label, { sizes = { wide: WIDE, phone: PHONE }, kept = true, ready = async () => {} } = {}) {
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const [size, viewport] of Object.entries(sizes)) {
+      await page.setViewportSize(viewport);
+      await ready();
+      await eventually(async () => {
+        await fits(page, `${label} ${scheme} ${size}`);
+        assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme);
+      });
+      assert.deepEqual(await axe(page), [], `${label} ${scheme} ${size}`);
+      if (kept) await picture(page, `${label}-${scheme}-${size}`);
+    }
+  }
+  await page.setViewportSize(WIDE);
 }

@@ -2,13 +2,9 @@
 // the rights of whoever runs the server: `npm run objects`. With PICTURES=folder each page is kept
 // as a picture, light and dark, wide and phone.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { axe, eventually, launch, open, PHONE, picture, WIDE } from './browser.mjs';
+import { eventually, fits, launch, looksWell, open, picture } from './browser.mjs';
 import { cluster } from './cluster.mjs';
-
-const FOLDER = process.env['PICTURES'];
-if (FOLDER) mkdirSync(FOLDER, { recursive: true });
 
 let browser;
 let world;
@@ -109,8 +105,7 @@ test('annotations, labels and values of a MiB are text', async () => {
   assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
   assert.equal(await page.locator('main img').count(), 0);
   assert.ok((await page.locator('details').innerText()).includes('<img src=x'));
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(wide <= 1, `${wide} px too wide`);
+  await fits(page);
   await page.unroute('**/objects/one/core/v1/configmaps/**');
 });
 
@@ -462,8 +457,7 @@ test('log lines of a MiB, markup and control characters are text', async () => {
   const shown = await page.locator('[data-line]').first().evaluate((element) => element.textContent);
   assert.ok(shown.includes('<script>') && shown.includes('␀␛[2J�'), shown.slice(0, 200));
   assert.ok(shown.length < 20_000, `${shown.length} characters`);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(wide <= 1, `${wide} px too wide`);
+  await fits(page);
   await page.unroute('**/objects/logs?*');
 });
 
@@ -519,7 +513,7 @@ test('a terminal speaks with the container', async () => {
     const shown = await page.locator('.xterm-accessibility').innerText();
     assert.ok(shown.includes('hello from $USER') && shown.includes(pod), shown);
   });
-  if (FOLDER) await picture(page, `${FOLDER}/shell-light-wide`);
+  await picture(page, 'shell-light-wide');
   await page.keyboard.type('exit\n');
   await page.locator('[data-shell=ended]').waitFor();
 });
@@ -561,23 +555,10 @@ test('axe finds nothing in either theme, and pages fit a phone', async () => {
   };
   const ready = { objects: '[data-kind]', 'object-list': '[data-objects] tbody tr', object: '[data-yaml] pre', logs: '[data-line]', create: '#create-yaml', shell: '[data-shell=open]' };
   for (const [name, path] of Object.entries(pages)) {
-    await page.setViewportSize(WIDE);
     await go(path);
     await page.locator(ready[name]).first().waitFor();
     if (name === 'object') await page.locator('[data-action]').first().waitFor();
-    for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme });
-      for (const [size, viewport] of [['wide', WIDE], ['phone', PHONE]]) {
-        await page.setViewportSize(viewport);
-        await eventually(async () => {
-          const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-          assert.ok(wide <= 1, `${name} is ${wide} px too wide (${size})`);
-          assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme);
-        });
-        assert.deepEqual(await axe(page), [], `${name} ${scheme} ${size}`);
-        if (FOLDER) await picture(page, `${FOLDER}/${name}-${scheme}-${size}`);
-      }
-    }
+    await looksWell(page, name);
   }
   // Without history there are no events: 404.
   assert.deepEqual(complaints.filter((text) => !/status of 404/.test(text)), []);

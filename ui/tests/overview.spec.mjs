@@ -3,7 +3,7 @@
 // the API's answers fetched in the same test.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { axe, eventually, launch, open, PHONE, screenshot, WIDE } from './browser.mjs';
+import { axe, eventually, fits, launch, open, PHONE, screenshot, WIDE } from './browser.mjs';
 import { mockServer } from './mock-server.mjs';
 
 const GRAPHS = ['cpu', 'memory', 'network'];
@@ -291,10 +291,7 @@ for (const scheme of ['light', 'dark']) {
     for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
       await page.setViewportSize(viewport);
       await eventually(async () => assert.ok(await page.locator('[data-graph=cpu] canvas').isVisible()));
-      await eventually(async () => {
-        const { content, visible } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, visible: innerWidth }));
-        assert.ok(content <= visible, `${content} px in ${visible} px`);
-      });
+      await eventually(() => fits(page));
       await screenshot(page, `overview-${scheme}-${size}`);
       assert.deepEqual(await axe(page), []);
     }

@@ -2,9 +2,8 @@
 // TAFFRAIL_URL. Numbers are compared with the API's, axe finds nothing in either theme, pages fit a
 // phone. With PICTURES=folder every page is also kept there as a picture.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { axe, eventually, launch, open, PHONE, picture, WIDE } from './browser.mjs';
+import { eventually, launch, looksWell, open } from './browser.mjs';
 import { explore } from './pages/explore.mjs';
 import { graphs } from './pages/graphs.mjs';
 import { lists } from './pages/lists.mjs';
@@ -12,8 +11,6 @@ import { trouble } from './pages/trouble.mjs';
 
 const url = process.argv[2] ?? process.env['TAFFRAIL_URL'];
 if (!url) throw new Error('name a running taffrail: npm run pages -- http://127.0.0.1:8080/');
-const FOLDER = process.env['PICTURES'];
-if (FOLDER) mkdirSync(FOLDER, { recursive: true });
 
 let browser;
 let page;
@@ -310,23 +307,10 @@ const SINGLE = ['', 'alerts', 'alerts?view=rules', 'alerts?view=history', 'alert
 test('every page is accessible in both themes, and fits a phone', { timeout: 300_000 }, async () => {
   const pages = [...SINGLE.map((path) => [path.replace('?view=', '-').replaceAll('/', '-').split('?')[0] || 'overview', path]), ...(await details()).map(([kind, path]) => [kind, path])];
   for (const [label, path] of pages) {
-    await page.setViewportSize(WIDE);
     await go(path);
     await eventually(async () => assert.ok(await page.locator('main h1, main h2').count(), `${label} has no heading: ${await page.locator('body').innerText()}`));
     if (path !== 'pods/none/none') await page.locator(FILLED.map((one) => `main ${one}`).join(', ')).first().waitFor();
-    for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme });
-      for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
-        await page.setViewportSize(viewport);
-        await eventually(async () => {
-          const { content, visible } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, visible: innerWidth }));
-          assert.ok(content <= visible, `${label}: ${content} px in ${visible} px`);
-          assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme);
-        });
-        assert.deepEqual(await axe(page), [], `${label} ${size} ${scheme}`);
-        if (FOLDER && !label.endsWith('-none')) await picture(page, `${FOLDER}/${label}-${scheme}-${size}`);
-      }
-    }
+    await looksWell(page, label, { kept: !label.endsWith('-none') });
   }
   await page.emulateMedia({ colorScheme: 'light' });
 });

@@ -8,10 +8,9 @@ import { join } from 'node:path';
 import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { Provider } from 'oidc-provider';
-import { axe, eventually, launch, open, PHONE, picture, WIDE } from './browser.mjs';
+import { eventually, launch, looksWell, open, PHONE, WIDE } from './browser.mjs';
 import { cluster } from './cluster.mjs';
 
-const FOLDER = process.env['PICTURES'];
 const READ = { verbs: ['get', 'list', 'watch'], apiGroups: ['', 'apps', 'batch'], resources: ['pods', 'pods/log', 'deployments', 'replicasets', 'events', 'secrets'] };
 
 const freePort = () =>
@@ -99,16 +98,7 @@ test('nobody sees anything before signing in, but for the probes and the page it
 test('a token with few rights shows its namespace and nothing else', async () => {
   const { page, complaints, close } = await open(browser, server.url);
   await page.locator('[data-login]').waitFor();
-  for (const scheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: scheme });
-    for (const [size, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
-      await page.setViewportSize(viewport);
-      await eventually(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme));
-      assert.deepEqual(await axe(page), [], `${scheme} ${size}: sign in`);
-      if (FOLDER) await picture(page, `${FOLDER}/login-${scheme}-${size}`);
-    }
-  }
-  await page.setViewportSize(WIDE);
+  await looksWell(page, 'login');
   await page.locator('#token').fill('wrong');
   await page.locator('form button[type=submit]').click();
   await page.getByRole('alert').waitFor();
@@ -163,13 +153,7 @@ test('pages that take more rights say so, the others show a part', { timeout: 24
   const workload = (await json('workloads?limit=1')).items[0];
   const shown = ['', 'namespaces', 'workloads', 'pods', 'containers', 'volumes', 'alerts', 'alerts?view=history', 'events', 'sizing', 'status', `pods/web/${pod.name}`, `workloads/web/${workload.kind}/${workload.name}?view=each`, 'objects', 'objects/core/v1/pods', 'alerts?view=rules'];
   complaints.length = 0;
-  const accessible = async (path) => {
-    for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme });
-      await eventually(async () => assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), scheme));
-      assert.deepEqual(await axe(page), [], `${path} ${scheme}`);
-    }
-  };
+  const accessible = (path) => looksWell(page, path, { sizes: { wide: WIDE }, kept: false });
   for (const path of shown) {
     await page.goto(new URL(path, server.url).href);
     await page.locator('main h1').first().waitFor({ state: 'attached' });

@@ -194,3 +194,8 @@ export function manyGraph(id: string, title: string, unit: Unit, metric: string,
   }
   return { id, title, unit, metric, lines };
 }
+
+/** CPU and memory of several things side by side. */
+export function usageOf(owners: [string, Owner, string?][], rest: Rest | null): Graph[] {
+  return [manyGraph('cpu', t.graphs.cpu, 'millicores', 'cpu/usage_rate', owners, rest), manyGraph('memory', t.graphs.memory, 'bytes', 'memory/working_set', owners, rest)];
+}

@@ -108,11 +108,35 @@ export interface Applied {
 const kindPath = ({ group, version, plural }: KindAddress): string => pathOf(group || 'core', version, plural);
 const placePath = (place: Place): string => `${kindPath(place)}/${pathOf(place.namespace || '-', place.name)}`;
 
-/** The page of a kind's list, and of an object, below the dashboard's root. */
+/** The page of a kind's list, of an object and of its logs, below the dashboard's root. */
 export const objectPage = {
   list: (kind: KindAddress): string => `objects/${kindPath(kind)}`,
   one: (place: Place): string => `objects/${placePath(place)}`,
+  logs: ({ namespace, plural, name }: Pick<Place, 'namespace' | 'plural' | 'name'>): string => `logs/${pathOf(namespace, plural, name)}`,
 };
+
+/** Group and plural of the kinds that are measured. */
+export const PLURALS: Record<string, [string, string]> = {
+  Pod: ['', 'pods'],
+  Node: ['', 'nodes'],
+  Namespace: ['', 'namespaces'],
+  Deployment: ['apps', 'deployments'],
+  StatefulSet: ['apps', 'statefulsets'],
+  DaemonSet: ['apps', 'daemonsets'],
+  ReplicaSet: ['apps', 'replicasets'],
+  ReplicationController: ['', 'replicationcontrollers'],
+  Job: ['batch', 'jobs'],
+  CronJob: ['batch', 'cronjobs'],
+};
+
+/** Kinds that run pods and select them by labels. */
+export const SELECTING = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job'];
+
+/** The page of the logs of a thing; null where its kind has none. */
+export function logsPage(kind: string, namespace: string, name: string): string | null {
+  const plural = kind === 'Pod' || SELECTING.includes(kind) ? PLURALS[kind]?.[1] : undefined;
+  return plural === undefined ? null : objectPage.logs({ namespace, plural, name });
+}
 
 /** As an address writes it. */
 export const placeOf = (group: string, version: string, plural: string, namespace: string, name: string): Place => ({

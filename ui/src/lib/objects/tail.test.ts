@@ -9,6 +9,11 @@ describe('Tail', () => {
     for (const [time, text] of [['2', 'b'], ['3', 'c'], ['1', 'a'], ['2', 'B']] as const) tail.add(line(time, text));
     expect(tail.lines().map(({ text }) => text)).toEqual(['a', 'b', 'B', 'c']);
   });
+  test('a line knows how grave it says it is', () => {
+    const tail = new Tail();
+    for (const text of ['level=warn slow', 'slow']) tail.add(line('1', text));
+    expect(tail.lines().map(({ level }) => level)).toEqual(['warn', null]);
+  });
   test('it holds a bounded number of lines and characters', () => {
     const tail = new Tail();
     for (let index = 0; index < 6000; index += 1) tail.add(line(String(index).padStart(5, '0'), 'x'));

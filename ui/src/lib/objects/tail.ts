@@ -1,4 +1,7 @@
 // The last lines of several containers, in the order of their times; bounded in lines and bytes.
+import { short } from '../short';
+import { levelOf, type Level } from './level';
+
 export interface LogLine {
   /** Rises with every line that came. */
   number: number;
@@ -6,6 +9,8 @@ export interface LogLine {
   place: number;
   time: string;
   text: string;
+  /** Null where it does not say. */
+  level: Level | null;
   /** Where the filter matches, in UTF-16 units. */
   matches?: [number, number][];
 }
@@ -21,10 +26,10 @@ export class Tail {
   #chars = 0;
   #came = 0;
 
-  add(line: Omit<LogLine, 'number'>): void {
+  add(line: Omit<LogLine, 'number' | 'level'>): void {
     this.#came += 1;
-    const text = line.text.length > LONGEST ? `${line.text.slice(0, LONGEST)}…` : line.text;
-    const held = { ...line, text, number: this.#came };
+    const text = short(line.text, LONGEST);
+    const held = { ...line, text, level: levelOf(text), number: this.#came };
     // Lines come nearly sorted: the place is found from the end.
     let at = this.#held.length;
     while (at > 0 && this.#held[at - 1]!.time > held.time) at -= 1;

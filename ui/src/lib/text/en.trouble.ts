@@ -59,7 +59,6 @@ export const trouble = {
     ready: 'ready',
     leastScaled: 'HPA min',
     mostScaled: 'HPA max',
-    perNamespace: 'Each namespace',
   },
 
   scaler: {

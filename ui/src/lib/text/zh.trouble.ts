@@ -61,7 +61,6 @@ export const trouble: typeof en = {
     ready: '就绪',
     leastScaled: 'HPA 最小',
     mostScaled: 'HPA 最大',
-    perNamespace: '每个命名空间',
   },
 
   scaler: {
