@@ -17,12 +17,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &["model", "pipeline"]),
     ("manifests", &["cluster"]),
     ("replicas", &["model", "pipeline", "cluster"]),
-    ("sinks", &["model"]),
-    ("scrape", &["model", "pipeline"]),
+    ("sinks", &["model", "tls"]),
+    ("scrape", &["model", "pipeline", "tls"]),
     ("web", &[]),
     ("top", &[]),
-    ("sim", &["model"]),
+    ("sim", &["model", "tls"]),
     ("yaml", &[]),
+    ("tls", &[]),
     ("rules", &["query", "yaml"]),
     ("api", &["model", "query", "rules", "web"]),
     (
@@ -54,7 +55,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 437;
+const MAX_LOCKED_PACKAGES: usize = 438;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

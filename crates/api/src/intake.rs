@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use metrics::counter;
-use query::promql::{Labels, METRIC_NAME};
+pub(crate) use model::Described;
+use query::promql::{Labels, METRIC_NAME, is_label_name, is_metric_name};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::ApiState;
 use crate::limits::{BODY_TIMEOUT, hit};
-use crate::scraping::{ScrapeFacts, ScrapeTargets};
 use crate::telemetry::PUSHED;
 
 pub(crate) mod otlp;
@@ -44,17 +44,6 @@ pub struct Pushed {
     pub samples: Vec<(i64, f64)>,
 }
 
-/// What a sender said of a metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// The metric's name.
-    pub name: String,
-    /// `counter`, `gauge`, `histogram`, `summary` or `unknown`.
-    pub kind: &'static str,
-    /// One sentence.
-    pub help: String,
-}
-
 /// What became of samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -62,6 +51,34 @@ pub struct Outcome {
     pub stored: usize,
     /// Not kept, by reason.
     pub refused: BTreeMap<&'static str, usize>,
+}
+
+/// A message that was read.
+#[derive(Debug, Default)]
+pub(crate) struct Message {
+    pub(crate) series: Vec<Pushed>,
+    described: Vec<Described>,
+    outcome: Outcome,
+}
+
+impl Message {
+    /// Without what cannot be kept.
+    fn checked(mut self) -> Self {
+        self.series = checked(self.series, &mut self.outcome);
+        self
+    }
+
+    /// Keeps what there is, and counts. An error means that nothing was kept.
+    fn keep(self, state: &ApiState) -> Result<Outcome, String> {
+        let Self { series, described, mut outcome } = self;
+        let kept = state.intake.take(&series, &described)?;
+        outcome.stored += kept.stored;
+        for (reason, count) in kept.refused {
+            outcome.refuse(reason, count);
+        }
+        counted(&outcome);
+        Ok(outcome)
+    }
 }
 
 /// Most bodies that are decoded and stored at once; more wait.
@@ -111,16 +128,6 @@ impl Outcome {
 
 /// Takes samples.
 pub trait Intake: Send + Sync {
-    /// How scraping of programs stands; `None` where nothing is scraped.
-    fn scraping(&self) -> Option<ScrapeFacts> {
-        None
-    }
-
-    /// Every target that is scraped besides kubelets.
-    fn scrape_targets(&self) -> ScrapeTargets {
-        ScrapeTargets::default()
-    }
-
     /// Keeps what can be kept. An error means that nothing was, and that it may be tried again.
     fn take(&self, series: &[Pushed], described: &[Described]) -> Result<Outcome, String>;
 }
@@ -200,20 +207,16 @@ pub(crate) fn checked(series: Vec<Pushed>, outcome: &mut Outcome) -> Vec<Pushed>
 
 fn wrong(labels: &Labels) -> Option<&'static str> {
     let name = labels.get(METRIC_NAME);
-    let is_word = |text: &str, colon: bool| {
-        let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || (colon && c == ':');
-        text.starts_with(letter) && text.chars().all(|c| letter(c) || c.is_ascii_digit())
-    };
     if name.is_empty() {
         return Some("no_metric_name");
     }
-    if !is_word(name, true) {
+    if !is_metric_name(name) {
         return Some("bad_metric_name");
     }
     let mut count = 0;
     for (name, value) in labels.iter() {
         count += 1;
-        if !is_word(name, false) {
+        if !is_label_name(name) {
             return Some("bad_label_name");
         }
         if name.len() > MAX_NAME_BYTES || value.len() > MAX_VALUE_BYTES {

@@ -40,10 +40,11 @@ pub use dashboard::{Asset, Dashboard, NoDashboard};
 pub use error::Error;
 pub use health::port::{Healthy, serve_health};
 pub use holdings::{ReplicaFacts, StoreFacts, StoreLevel};
-pub use intake::{Described, Intake, Outcome, PushAccess, Pushed};
+pub use intake::{Intake, Outcome, PushAccess, Pushed};
 pub use kubernetes::router as kubernetes_router;
 pub use kubernetes::{API_SERVICES, Answered, Attributes, Decision, Delegate, Gate, Trust, User};
 pub use local::ask;
+pub use model::Described;
 pub use past::{Past, PastAnswer, PastNames, PastValues, PastWanted};
 pub use people::{ApiServer, Credentials, Login, OidcParts, PeopleParts, Person, Web};
 pub use scraping::{ScrapeFacts, ScrapeRefused, ScrapeTarget, ScrapeTargets};
@@ -84,16 +85,15 @@ pub fn router(state: &Arc<ApiState>) -> Router {
             .route("/api/v1/historical/", history())
             .route("/api/v1/historical/{*rest}", history());
     }
-    routes
+    let routes = routes
         .nest("/api/taffrail", Router::new().nest("/v1", v1_routes()).fallback(v1::not_found))
         .route("/v1/metrics", named("otlpMetrics", post(intake::otlp::metrics)))
         .merge(prometheus::routes())
         .route("/", named("dashboard", get(dashboard::page)))
         .fallback(dashboard::page_or_not_found)
         .layer(from_fn_with_state(Arc::clone(state), guard::guard))
-        .layer(from_fn_with_state(Arc::clone(state), observe::count))
-        .layer(observe::compression())
-        .with_state(Arc::clone(state))
+        .layer(from_fn_with_state(Arc::clone(state), observe::count));
+    observe::compressed(routes).with_state(Arc::clone(state))
 }
 
 /// Our own API, as `docs/API.md` promises it.

@@ -4,12 +4,14 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::middleware::{Next, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::{Extensions, HeaderMap, Request, StatusCode, Version, header};
+use http_body_util::BodyExt as _;
 use metrics::{counter, histogram};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
@@ -64,8 +66,15 @@ pub(crate) async fn count(
     response
 }
 
-/// Compresses JSON and text answers of at least 1 KiB for clients that take gzip.
-pub(crate) fn compression() -> CompressionLayer<impl Predicate> {
+/// Compresses what `routes` answer where the client takes it.
+pub(crate) fn compressed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    // What compresses a body asks it again after its end, which streams need not stand.
+    let fused = |response: Response| async { response.map(|body| Body::new(body.fuse())) };
+    routes.layer(map_response(fused)).layer(compression())
+}
+
+/// JSON and text answers of at least 1 KiB for clients that take gzip.
+fn compression() -> CompressionLayer<impl Predicate> {
     let readable = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let kind = kind.unwrap_or_default();

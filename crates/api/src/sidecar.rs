@@ -53,11 +53,10 @@ struct Point {
 
 /// The routes of the sidecar's port.
 pub fn router(state: &Arc<ApiState>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .fallback(any(answer))
-        .layer(from_fn_with_state(Arc::clone(state), observe::count))
-        .layer(observe::compression())
-        .with_state(Arc::clone(state))
+        .layer(from_fn_with_state(Arc::clone(state), observe::count));
+    observe::compressed(routes).with_state(Arc::clone(state))
 }
 
 async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {

@@ -22,6 +22,7 @@ use crate::intake::{self, Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 use crate::people::{People, PeopleParts};
+use crate::scraping::{ScrapeFacts, ScrapeTargets};
 
 /// Shows the time now.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -111,6 +112,16 @@ pub trait Status: Send + Sync {
     /// All replicas, this one among them; empty where there is one process only.
     fn replicas(&self) -> Vec<ReplicaFacts> {
         Vec::new()
+    }
+
+    /// How scraping of programs stands; `None` where nothing is scraped.
+    fn scraping(&self) -> Option<ScrapeFacts> {
+        None
+    }
+
+    /// Every target that is scraped besides kubelets.
+    fn scrape_targets(&self) -> ScrapeTargets {
+        ScrapeTargets::default()
     }
 }
 

@@ -140,7 +140,7 @@ impl KubernetesSource {
 
     async fn scrape_nodes(&self, window: Window, mut draft: Draft, state: &mut State) -> Draft {
         let nodes = self.discover();
-        self.know_names();
+        self.know_names(&self.all_nodes());
         state
             .history
             .retain(|name, _| nodes.binary_search_by(|node| (*node.node.name).cmp(name)).is_ok());
@@ -187,10 +187,9 @@ impl KubernetesSource {
 
     /// Tells the certificate verifier which node has which address: of all nodes, since the quick
     /// loop asks those of other replicas too.
-    fn know_names(&self) {
-        let nodes = self.all_nodes();
+    fn know_names(&self, nodes: &[Arc<Node>]) {
         let mut addresses = HashSet::with_capacity(nodes.len());
-        for node in &nodes {
+        for node in nodes {
             if let Ok((address, _)) = address(node, &self.options) {
                 self.kubelets.names.put(&address, &node.name);
                 addresses.insert(address);

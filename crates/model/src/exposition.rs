@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 
-use crate::{Context, Entity, EntityKind, Kind, Metric, MetricId, Unit, descriptor, metric};
+use crate::{
+    Context, Entity, EntityKind, Kind, Metric, MetricId, Unit, descriptor, metric, sanitized,
+};
 
 /// A metric of one kind of entity as Prometheus has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,9 +99,7 @@ fn own_name(kind: EntityKind, metric: &str, unit: &str, counts: Kind) -> String 
 
 /// `text` with an underscore for every character that a name cannot have.
 fn clean(text: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    let mut name: String =
-        text.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect();
+    let mut name = sanitized(text).into_owned();
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         name.insert(0, '_');
     }

@@ -14,8 +14,10 @@ mod event;
 mod exposition;
 mod inventory;
 mod label;
+mod names;
 mod registry;
 mod sample;
+mod series;
 mod shared;
 mod table;
 mod target;
@@ -39,8 +41,10 @@ pub use inventory::{
     Termination, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
+pub use names::{STALE, is_label_name, is_metric_name, is_stale, sanitized};
 pub use registry::Registry;
 pub use sample::{NodeSamples, PodSamples, Sample};
+pub use series::{Described, SeriesPairs, SeriesSample};
 pub use shared::Shared;
 pub use table::{Context, Table};
 pub use target::{Hop, Target, TargetState, Verified};

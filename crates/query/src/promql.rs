@@ -31,6 +31,8 @@ mod spans;
 mod union;
 mod value;
 
+pub use model::{STALE, is_label_name, is_metric_name, is_stale};
+
 pub use answer::{Answer, AnswerValue, InstantSample, RangeSeries, Stats};
 pub use budget::{Limits, Options};
 pub use error::{QueryError, SelectError};
@@ -41,7 +43,5 @@ pub use matcher::{MatchOp, Matcher};
 pub use memory::MemorySeries;
 pub use parse::{Query, duration_ms, format, parse, parse_matchers};
 pub use parsed::ParsedQueries;
-pub use select::{
-    Column, Database, MetricInfo, STALE, Select, SelectRequest, Selected, SeriesView, is_stale,
-};
+pub use select::{Column, Database, MetricInfo, Select, SelectRequest, Selected, SeriesView};
 pub use union::Union;

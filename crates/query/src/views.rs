@@ -216,10 +216,8 @@ impl Database for Views {
 /// Series that were found so far, each labels once.
 struct Found<'a> {
     series: Vec<SeriesView<'a>>,
-    /// Labels of series found before; only looked at where labels may repeat.
-    known: HashSet<Labels, foldhash::fast::RandomState>,
-    /// Whether what is found next differs from all that is known, and from each other.
-    distinct: bool,
+    /// Labels of all series; none while no labels can repeat.
+    known: Option<HashSet<Labels, foldhash::fast::RandomState>>,
     samples: usize,
     max_series: usize,
     max_samples: usize,
@@ -228,21 +226,21 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new(request: &SelectRequest<'_>) -> Self {
         let (max_series, max_samples) = (request.max_series, request.max_samples);
-        let known = HashSet::default();
-        Self { series: Vec::new(), known, distinct: true, samples: 0, max_series, max_samples }
+        Self { series: Vec::new(), known: None, samples: 0, max_series, max_samples }
     }
 
     /// Before the series of one source; `distinct` when no two of them have the same labels.
     fn begin(&mut self, distinct: bool) {
-        self.distinct = distinct && self.series.is_empty();
-        if !self.distinct && self.known.is_empty() {
-            self.known = self.series.iter().map(|series| series.labels.clone()).collect();
+        if self.known.is_none() && !(distinct && self.series.is_empty()) {
+            self.known = Some(self.series.iter().map(|series| series.labels.clone()).collect());
         }
     }
 
     /// Takes a series; of two with the same labels (a claim that two pods mount) the first.
     fn put(&mut self, series: SeriesView<'a>) -> Result<(), SelectError> {
-        if !self.distinct && !self.known.insert(series.labels.clone()) {
+        if let Some(known) = &mut self.known
+            && !known.insert(series.labels.clone())
+        {
             return Ok(());
         }
         if self.series.len() >= self.max_series {

@@ -84,9 +84,9 @@ async fn follow(
         let reading = spawn_blocking(move || {
             let page = Page::read(&bytes)?;
             page.entries.iter().for_each(|entry| take(entry));
-            Some((page.epoch, page.last, page.entries.len()))
+            Some(((page.epoch, page.last), page.more))
         });
-        let Ok(Some((epoch, last, entries))) = reading.await else {
+        let Ok(Some((reached, more))) = reading.await else {
             let missing = Missing {
                 hop: model::Hop::Decode,
                 reason: "its scrapes cannot be read".to_owned(),
@@ -94,8 +94,8 @@ async fn follow(
             };
             return (known, Some(missing));
         };
-        known = (epoch, last);
-        if entries == 0 {
+        known = reached;
+        if !more {
             return (known, None);
         }
     }
@@ -107,7 +107,6 @@ mod tests {
 
     use super::*;
     use crate::Peers;
-    use crate::ledger::SharedSample;
 
     #[tokio::test]
     async fn each_entry_is_taken_once() {
@@ -125,8 +124,7 @@ mod tests {
         });
         let offer = |time: i64| {
             let labels = Arc::new([("__name__".into(), "a".into())]);
-            let samples = vec![SharedSample { labels, time, value: 1.0 }];
-            ledger.offer(&SharedSamples { samples, described: Vec::new() });
+            ledger.offer(&[model::SeriesSample { labels, time, value: 1.0 }], &[]);
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         offer(1);

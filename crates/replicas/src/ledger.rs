@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use model::{Described, SeriesSample};
 
 use crate::telemetry;
 use crate::wire::{Reader, Writer};
@@ -21,30 +22,13 @@ const MAX_LABELS: usize = 256;
 /// The first byte of an answer: the version of what follows.
 const VERSION: u8 = 1;
 
-/// Label names and values, sorted by name, none empty.
-pub type Pairs = [(Arc<str>, Arc<str>)];
-
-/// One sample.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SharedSample {
-    /// The series.
-    pub labels: Arc<Pairs>,
-    /// Milliseconds since the epoch.
-    pub time: i64,
-    /// The value; every bit of it is kept.
-    pub value: f64,
-}
-
-/// What a program said of a metric: name, kind and help.
-pub type SharedDescription = (String, String, String);
-
 /// What came of one scrape.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SharedSamples {
     /// Samples.
-    pub samples: Vec<SharedSample>,
+    pub samples: Vec<SeriesSample>,
     /// What is new of its metrics.
-    pub described: Vec<SharedDescription>,
+    pub described: Vec<Described>,
 }
 
 /// Scraped samples for the other replicas.
@@ -68,9 +52,9 @@ impl Ledger {
         Self { epoch, entries: Mutex::default() }
     }
 
-    /// Offers what came of a scrape.
-    pub fn offer(&self, shared: &SharedSamples) {
-        let bytes = Bytes::from(encoded(shared));
+    /// Offers what came of a scrape: its samples, and what is new of its metrics.
+    pub fn offer(&self, samples: &[SeriesSample], described: &[Described]) {
+        let bytes = Bytes::from(encoded(samples, described));
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.newest += 1;
         entries.bytes += bytes.len();
@@ -99,7 +83,9 @@ impl Ledger {
         }
         writer.byte(VERSION);
         writer.number(self.epoch);
-        writer.number(known + count as u64);
+        let last = known + count as u64;
+        writer.number(last);
+        writer.byte(u8::from(last < entries.newest));
         writer.count(count);
         for entry in entries.queue.iter().skip(skipped).take(count) {
             writer.count(entry.len());
@@ -115,6 +101,8 @@ pub(crate) struct Page {
     pub(crate) epoch: u64,
     /// The number of its last entry.
     pub(crate) last: u64,
+    /// Whether there is more after it.
+    pub(crate) more: bool,
     pub(crate) entries: Vec<SharedSamples>,
 }
 
@@ -125,26 +113,26 @@ impl Page {
         if reader.byte()? != VERSION {
             return None;
         }
-        let (epoch, last) = (reader.number()?, reader.number()?);
+        let (epoch, last, more) = (reader.number()?, reader.number()?, reader.byte()? == 1);
         let count = reader.count()?;
         let mut entries = Vec::new();
         for _ in 0..count {
             let length = reader.count()?;
             entries.push(decoded(reader.bytes(length)?)?);
         }
-        reader.0.is_empty().then_some(Self { epoch, last, entries })
+        reader.0.is_empty().then_some(Self { epoch, last, more, entries })
     }
 }
 
 /// Every text once, then series by the numbers of their texts, then descriptions.
-fn encoded(shared: &SharedSamples) -> Vec<u8> {
+fn encoded(samples: &[SeriesSample], described: &[Described]) -> Vec<u8> {
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     let mut texts: Vec<&str> = Vec::new();
     let mut writer = Writer::default();
-    let base = shared.samples.first().map_or(0, |sample| sample.time);
+    let base = samples.first().map_or(0, |sample| sample.time);
     writer.signed(base);
-    writer.count(shared.samples.len());
-    for sample in &shared.samples {
+    writer.count(samples.len());
+    for sample in samples {
         writer.count(sample.labels.len());
         for (name, value) in &*sample.labels {
             for text in [&**name, &**value] {
@@ -158,9 +146,9 @@ fn encoded(shared: &SharedSamples) -> Vec<u8> {
         writer.signed(sample.time.wrapping_sub(base));
         writer.float(sample.value);
     }
-    writer.count(shared.described.len());
-    for (name, kind, help) in &shared.described {
-        for text in [name, kind, help] {
+    writer.count(described.len());
+    for Described { name, kind, help } in described {
+        for text in [name.as_str(), kind, help] {
             writer.text(text);
         }
     }
@@ -195,11 +183,13 @@ fn decoded(bytes: &[u8]) -> Option<SharedSamples> {
         }
         let time = base.wrapping_add(reader.signed()?);
         let value = reader.float()?;
-        shared.samples.push(SharedSample { labels: pairs.into(), time, value });
+        shared.samples.push(SeriesSample { labels: pairs.into(), time, value });
     }
     for _ in 0..reader.count()? {
-        let mut text = || reader.text().map(str::to_owned);
-        shared.described.push((text()?, text()?, text()?));
+        let name = reader.text()?.to_owned();
+        let kind = Described::kind_named(reader.text()?);
+        let help = reader.text()?.to_owned();
+        shared.described.push(Described { name, kind, help });
     }
     reader.0.is_empty().then_some(shared)
 }
@@ -208,17 +198,24 @@ fn decoded(bytes: &[u8]) -> Option<SharedSamples> {
 mod tests {
     use super::*;
 
-    fn sample(name: &str, time: i64, value: f64) -> SharedSample {
+    fn sample(name: &str, time: i64, value: f64) -> SeriesSample {
         let pair = |name: &str, value: &str| (Arc::from(name), Arc::from(value));
-        SharedSample { labels: Arc::new([pair("__name__", name), pair("job", "j")]), time, value }
+        SeriesSample { labels: Arc::new([pair("__name__", name), pair("job", "j")]), time, value }
     }
 
     fn scrape(at: i64) -> SharedSamples {
-        let stale = f64::from_bits(0x7ff0_0000_0000_0002);
         SharedSamples {
-            samples: vec![sample("a", at, 1.5), sample("b", at - 7, stale)],
-            described: vec![("a".into(), "gauge".into(), "All of it.".into())],
+            samples: vec![sample("a", at, 1.5), sample("b", at - 7, model::STALE)],
+            described: vec![Described {
+                name: "a".into(),
+                kind: "gauge",
+                help: "All of it.".into(),
+            }],
         }
+    }
+
+    fn offer(ledger: &Ledger, shared: &SharedSamples) {
+        ledger.offer(&shared.samples, &shared.described);
     }
 
     /// Bits, for values that equal nothing.
@@ -229,14 +226,14 @@ mod tests {
     #[test]
     fn what_is_offered_comes_once() {
         let ledger = Ledger::new(9);
-        ledger.offer(&scrape(1000));
-        ledger.offer(&scrape(2000));
+        offer(&ledger, &scrape(1000));
+        offer(&ledger, &scrape(2000));
         let page = Page::read(&ledger.answer(0, 0)).unwrap();
         assert_eq!((page.epoch, page.last, page.entries.len()), (9, 2, 2));
         assert_eq!(bits(&page.entries[1]), bits(&scrape(2000)));
         assert_eq!(page.entries[0].samples[0].labels, scrape(0).samples[0].labels);
         assert_eq!(page.entries[0].described, scrape(0).described);
-        ledger.offer(&scrape(3000));
+        offer(&ledger, &scrape(3000));
         let page = Page::read(&ledger.answer(9, 2)).unwrap();
         assert_eq!((page.last, page.entries.len()), (3, 1));
         assert_eq!(Page::read(&ledger.answer(9, 3)).unwrap().entries.len(), 0);
@@ -249,8 +246,7 @@ mod tests {
         let ledger = Ledger::new(1);
         let name = "n".repeat(60_000);
         for at in 0..2000 {
-            ledger
-                .offer(&SharedSamples { samples: vec![sample(&name, at, 1.0)], described: vec![] });
+            ledger.offer(&[sample(&name, at, 1.0)], &[]);
         }
         let entries = ledger.entries.lock().unwrap();
         assert!(entries.bytes <= MAX_BYTES && entries.queue.len() > 1000);
@@ -269,7 +265,7 @@ mod tests {
     #[test]
     fn damaged_pages_are_refused() {
         let ledger = Ledger::new(1);
-        ledger.offer(&scrape(1000));
+        offer(&ledger, &scrape(1000));
         let whole = ledger.answer(0, 0);
         for end in 0..whole.len() {
             assert_eq!(Page::read(&whole[..end]), None, "{end}");
@@ -280,12 +276,11 @@ mod tests {
             // Any answer will do, if only it comes.
             drop(Page::read(&bytes));
         }
-        let unsorted = SharedSample {
+        let unsorted = SeriesSample {
             labels: Arc::new([("b".into(), "1".into()), ("a".into(), "1".into())]),
             time: 0,
             value: 0.0,
         };
-        let shared = SharedSamples { samples: vec![unsorted], described: vec![] };
-        assert_eq!(decoded(&encoded(&shared)), None);
+        assert_eq!(decoded(&encoded(&[unsorted], &[])), None);
     }
 }

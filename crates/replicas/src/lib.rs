@@ -18,7 +18,7 @@ mod token;
 mod wire;
 
 pub use exchange::Taker;
-pub use ledger::{Ledger, Pairs, SharedDescription, SharedSample, SharedSamples};
+pub use ledger::{Ledger, SharedSamples};
 pub use server::Peers;
 pub use source::SharedSource;
 pub use tls::{PeerTls, PeerTlsError};

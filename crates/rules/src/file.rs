@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use query::promql::{Limits, QueryError, ValueKind, duration_ms, parse};
+use query::promql::{
+    Limits, QueryError, ValueKind, duration_ms, is_label_name, is_metric_name, parse,
+};
 use yaml::{Node, Value};
 
 use crate::{Group, Rule, RuleKind, Template};
@@ -316,16 +318,6 @@ fn placed(error: &QueryError, line: usize) -> (usize, String) {
         }
         other => (line, other.to_string()),
     }
-}
-
-fn is_label_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn is_metric_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
 }
 
 #[cfg(test)]

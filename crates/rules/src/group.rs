@@ -37,7 +37,7 @@ pub struct Rule {
 }
 
 /// What a rule does with what its expression yields.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RuleKind {
     /// Stores it under the rule's name.
     Recording,

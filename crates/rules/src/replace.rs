@@ -1,11 +1,9 @@
 //! Rules that change while their alerts go on, and what rules that are gone leave behind.
 
-use std::sync::Arc;
-
 use query::promql::{Labels, STALE};
 
 use crate::evaluate::{RuleRun, resolve};
-use crate::{Alert, AlertState, Change, Group, GroupRun, Rule, RuleKind, Sample, Template};
+use crate::{Alert, AlertState, Change, Group, GroupRun, Rule, Sample};
 
 /// What rules that are gone leave behind.
 #[derive(Debug, Default)]
@@ -24,7 +22,7 @@ impl GroupRun {
         let same = |(mine, theirs): (&Rule, &Rule)| {
             is_same_rule(mine, theirs)
                 && mine.expression == theirs.expression
-                && is_same_kind(&mine.kind, &theirs.kind)
+                && mine.kind == theirs.kind
         };
         let (mine, theirs) = (&self.group, group);
         mine.interval_ms == theirs.interval_ms
@@ -79,26 +77,5 @@ impl RuleRun {
 
 /// Whether alerts and series of one are those of the other.
 fn is_same_rule(one: &Rule, other: &Rule) -> bool {
-    one.name == other.name
-        && one.is_alerting() == other.is_alerting()
-        && is_same_texts(&one.labels, &other.labels)
-}
-
-fn is_same_texts(one: &[(Arc<str>, Template)], other: &[(Arc<str>, Template)]) -> bool {
-    let same = |((name, text), (other, other_text)): (&(_, Template), &(_, Template))| {
-        name == other && text.text() == other_text.text()
-    };
-    one.len() == other.len() && one.iter().zip(other).all(same)
-}
-
-fn is_same_kind(one: &RuleKind, other: &RuleKind) -> bool {
-    let times = |kind: &RuleKind| match kind {
-        RuleKind::Recording => (0, 0),
-        RuleKind::Alerting { hold_ms, keep_firing_ms, .. } => (*hold_ms, *keep_firing_ms),
-    };
-    let texts = |kind: &RuleKind| match kind {
-        RuleKind::Recording => Vec::new(),
-        RuleKind::Alerting { annotations, .. } => annotations.clone(),
-    };
-    times(one) == times(other) && is_same_texts(&texts(one), &texts(other))
+    one.name == other.name && one.is_alerting() == other.is_alerting() && one.labels == other.labels
 }

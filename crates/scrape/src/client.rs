@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,11 +18,13 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::ScrapeTls;
+use rustls::RootCertStore;
 use rustls_pki_types::ServerName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::exposition::Format;
+use crate::failure::Failure;
 use crate::limits::{Limits, MAX_TLS_SETTINGS};
 
 mod tls;
@@ -40,21 +42,6 @@ const GRAIN: usize = 1 << 10;
 
 type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// The reason as counters name it.
-    pub(crate) name: &'static str,
-    /// For people.
-    pub(crate) reason: String,
-}
-
-impl Failure {
-    fn new(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, reason: reason.into() }
-    }
-}
-
 /// An answer as it came.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -69,6 +56,8 @@ pub(crate) struct Answer {
 pub(crate) struct Asker {
     clients: Mutex<HashMap<ScrapeTls, Http>>,
     authorities: Vec<u8>,
+    /// Read once, when the first target is verified.
+    roots: OnceLock<Result<Arc<RootCertStore>, String>>,
     body_bytes: usize,
     memory: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -79,6 +68,7 @@ impl Asker {
         Self {
             clients: Mutex::default(),
             authorities,
+            roots: OnceLock::new(),
             body_bytes: limits.body_bytes,
             memory: Arc::new(Semaphore::new(limits.bodies_bytes.div_ceil(GRAIN))),
             requests: Arc::new(Semaphore::new(limits.requests)),
@@ -181,22 +171,24 @@ impl Asker {
             let reason = format!("more than {MAX_TLS_SETTINGS} different tlsConfigs");
             return Err(Failure::new("too_many_tls_settings", reason));
         }
-        let config =
-            tls::config(tls, &self.authorities).map_err(|reason| Failure::new("tls", reason))?;
+        let wrong = |reason: String| Failure::new("tls", reason);
+        let named = (!tls.server_name.is_empty()).then(|| {
+            ServerName::try_from(tls.server_name.to_string())
+                .map_err(|error| wrong(format!("its serverName cannot be used: {error}")))
+        });
+        let named = named.transpose()?;
+        let roots = || self.roots.get_or_init(|| tls::roots(&self.authorities)).clone();
+        let config = tls::config(tls, roots).map_err(wrong)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let builder =
             HttpsConnector::<HttpConnector>::builder().with_tls_config(config).https_or_http();
-        let named = if tls.server_name.is_empty() {
-            builder
-        } else {
-            let name = ServerName::try_from(tls.server_name.to_string()).map_err(|error| {
-                Failure::new("tls", format!("its serverName cannot be used: {error}"))
-            })?;
-            builder.with_server_name_resolver(FixedServerNameResolver::new(name))
+        let builder = match named {
+            None => builder,
+            Some(name) => builder.with_server_name_resolver(FixedServerNameResolver::new(name)),
         };
-        let https = named.enable_http1().wrap_connector(tcp);
+        let https = builder.enable_http1().wrap_connector(tcp);
         let http = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(1)
@@ -240,21 +232,10 @@ fn too_large(most: usize) -> Failure {
 /// The innermost reason of a chain of errors.
 fn cause(error: &(dyn Error + 'static)) -> String {
     let mut link = error;
-    let mut text = error.to_string();
-    loop {
-        if let Some(io) = link.downcast_ref::<std::io::Error>()
-            && let Some(inner) = io.get_ref()
-        {
-            text = inner.to_string();
-        }
-        match link.source() {
-            Some(source) => {
-                link = source;
-                text = link.to_string();
-            }
-            None => return text,
-        }
+    while let Some(source) = link.source() {
+        link = source;
     }
+    link.to_string()
 }
 
 #[cfg(test)]

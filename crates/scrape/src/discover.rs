@@ -64,8 +64,14 @@ impl Discovery {
         }
     }
 
-    /// The targets now; with `show`, the labels too that each was discovered with.
-    pub(crate) fn find(&mut self, inventory: &Inventory, show: bool) -> Found {
+    /// The targets now; with `show`, the labels too that each was discovered with. The bound is
+    /// on those that are `mine`.
+    pub(crate) fn find(
+        &mut self,
+        inventory: &Inventory,
+        show: bool,
+        mine: &dyn Fn(&str) -> bool,
+    ) -> Found {
         let mut finding = Finding { found: Found::default(), show, texts: &mut self.texts };
         if self.settings.annotations {
             match &self.annotated {
@@ -88,12 +94,17 @@ impl Discovery {
         }
         let mut found = finding.found;
         self.texts.sweep();
-        let most = self.settings.limits.targets;
-        while found.targets.len() > most {
-            found.targets.pop_last();
-            found.left_out += 1;
-        }
+        let mut left = self.settings.limits.targets;
+        found.targets.retain(|key, _| {
+            let counts = mine(key);
+            let fits = !counts || left > 0;
+            left -= usize::from(counts && fits);
+            found.left_out += usize::from(!fits);
+            fits
+        });
         found.refused.sort_unstable();
+        // A rule that is wrong for many targets is one thing to mend.
+        found.refused.dedup();
         found
     }
 }

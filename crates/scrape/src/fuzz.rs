@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use model::{is_label_name, is_metric_name};
+
 use crate::exposition::Format;
-use crate::labels::{METRIC_NAME, is_label_name, is_metric_name};
+use crate::labels::METRIC_NAME;
 use crate::series::{Budget, SeriesOf, Treatment};
 
 /// Reads `data` as an answer, twice; the first byte chooses the format.

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use model::SeriesPairs;
+
 /// The label that holds a metric's name.
 pub(crate) const METRIC_NAME: &str = "__name__";
-
-/// Label names and values, sorted by name, none empty.
-pub type Pairs = [(Arc<str>, Arc<str>)];
 
 /// Labels that are being made. An empty value is no label.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,7 +72,7 @@ impl<'a> Labels<'a> {
     }
 
     /// Sorted and shared; equal texts are held once in `pool`.
-    pub(crate) fn finish(&self, pool: &mut Pool) -> Arc<Pairs> {
+    pub(crate) fn finish(&self, pool: &mut Pool) -> Arc<SeriesPairs> {
         let mut pairs: Vec<(Arc<str>, Arc<str>)> =
             self.iter().map(|(name, value)| (pool.text(name), pool.text(value))).collect();
         pairs.sort_unstable_by(|left, right| left.0.cmp(&right.0));
@@ -124,16 +123,4 @@ impl Pool {
     pub(crate) fn sweep(&mut self) {
         self.0.retain(|text| Arc::strong_count(text) > 1);
     }
-}
-
-/// Whether a text may be a label's name.
-pub(crate) fn is_label_name(text: &str) -> bool {
-    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    text.starts_with(letter) && text.chars().all(|c| letter(c) || c.is_ascii_digit())
-}
-
-/// Whether a text may be a metric's name.
-pub(crate) fn is_metric_name(text: &str) -> bool {
-    let letter = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
-    text.starts_with(letter) && text.chars().all(|c| letter(c) || c.is_ascii_digit())
 }

@@ -4,20 +4,11 @@
 //! Of annotations, the four `prometheus.io/…` ones of pods are held. Init containers, the UDP of
 //! ports and annotations of services are not.
 
-use std::borrow::Cow;
-
-use model::{EndpointSlice, Inventory, Node, Pod, Ready, Service, SliceEndpoint, SlicePort};
+use model::{
+    EndpointSlice, Inventory, Node, Pod, Ready, Service, SliceEndpoint, SlicePort, sanitized,
+};
 
 use crate::labels::Labels;
-
-/// A text as part of a label's name.
-pub(crate) fn sanitized(text: &str) -> Cow<'_, str> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if text.chars().all(is_part) {
-        return Cow::Borrowed(text);
-    }
-    text.chars().map(|c| if is_part(c) { c } else { '_' }).collect::<String>().into()
-}
 
 /// An address with a port.
 fn joined(address: &str, port: u16) -> String {

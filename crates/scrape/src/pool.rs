@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use model::{
     Monitor, MonitorEndpoint, MonitorKind, PortChoice, RelabelRule, ScrapeParams, ScrapeTls,
+    sanitized,
 };
 
 use crate::limits::{Limits, MIN_INTERVAL};
-use crate::meta::sanitized;
 use crate::relabel::{self, Rule};
 use crate::series::Treatment;
 use crate::settings::Settings;

@@ -1,9 +1,9 @@
 //! Relabelling as Prometheus 2.42 does it: `relabel_configs` and `metric_relabel_configs`.
 
-use model::RelabelRule;
+use model::{RelabelRule, is_label_name};
 use regex::{Regex, RegexBuilder};
 
-use crate::labels::{Labels, is_label_name};
+use crate::labels::Labels;
 use crate::md5;
 
 /// Most rules of one list.

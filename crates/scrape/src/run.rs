@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::gauge;
-use model::SharedInventory;
+use model::{Described, SeriesPairs as Pairs, SeriesSample as Sample, SharedInventory};
 use pipeline::Clock;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
@@ -17,10 +17,9 @@ use tokio::time::sleep;
 use crate::board::{Board, Standing, Summary, float};
 use crate::client::Asker;
 use crate::discover::{Discovery, Found, RefusedTarget};
-use crate::labels::Pairs;
 use crate::limits::DISCOVER_EVERY;
 use crate::pool::Pool;
-use crate::series::{Budget, Described, Sample};
+use crate::series::Budget;
 use crate::settings::Settings;
 use crate::telemetry::SERIES;
 
@@ -209,7 +208,7 @@ impl Shared {
     fn find(&self, show: bool) -> Found {
         let mut discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner);
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
-        discovery.find(&inventory, show)
+        discovery.find(&inventory, show, &*self.mine)
     }
 
     /// Ends what is gone, begins what is new.

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use model::{
+    Described, STALE, SeriesPairs as Pairs, SeriesSample as Sample, is_label_name, is_metric_name,
+};
+
 use crate::exposition::{Entry, Format, Reader, Sample as Line, labels_of};
-use crate::labels::{Labels, METRIC_NAME, Pairs, Pool, is_label_name, is_metric_name};
+use crate::failure::Failure;
+use crate::labels::{Labels, METRIC_NAME, Pool};
 use crate::limits::{MAX_DESCRIBED, MAX_HELP_BYTES, MAX_LABELS, MAX_NAME_BYTES, MAX_VALUE_BYTES};
 use crate::relabel::{self, Rule};
-
-/// Ends a series: Prometheus' stale marker.
-pub const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
 /// What is written of every scrape beside its samples, in this order.
 pub(crate) const REPORTS: [&str; 5] = [
@@ -21,28 +23,6 @@ pub(crate) const REPORTS: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
-
-/// One sample on its way to the store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// With the metric's name.
-    pub labels: Arc<Pairs>,
-    /// Milliseconds since the epoch.
-    pub time: i64,
-    /// The value, or [`STALE`].
-    pub value: f64,
-}
-
-/// What a target said of a metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    /// The metric's name.
-    pub name: String,
-    /// `counter`, `gauge`, `histogram`, `summary` or `unknown`.
-    pub kind: &'static str,
-    /// One sentence.
-    pub help: String,
-}
 
 /// How the samples of a target are treated.
 #[derive(Debug, Clone)]
@@ -112,15 +92,6 @@ pub(crate) struct Taken {
     pub(crate) refused: BTreeMap<&'static str, usize>,
 }
 
-/// Why nothing of a body is taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rejected {
-    /// The reason as counters name it.
-    pub(crate) name: &'static str,
-    /// For people.
-    pub(crate) reason: String,
-}
-
 /// The series of one target.
 #[derive(Debug)]
 pub(crate) struct SeriesOf {
@@ -172,12 +143,12 @@ impl SeriesOf {
         format: Format,
         treatment: &Treatment,
         at: i64,
-    ) -> Result<Taken, Rejected> {
+    ) -> Result<Taken, Failure> {
         self.scrapes += 1;
         let mut taken = Taken::default();
         let mut families: BTreeMap<&str, (&'static str, &str)> = BTreeMap::new();
         for entry in Reader::new(body, format) {
-            let entry = entry.map_err(|error| Rejected {
+            let entry = entry.map_err(|error| Failure {
                 name: "malformed",
                 reason: format!("the answer is not in Prometheus' format: {error}"),
             })?;
@@ -206,11 +177,11 @@ impl SeriesOf {
         treatment: &Treatment,
         at: i64,
         taken: &mut Taken,
-    ) -> Result<(), Rejected> {
+    ) -> Result<(), Failure> {
         taken.scraped += 1;
         if taken.scraped > treatment.body_samples {
             let reason = format!("the answer has more than {} samples", treatment.body_samples);
-            return Err(Rejected { name: "too_many_samples", reason });
+            return Err(Failure { name: "too_many_samples", reason });
         }
         let timed = treatment.honor_timestamps && line.time.is_some();
         let labels = match self.known.get_mut(line.series) {
@@ -234,7 +205,7 @@ impl SeriesOf {
         taken.kept += 1;
         if treatment.sample_limit > 0 && taken.kept as u64 > treatment.sample_limit {
             let reason = format!("its sampleLimit of {} is exceeded", treatment.sample_limit);
-            return Err(Rejected { name: "sample_limit", reason });
+            return Err(Failure { name: "sample_limit", reason });
         }
         let time = line.time.filter(|_| timed).unwrap_or(at);
         taken.samples.push(Sample { labels, time, value: line.value });
@@ -247,7 +218,7 @@ impl SeriesOf {
         series: &str,
         treatment: &Treatment,
         timed: bool,
-    ) -> Result<Result<Option<Arc<Pairs>>, &'static str>, Rejected> {
+    ) -> Result<Result<Option<Arc<Pairs>>, &'static str>, Failure> {
         let mut labels = Labels::default();
         let mut twice = false;
         labels_of(series, |name, value| {
@@ -332,11 +303,12 @@ impl SeriesOf {
             if self.described.get(name) == Some(&hash) {
                 continue;
             }
+            if self.described.len() >= MAX_DESCRIBED {
+                // Told again where it is still said.
+                self.described.clear();
+            }
             self.described.insert(name.into(), hash);
-            let kind = match kind {
-                "counter" | "gauge" | "histogram" | "summary" => kind,
-                _ => "unknown",
-            };
+            let kind = Described::kind_named(kind);
             let help = help.get(..help.len().min(MAX_HELP_BYTES)).unwrap_or_default();
             let help = help.replace("\\n", " ").replace("\\\\", "\\");
             described.push(Described { name: name.to_owned(), kind, help });
@@ -381,11 +353,11 @@ fn join<'a>(labels: &mut Labels<'a>, target: &'a Pairs, honor: bool) {
 
 /// The limits that a monitor sets: over one of them, nothing of the body is taken, as in
 /// Prometheus.
-fn check_limits(labels: &Labels<'_>, treatment: &Treatment) -> Result<(), Rejected> {
+fn check_limits(labels: &Labels<'_>, treatment: &Treatment) -> Result<(), Failure> {
     let over = |count: usize, limit: u64| limit > 0 && count as u64 > limit;
     let reject = |name: &'static str, what: &str, limit: u64| {
         let metric = labels.get(METRIC_NAME);
-        Err(Rejected { name, reason: format!("its {what} of {limit} is exceeded by {metric}") })
+        Err(Failure { name, reason: format!("its {what} of {limit} is exceeded by {metric}") })
     };
     if over(labels.len(), treatment.label_limit) {
         return reject("label_limit", "labelLimit", treatment.label_limit);

@@ -3,11 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::ScrapeParams;
+use model::{ScrapeParams, SeriesPairs as Pairs};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::labels::{Labels, Pairs, Pool as Texts};
+use crate::labels::{Labels, Pool as Texts};
 use crate::pool::Pool;
 use crate::relabel;
+
+/// What is written as %XX in a path: all but what RFC 3986 lets stand there, and `%` itself.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'%');
 
 /// Something that is scraped.
 #[derive(Debug, Clone)]
@@ -98,25 +121,13 @@ fn finished(
     if !path.starts_with('/') {
         url.push('/');
     }
-    for byte in path.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || b"/-._~:@!$&'()*+,;=%".contains(&byte);
-        if plain {
-            url.push(char::from(byte));
-        } else {
-            url.extend(["%", &hex(byte >> 4), &hex(byte & 0xf)]);
-        }
-    }
+    url.extend(utf8_percent_encode(path, PATH));
     let query = query(labels, params);
     if !query.is_empty() {
         url.extend(["?", &query]);
     }
     url.parse::<http::Uri>().map_err(|error| format!("{url} is no URL: {error}"))?;
     Ok((url, interval, timeout))
-}
-
-/// A digit of base 16.
-fn hex(digit: u8) -> String {
-    char::from_digit(u32::from(digit), 16).unwrap_or('0').to_ascii_uppercase().to_string()
 }
 
 /// The query: of every parameter the first value can be relabelled.

@@ -1,5 +1,8 @@
 //! Label matchers: `=`, `!=`, `=~`, `!~`, with Prometheus's meaning of absent labels.
 
+use std::fmt;
+use std::sync::Arc;
+
 use regex::{Regex, RegexBuilder};
 
 use crate::Error;
@@ -15,6 +18,16 @@ enum Test {
     Match(Box<Regex>),
     NotMatch(Box<Regex>),
     OneOf(Box<[Box<str>]>),
+    Passing(Passing),
+}
+
+#[derive(Clone)]
+struct Passing(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Passing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passing")
+    }
 }
 
 /// A condition on one label. An absent label counts as the empty string, as in Prometheus.
@@ -37,13 +50,6 @@ impl Matcher {
 
     /// `name =~ pattern`; the pattern must match the whole value.
     pub fn matches(name: &str, pattern: &str) -> Result<Self, Error> {
-        // Patterns that dashboards are full of need no expression.
-        if pattern == ".+" {
-            return Ok(Self::not_equal(name, ""));
-        }
-        if pattern.chars().all(|c| c.is_ascii_alphanumeric() || "_-:/|".contains(c)) {
-            return Ok(Self::one_of(name, pattern.split('|')));
-        }
         Ok(Self { name: name.into(), test: Test::Match(Box::new(compile(pattern)?)) })
     }
 
@@ -52,12 +58,9 @@ impl Matcher {
         Ok(Self { name: name.into(), test: Test::NotMatch(Box::new(compile(pattern)?)) })
     }
 
-    /// `name =~ pattern`, or `!~` where `wanted` is false, of a pattern that is compiled already
-    /// and anchored at both ends.
-    pub fn compiled(name: &str, pattern: &Regex, wanted: bool) -> Self {
-        let pattern = Box::new(pattern.clone());
-        let test = if wanted { Test::Match(pattern) } else { Test::NotMatch(pattern) };
-        Self { name: name.into(), test }
+    /// `name` passes a test that somebody else has: whether it takes a value.
+    pub fn passing(name: &str, test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { name: name.into(), test: Test::Passing(Passing(Arc::new(test))) }
     }
 
     /// `name` is one of `values`.
@@ -80,6 +83,7 @@ impl Matcher {
             Test::Match(pattern) => pattern.is_match(value),
             Test::NotMatch(pattern) => !pattern.is_match(value),
             Test::OneOf(values) => values.binary_search_by(|one| (**one).cmp(value)).is_ok(),
+            Test::Passing(Passing(test)) => test(value),
         }
     }
 
@@ -114,6 +118,8 @@ mod tests {
         assert!(some.accepts("web\n") && !some.accepts(""));
         let either = Matcher::matches("pod", "web|db|").unwrap();
         assert!(either.accepts("db") && either.accepts("") && !either.accepts("we"));
+        let long = Matcher::passing("pod", |value| value.len() > 2);
+        assert!(long.accepts("web") && !long.accepts("db"));
     }
 
     #[test]

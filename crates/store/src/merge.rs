@@ -102,6 +102,10 @@ pub(crate) struct Merge {
     ticks: Vec<i64>,
     kinds: Vec<KindPlan>,
     ids: Vec<Vec<u32>>,
+    /// By kind: the entities that are in more than one window, as far as the blocks tell.
+    lasting: Vec<Vec<usize>>,
+    /// By kind: how many ticks the blocks have that an entity is in, on average.
+    lengths: Vec<usize>,
     parts: Vec<Part>,
     /// What the cursors read.
     at: Option<(usize, usize)>,
@@ -125,46 +129,62 @@ impl Merge {
                 cursor: None,
             })
             .collect();
-        let mut merge =
-            Self { ticks, kinds: Vec::new(), ids: Vec::new(), parts, at: None, damage: Vec::new() };
+        let mut merge = Self {
+            ticks,
+            kinds: Vec::new(),
+            ids: Vec::new(),
+            lasting: Vec::new(),
+            lengths: Vec::new(),
+            parts,
+            at: None,
+            damage: Vec::new(),
+        };
         for kind in kinds() {
-            let mut entities: BTreeMap<&Labels, (Arc<Labels>, u32)> = BTreeMap::new();
-            let mut metrics: Vec<MetricDef> = Vec::new();
-            for (_, index) in blocks {
-                let Some((_, part)) = index.kind(kind) else { continue };
-                for id in &part.ids {
-                    if let Some(labels) = catalog.labels(*id) {
-                        entities.entry(labels).or_insert_with(|| (Arc::clone(labels), *id));
-                    }
-                }
-                metrics.extend(part.metrics.iter().cloned());
-            }
-            metrics.sort_by(|left, right| {
-                (&left.name, left.aggregate).cmp(&(&right.name, right.aggregate))
-            });
-            metrics.dedup();
-            if !entities.is_empty() {
-                let (entities, ids) = entities.into_values().unzip();
-                merge.kinds.push(KindPlan { kind, entities, metrics });
-                merge.ids.push(ids);
-            }
+            merge.add_kind(kind, blocks, catalog);
         }
         merge
     }
 
-    /// The parts that an entity is in.
-    fn parts_of(&self, kind: usize, entity: usize) -> impl Iterator<Item = &Part> {
-        let (id, kind) = (self.ids[kind][entity], self.kinds[kind].kind);
-        let holds = move |part: &&Part| {
-            part.index.kind(kind).is_some_and(|(_, index)| index.position(id).is_some())
-        };
-        self.parts.iter().filter(holds)
-    }
-
-    /// Whether an entity is in more than one window, as far as the parts tell.
-    fn is_lasting(&self, kind: usize, entity: usize) -> bool {
-        let windows = |part: &Part| if part.block.meta.compacted { 2 } else { 1 };
-        self.parts.len() == 1 || self.parts_of(kind, entity).map(windows).sum::<usize>() > 1
+    fn add_kind(
+        &mut self,
+        kind: EntityKind,
+        blocks: &[(Arc<Block>, Arc<Index>)],
+        catalog: &Catalog,
+    ) {
+        // Labels, number, and how many windows it is in.
+        let mut entities: BTreeMap<&Labels, (Arc<Labels>, u32, usize)> = BTreeMap::new();
+        let mut metrics: Vec<MetricDef> = Vec::new();
+        let mut ticks = 0;
+        for (block, index) in blocks {
+            let Some((_, part)) = index.kind(kind) else { continue };
+            let windows = if block.meta.compacted { 2 } else { 1 };
+            for id in &part.ids {
+                let Some(labels) = catalog.labels(*id) else { continue };
+                let known = || (Arc::clone(labels), *id, 0);
+                entities.entry(labels).or_insert_with(known).2 += windows;
+                ticks += index.ticks.len();
+            }
+            metrics.extend(part.metrics.iter().cloned());
+        }
+        if entities.is_empty() {
+            return;
+        }
+        metrics.sort_by(|left, right| {
+            (&left.name, left.aggregate).cmp(&(&right.name, right.aggregate))
+        });
+        metrics.dedup();
+        self.lengths.push(ticks.div_ceil(entities.len()));
+        let (mut plan, mut ids, mut lasting) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (labels, id, windows)) in entities.into_values().enumerate() {
+            plan.push(labels);
+            ids.push(id);
+            if windows > 1 || blocks.len() == 1 {
+                lasting.push(at);
+            }
+        }
+        self.kinds.push(KindPlan { kind, entities: plan, metrics });
+        self.ids.push(ids);
+        self.lasting.push(lasting);
     }
 
     fn turn_to(&mut self, kind: usize, metric: usize) {
@@ -193,9 +213,7 @@ impl Source for Merge {
     }
 
     fn ticks_of_an_entity(&self, kind: usize) -> usize {
-        let entities = self.kinds[kind].entities.len();
-        let ticks = (0..entities).flat_map(|entity| self.parts_of(kind, entity));
-        ticks.map(|part| part.ticks.len()).sum::<usize>().div_ceil(entities.max(1))
+        self.lengths[kind]
     }
 
     fn series(
@@ -245,8 +263,8 @@ pub(crate) struct Rollup<'a> {
     /// Bucket of each raw tick.
     buckets: Vec<u32>,
     kinds: Vec<KindPlan>,
-    /// By kind: its place in the merge, and those of its entities.
-    places: Vec<(usize, Vec<usize>)>,
+    /// By kind: its place in the merge.
+    places: Vec<usize>,
     scratch: Points,
 }
 
@@ -258,9 +276,7 @@ impl<'a> Rollup<'a> {
         ticks.dedup();
         let buckets = positions(&times, &ticks);
         let (mut kinds, mut places) = (Vec::new(), Vec::new());
-        for (at, plan) in raw.kinds.iter().enumerate() {
-            let lasting: Vec<usize> =
-                (0..plan.entities.len()).filter(|entity| raw.is_lasting(at, *entity)).collect();
+        for (at, (plan, lasting)) in raw.kinds.iter().zip(&raw.lasting).enumerate() {
             if lasting.is_empty() {
                 continue;
             }
@@ -271,7 +287,7 @@ impl<'a> Rollup<'a> {
                 entities: lasting.iter().map(|at| Arc::clone(&plan.entities[*at])).collect(),
                 metrics: plan.metrics.iter().flat_map(bucketed).collect(),
             });
-            places.push((at, lasting));
+            places.push(at);
         }
         Self { raw, ticks, buckets, kinds, places, scratch: Points::default() }
     }
@@ -299,10 +315,10 @@ impl Source for Rollup<'_> {
         out: &mut Points,
     ) -> Result<(), Error> {
         let def = &self.kinds[kind].metrics[metric];
-        let (raw_kind, entities) = &self.places[kind];
-        let raw_metric = metric / Aggregate::BUCKET.len();
+        let (kind, metric) = (self.places[kind], metric / Aggregate::BUCKET.len());
+        let entity = self.raw.lasting[kind][entity];
         self.scratch.clear();
-        self.raw.series(*raw_kind, raw_metric, entities[entity], &mut self.scratch)?;
+        self.raw.series(kind, metric, entity, &mut self.scratch)?;
         let bucket = |at: usize| self.buckets[self.scratch.ticks[at] as usize];
         let mut start = 0;
         while start < self.scratch.ticks.len() {

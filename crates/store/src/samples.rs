@@ -27,8 +27,7 @@ use block::{Block, Entry};
 use log::Log;
 use registry::Registry;
 
-/// Label names and values, sorted by name, none empty.
-pub type Pairs = [(Arc<str>, Arc<str>)];
+pub use model::SeriesPairs as Pairs;
 
 /// How samples are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

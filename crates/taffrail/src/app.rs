@@ -36,6 +36,7 @@ mod samples;
 pub(crate) mod scraping;
 mod secure;
 mod stated;
+mod whole;
 
 use answers::Answers;
 use events::EventIntake;
@@ -101,7 +102,7 @@ fn holdings(
     facts::Holdings {
         store: history.map(History::holdings),
         replicas: measured.replicas.as_ref().map(Replicas::holdings),
-        kubelets: measured.way.clone(),
+        kubelets: measured.kubelets.as_ref().map(facts::way_of),
         reload: Some(reload),
         scraping: scraping.cloned(),
     }

@@ -4,7 +4,10 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use api::{Check, ClusterFacts, Facts, KubeletFacts, Problem, ReplicaFacts, StoreFacts};
+use api::{
+    Check, ClusterFacts, Facts, KubeletFacts, Problem, ReplicaFacts, ScrapeFacts, ScrapeTargets,
+    StoreFacts,
+};
 use cluster::{Connection, KubeletWay, KubernetesSource};
 use model::Timestamp;
 use pipeline::Clock;
@@ -175,6 +178,14 @@ impl api::Status for ProcessFacts {
             Some(reload) => reload.ask(),
             None => Box::pin(std::future::ready(Err("there are no rule files".to_owned()))),
         }
+    }
+
+    fn scraping(&self) -> Option<ScrapeFacts> {
+        self.holdings.scraping.as_ref().map(Scraping::facts)
+    }
+
+    fn scrape_targets(&self) -> ScrapeTargets {
+        self.holdings.scraping.as_ref().map_or_else(ScrapeTargets::default, Scraping::targets)
     }
 
     fn diagnose(&self, failing: Vec<String>) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send>> {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 
-use super::{MAX_DECODED_BYTES, Outcome, checked, counted};
+use super::{MAX_DECODED_BYTES, Message, Outcome};
 use crate::ApiState;
 use crate::limits::hit;
 use crate::prometheus::wire::{put_bytes, put_varint};
@@ -130,32 +130,18 @@ enum Trouble {
 
 /// Takes one `ExportMetricsServiceRequest`.
 fn taken(state: &ApiState, plain: &[u8], is_json: bool) -> Result<Outcome, Trouble> {
-    let decoded = if is_json { json::decode(plain) } else { proto::decode(plain) };
-    let mut made = Series::default();
-    for resource in decoded.map_err(Trouble::Wrong)? {
-        made.add(&resource);
-    }
-    let (series, described, mut outcome) = made.finish();
-    let series = checked(series, &mut outcome);
-    let kept = state.intake.take(&series, &described).map_err(Trouble::Busy)?;
-    outcome.stored += kept.stored;
-    for (reason, count) in kept.refused {
-        outcome.refuse(reason, count);
-    }
-    counted(&outcome);
-    Ok(outcome)
+    read(plain, is_json).map_err(Trouble::Wrong)?.keep(state).map_err(Trouble::Busy)
 }
 
-/// Reads any bytes as a message of either encoding, for fuzzing: (series, samples).
-pub(crate) fn read(plain: &[u8], is_json: bool) -> Decoded<(usize, usize)> {
+/// Reads one of either encoding.
+pub(crate) fn read(plain: &[u8], is_json: bool) -> Decoded<Message> {
     let decoded = if is_json { json::decode(plain) } else { proto::decode(plain) };
     let mut made = Series::default();
     for resource in decoded? {
         made.add(&resource);
     }
-    let (series, _, mut outcome) = made.finish();
-    let series = checked(series, &mut outcome);
-    Ok((series.len(), series.iter().map(|one| one.samples.len()).sum()))
+    let (series, described, outcome) = made.finish();
+    Ok(Message { series, described, outcome }.checked())
 }
 
 fn unzipped(body: &[u8]) -> Decoded<Vec<u8>> {

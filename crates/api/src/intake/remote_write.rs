@@ -10,18 +10,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use query::promql::Labels;
 
-use super::{Described, MAX_DECODED_BYTES, MAX_SERIES, Outcome, Pushed, checked, counted};
+use super::{Described, MAX_DECODED_BYTES, MAX_SERIES, Message, Outcome, Pushed};
 use crate::ApiState;
 use crate::limits::hit;
 use crate::prometheus::wire::{Field, fields, unsnap};
-
-/// A message that was read.
-#[derive(Debug, Default)]
-struct Message {
-    series: Vec<Pushed>,
-    described: Vec<Described>,
-    outcome: Outcome,
-}
 
 /// How a request ended.
 enum Ended {
@@ -87,21 +79,12 @@ fn taken(state: &ApiState, body: &[u8], second: bool) -> Ended {
             return wrong(error.to_string());
         }
     };
-    let message = if second { second_version(&plain) } else { first_version(&plain) };
-    let Message { series, described, mut outcome } = match message {
+    let message = match read(&plain, second) {
         Ok(message) => message,
         Err(reason) => return wrong(reason),
     };
-    let series = checked(series, &mut outcome);
-    match state.intake.take(&series, &described) {
-        Ok(kept) => {
-            outcome.stored += kept.stored;
-            for (reason, count) in kept.refused {
-                outcome.refuse(reason, count);
-            }
-            counted(&outcome);
-            Ended::Taken(outcome, second)
-        }
+    match message.keep(state) {
+        Ok(outcome) => Ended::Taken(outcome, second),
         Err(reason) => Ended::Wrong(StatusCode::INTERNAL_SERVER_ERROR, reason),
     }
 }
@@ -116,11 +99,10 @@ fn text(bytes: &[u8]) -> Read<&str> {
     std::str::from_utf8(bytes).map_err(|_| "a text is not UTF-8".to_owned())
 }
 
-/// Reads any bytes as a message of either version, for fuzzing: the series that may be kept.
-pub(crate) fn read(bytes: &[u8], second: bool) -> Result<usize, String> {
+/// Reads a message of either version, without snappy.
+pub(crate) fn read(bytes: &[u8], second: bool) -> Read<Message> {
     let message = if second { second_version(bytes) } else { first_version(bytes) }?;
-    let mut outcome = message.outcome;
-    Ok(checked(message.series, &mut outcome).len())
+    Ok(message.checked())
 }
 
 fn first_version(bytes: &[u8]) -> Read<Message> {

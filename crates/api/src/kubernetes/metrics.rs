@@ -7,7 +7,6 @@ use std::sync::{Arc, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use futures_util::stream::unfold;
 use http::{Method, Request};
 use metrics::histogram;
@@ -214,8 +213,7 @@ impl Asked {
             };
             Some((Ok(Bytes::from(chunk)), (writer, None, place)))
         });
-        // What compresses an answer asks again after its end.
-        with_type(Body::from_stream(chunks.fuse()), "application/json")
+        with_type(Body::from_stream(chunks), "application/json")
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use futures_util::stream::unfold;
 use http::{HeaderValue, header};
 use tokio::sync::OwnedSemaphorePermit;
@@ -61,8 +60,7 @@ pub(super) fn whole(list: impl Into<Bytes>, kind: &'static str, place: Place) ->
         let piece = rest.split_to(rest.len().min(CHUNK_BYTES));
         Some((Ok(piece), (rest, place)))
     });
-    // What compresses an answer asks again after its end.
-    with_type(Body::from_stream(pieces.fuse()), kind)
+    with_type(Body::from_stream(pieces), kind)
 }
 
 /// An answer that nobody keeps.

@@ -72,8 +72,7 @@ pub(super) async fn drain(
             Some((Ok::<_, std::convert::Infallible>(Bytes::from(format!("{line}\n"))), lines))
         });
         let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
-        // What compresses an answer asks again after its end.
-        Ok((kind, Body::from_stream(lines.fuse())).into_response())
+        Ok((kind, Body::from_stream(lines)).into_response())
     };
     respond(answer.await)
 }

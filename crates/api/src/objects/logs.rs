@@ -192,8 +192,7 @@ pub(super) async fn logs(
         drop(lines);
         let unbuffered = (HeaderName::from_static("x-accel-buffering"), "no");
         let plain = (header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        // What compresses an answer asks again after its end.
-        let body = Body::from_stream(body.fuse());
+        let body = Body::from_stream(body);
         Ok(if text {
             let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
             let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"logs.txt\"");

@@ -37,6 +37,11 @@ impl Sight {
     pub(crate) fn namespace(&self, name: &str) -> bool {
         self.all || self.namespaces.contains(name)
     }
+
+    /// Whether of what is in `namespace`; what is in none is for those who may see nodes.
+    pub(crate) fn tells(&self, namespace: &str) -> bool {
+        if namespace.is_empty() { self.nodes } else { self.namespace(namespace) }
+    }
 }
 
 fn list<'a>(resource: &'a str, namespace: &'a str) -> Wanted<'a> {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::Request;
-use query::promql::{Labels, METRIC_NAME, Matcher, SelectError, SelectRequest};
+use query::promql::{Labels, METRIC_NAME, Matcher, SelectError, SelectRequest, is_label_name};
 use serde_json::{Value, json};
 
 use super::answer::{Failure, Kind, respond, success};
@@ -28,7 +28,7 @@ pub(super) async fn series(State(state): State<Arc<ApiState>>, request: Request<
             return Err(Failure::new(Kind::BadData, "no match[] parameter provided"));
         }
         let mut found = Found::of(state, parameters, sets, patience)?;
-        let limit = found.limit(parameters, found.series.len())?;
+        let limit = limit(parameters, found.series.len(), &mut found.warnings)?;
         let mut data = String::from("[");
         for (at, labels) in found.series.iter().take(limit).enumerate() {
             if at > 0 {
@@ -46,9 +46,10 @@ pub(super) async fn names(State(state): State<Arc<ApiState>>, request: Request<B
     with_parameters(&state, request, |state, parameters, patience| {
         let sets = parameters.matches()?;
         let mut found = Found::of(state, parameters, sets, patience)?;
-        let names: BTreeSet<String> = found.names().map(str::to_owned).collect();
-        let limit = found.limit(parameters, names.len())?;
-        let names: Vec<String> = names.into_iter().take(limit).collect();
+        let names = found.series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name));
+        let names: BTreeSet<&str> = names.collect();
+        let limit = limit(parameters, names.len(), &mut found.warnings)?;
+        let names: Vec<&str> = names.into_iter().take(limit).collect();
         Ok(success(&json!(names).to_string(), &found.warnings))
     })
     .await
@@ -59,27 +60,23 @@ pub(super) async fn values(
     Path(name): Path<String>,
     request: Request<Body>,
 ) -> Response {
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !is_name {
+    if !is_label_name(&name) {
         return Failure::new(Kind::BadData, format!("invalid label name: {name:?}"))
             .into_response();
     }
     with_parameters(&state, request, move |state, parameters, patience| {
         let sets = parameters.matches()?;
         let every_name = name == METRIC_NAME && sets.is_empty();
-        let (mut found, mut values) = if every_name {
-            let metrics = state.database.metrics().into_iter();
-            (Found::default(), metrics.map(|metric| metric.name.to_string()).collect())
+        let (metrics, mut found) = if every_name {
+            (state.database.metrics(), Found::default())
         } else {
-            let found = Found::of(state, parameters, sets, patience)?;
-            let values: BTreeSet<String> =
-                found.series.iter().map(|labels| labels.get(&name).to_owned()).collect();
-            (found, values)
+            (Vec::new(), Found::of(state, parameters, sets, patience)?)
         };
+        let mut values: BTreeSet<&str> = metrics.iter().map(|metric| &*metric.name).collect();
+        values.extend(found.series.iter().map(|labels| labels.get(&name)));
         values.remove("");
-        let limit = found.limit(parameters, values.len())?;
-        let values: Vec<String> = values.into_iter().take(limit).collect();
+        let limit = limit(parameters, values.len(), &mut found.warnings)?;
+        let values: Vec<&str> = values.into_iter().take(limit).collect();
         Ok(success(&json!(values).to_string(), &found.warnings))
     })
     .await
@@ -126,6 +123,23 @@ pub(super) async fn with_parameters(
     }
 }
 
+/// How many of `count` results are wanted; that there are more becomes a warning.
+fn limit(
+    parameters: &Parameters,
+    count: usize,
+    warnings: &mut Vec<String>,
+) -> Result<usize, Failure> {
+    let Some(text) = parameters.get("limit") else { return Ok(count) };
+    let limit: usize = text
+        .parse()
+        .map_err(|_| Failure::parameter("limit", format!("cannot parse {text:?} to a number")))?;
+    if limit == 0 || count <= limit {
+        return Ok(count);
+    }
+    warnings.push("results truncated due to limit".to_owned());
+    Ok(limit)
+}
+
 /// The labels of series.
 #[derive(Default)]
 pub(super) struct Found {
@@ -134,23 +148,6 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.series.iter().flat_map(|labels| labels.iter().map(|(name, _)| name))
-    }
-
-    /// How many of `count` results are wanted; that there are more becomes a warning.
-    fn limit(&mut self, parameters: &Parameters, count: usize) -> Result<usize, Failure> {
-        let Some(text) = parameters.get("limit") else { return Ok(count) };
-        let limit: usize = text.parse().map_err(|_| {
-            Failure::parameter("limit", format!("cannot parse {text:?} to a number"))
-        })?;
-        if limit == 0 || count <= limit {
-            return Ok(count);
-        }
-        self.warnings.push("results truncated due to limit".to_owned());
-        Ok(limit)
-    }
-
     /// Series of any of `sets` in the time asked for; of every metric where there are none.
     pub(super) fn of(
         state: &ApiState,

@@ -68,12 +68,12 @@ fn evaluate(
                           positive integer";
             return Err(Failure::parameter("step", reason));
         }
-        let query = state.queries.parse(text, &options.limits).map_err(failed)?;
+        let query = state.queries.parse(text).map_err(failed)?;
         let answer = query.range(database, (start, end, step), &options, &canceled);
         (start, step, answer.map_err(failed)?)
     } else {
         let at = parameters.time("time", now)?;
-        let query = state.queries.parse(text, &options.limits).map_err(failed)?;
+        let query = state.queries.parse(text).map_err(failed)?;
         (at, 0, query.instant(database, at, &options, &canceled).map_err(failed)?)
     };
     let cost = parameters.get("stats").map(|_| Cost {

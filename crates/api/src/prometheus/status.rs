@@ -51,8 +51,8 @@ pub(super) async fn pools(State(state): State<Arc<ApiState>>) -> Response {
 
 /// What is scraped besides kubelets; finding that out takes a while in large clusters.
 async fn scraped(state: &ApiState) -> ScrapeTargets {
-    let intake = Arc::clone(&state.intake);
-    let found = tokio::task::spawn_blocking(move || intake.scrape_targets()).await;
+    let status = Arc::clone(&state.status);
+    let found = tokio::task::spawn_blocking(move || status.scrape_targets()).await;
     found.unwrap_or_default()
 }
 

@@ -126,10 +126,7 @@ pub(crate) async fn alerts(
 /// Whether somebody with `sight` is told of an alert about `namespace`; of what is about none,
 /// whoever may see nodes is.
 fn is_shown(sight: Option<&Sight>, namespace: &str) -> bool {
-    sight.filter(|sight| !sight.whole()).is_none_or(|sight| match namespace {
-        "" => sight.nodes,
-        namespace => sight.namespace(namespace),
-    })
+    sight.is_none_or(|sight| sight.tells(namespace))
 }
 
 impl Asked {

@@ -210,10 +210,7 @@ impl<'a> Candidate<'a> {
             Some(ContainerState::Running(since)) => (Some("running"), "", millis(*since)),
             Some(ContainerState::Terminated(end)) => (Some("terminated"), &*end.reason, None),
         };
-        let last = match state {
-            Some(ContainerState::Terminated(end)) => Some(end),
-            _ => self.status.and_then(|status| status.last_termination.as_ref()),
-        };
+        let last = self.status.and_then(end_of);
         Item {
             namespace: self.namespace.to_owned(),
             pod: self.pod.to_owned(),
@@ -230,5 +227,13 @@ impl<'a> Candidate<'a> {
             cpu: self.row.cpu(),
             memory: self.row.memory(),
         }
+    }
+}
+
+/// How a container ended: this time, else the last.
+pub(super) fn end_of(status: &ContainerStatus) -> Option<&Termination> {
+    match &status.state {
+        ContainerState::Terminated(end) => Some(end),
+        _ => status.last_termination.as_ref(),
     }
 }

@@ -144,12 +144,8 @@ impl Search {
     fn find(&self, state: &ApiState, sight: Option<&Sight>) -> Result<(Vec<Event>, bool), Error> {
         let archive = state.archive.as_ref().ok_or(Error::NothingKept)?;
         let mut found = archive.events(&self.asked, MAX_EVENTS + 1).map_err(Error::Archive)?;
-        // Of what is in no namespace, whoever may see nodes is told.
-        if let Some(sight) = sight.filter(|sight| !sight.whole()) {
-            found.retain(|event| match &*event.namespace {
-                "" => sight.nodes,
-                namespace => sight.namespace(namespace),
-            });
+        if let Some(sight) = sight {
+            found.retain(|event| sight.tells(&event.namespace));
         }
         let capped = found.len() > MAX_EVENTS;
         if capped {

@@ -34,7 +34,7 @@ struct Scraping {
 }
 
 pub(crate) async fn scraping(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {
-    respond(no_parameters(&uri).map(|()| Scraping { scraping: state.intake.scraping() }))
+    respond(no_parameters(&uri).map(|()| Scraping { scraping: state.status.scraping() }))
 }
 
 pub(crate) async fn replicas(State(state): State<Arc<ApiState>>, uri: Uri) -> Response {

@@ -71,6 +71,7 @@ fn gather(state: &ApiState) -> Overview {
     let cluster = batch.table(EntityKind::Cluster);
     let row = Row((!cluster.is_empty()).then_some((cluster, 0)));
     let measured = |kind: EntityKind| batch.table(kind).len();
+    let (volumes, volumes_full) = volumes::count(batch, &inventory);
     Overview {
         timestamp: Some(batch.timestamp().millis()),
         nodes: nodes(batch, &inventory),
@@ -78,8 +79,8 @@ fn gather(state: &ApiState) -> Overview {
         namespaces: Some(inventory.namespaces().len().max(measured(EntityKind::Namespace))),
         containers: Some(measured(EntityKind::Container)),
         workloads: Some(workloads(&inventory).max(measured(EntityKind::Workload))),
-        volumes: Some(volumes::count(batch, &inventory)),
-        volumes_full: Some(volumes::nearly_full(batch, &inventory)),
+        volumes: Some(volumes),
+        volumes_full: Some(volumes_full),
         restarts: Some(row.get(metric::RESTART_COUNT).unwrap_or_else(|| restarts(&inventory))),
         cpu: row.cpu_of_node(None),
         memory: row.memory_of_node(None),

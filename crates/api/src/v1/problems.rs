@@ -15,7 +15,7 @@ use model::{
 use serde::Serialize;
 
 use super::cell::{Number, Row, millis};
-use super::containers::End;
+use super::containers::{End, end_of};
 use super::list::{Key, List, Page, Sort, is};
 use super::pods::{STARTING, WorkloadName, reason, restarts};
 use super::respond;
@@ -104,10 +104,7 @@ impl Found {
     }
 
     fn of(status: &ContainerStatus, problem: Problem, reason: &str) -> Self {
-        let last = match &status.state {
-            ContainerState::Terminated(end) => Some(end.clone()),
-            _ => status.last_termination.clone(),
-        };
+        let last = end_of(status).cloned();
         let since = last.as_ref().map(|end| end.finished).filter(|at| !at.is_never());
         let container = Some(status.name.to_string());
         Self { container, last, since, ..Self::new(problem, reason) }
@@ -218,31 +215,24 @@ fn of_container(status: &ContainerStatus, now: Timestamp) -> Option<Found> {
             return Some(Found::of(status, problem, why));
         }
     }
-    let ended = match &status.state {
-        ContainerState::Terminated(end) => Some(end),
-        _ => status.last_termination.as_ref(),
-    };
-    let starved = |end: &&Termination| {
-        &*end.reason == "OOMKilled" && now.nanos_since(end.finished) < nanos(TOLD)
-    };
-    ended.filter(starved).map(|end| Found::of(status, Problem::OomKilled, &end.reason))
+    let starved =
+        |end: &&Termination| &*end.reason == "OOMKilled" && now.since(end.finished) < TOLD;
+    end_of(status).filter(starved).map(|end| Found::of(status, Problem::OomKilled, &end.reason))
 }
 
 /// What is wrong with a pod, whatever its containers say.
 fn of_whole(pod: &Pod, now: Timestamp) -> Option<Found> {
-    let late = |since: Timestamp| !since.is_never() && now.nanos_since(since) > nanos(PATIENCE);
-    let (problem, since) = match &*pod.phase {
-        "Pending" if late(pod.created) => (Problem::Pending, pod.created),
-        "Running" if pod.ready == Ready::No && late(pod.started) => {
-            return Some(Found::new(Problem::NotReady, reason(pod)));
+    let late = |since: Timestamp| !since.is_never() && now.since(since) > PATIENCE;
+    match &*pod.phase {
+        "Pending" if late(pod.created) => {
+            let since = Some(pod.created);
+            Some(Found { since, ..Found::new(Problem::Pending, reason(pod)) })
         }
-        _ => return None,
-    };
-    Some(Found { since: Some(since), ..Found::new(problem, reason(pod)) })
-}
-
-fn nanos(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+        "Running" if pod.ready == Ready::No && late(pod.started) => {
+            Some(Found::new(Problem::NotReady, reason(pod)))
+        }
+        _ => None,
+    }
 }
 
 /// Adds containers over their limits; a pod keeps the worst of what it suffers from.

@@ -71,10 +71,7 @@ impl Selector {
             None => live(state, kind, &conditions),
         };
         if let Some(sight) = sight {
-            found.retain(|entity| match label_of(entity, None, "namespace") {
-                "" => sight.nodes,
-                namespace => sight.namespace(namespace),
-            });
+            found.retain(|entity| sight.tells(label_of(entity, None, "namespace")));
         }
         let matched = found.len();
         if matched > MAX_SELECTED {

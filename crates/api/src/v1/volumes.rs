@@ -76,16 +76,12 @@ fn gather(state: &ApiState, query: &str) -> Result<List<Item>, Error> {
     Ok(List::new(batch.map(Batch::timestamp), total, items))
 }
 
-/// How many volumes are listed, those left out whose pod the watches no longer know.
-pub(super) fn count(batch: &Batch, inventory: &Inventory) -> usize {
-    candidates(Some(batch), inventory).len()
-}
-
 /// Share of its size from which a claimed volume is told to be nearly full.
 const NEARLY_FULL: f64 = 0.85;
 
-/// How many volumes with a claim are nearly full.
-pub(super) fn nearly_full(batch: &Batch, inventory: &Inventory) -> usize {
+/// How many volumes are listed, those left out whose pod the watches no longer know; and how many
+/// of them have a claim and are nearly full.
+pub(super) fn count(batch: &Batch, inventory: &Inventory) -> (usize, usize) {
     let full = |one: &Candidate<'_>| {
         one.claim.is_some()
             && one
@@ -93,7 +89,8 @@ pub(super) fn nearly_full(batch: &Batch, inventory: &Inventory) -> usize {
                 .share(metric::FILESYSTEM_USAGE, metric::FILESYSTEM_LIMIT)
                 .is_some_and(|share| share > NEARLY_FULL)
     };
-    candidates(Some(batch), inventory).iter().filter(|one| full(one)).count()
+    let all = candidates(Some(batch), inventory);
+    (all.len(), all.iter().filter(|one| full(one)).count())
 }
 
 fn candidates<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Candidate<'a>> {

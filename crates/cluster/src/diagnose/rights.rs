@@ -93,10 +93,7 @@ pub struct Needed {
 
 /// What a source with these options needs: what the diagnosis asks for, one by one.
 pub fn rights(options: &SourceOptions) -> Vec<Needed> {
-    let all = WATCHED.into_iter().chain(of_kubelets(options));
-    let needed =
-        |right: Right| Needed { group: right.group, resource: right.about(), verbs: right.verbs };
-    all.map(needed).collect()
+    WATCHED.into_iter().chain(of_kubelets(options)).map(needed).collect()
 }
 
 const SELECTED: &str = "nothing that ServiceMonitors select is scraped";
@@ -110,22 +107,29 @@ const SCRAPED: [Right; 4] = [
 
 /// What scraping by monitors needs beside [`rights`].
 pub fn scraping_rights() -> Vec<Needed> {
-    let needed =
-        |right: Right| Needed { group: right.group, resource: right.about(), verbs: right.verbs };
     SCRAPED.into_iter().map(needed).collect()
+}
+
+fn needed(right: Right) -> Needed {
+    Needed { group: right.group, resource: right.about(), verbs: right.verbs }
 }
 
 /// Asks for every right that scraping by monitors needs.
 pub(super) async fn walk_scraping(connection: &Connection) -> Vec<Check> {
-    let checks = SCRAPED.into_iter().map(|right| right.check(connection, None));
-    let mut checks: Vec<Check> = stream::iter(checks).buffered(CONCURRENCY).collect().await;
-    gather(&mut checks);
-    checks
+    ask_all(connection, SCRAPED.into_iter(), None).await
 }
 
 /// Asks for every right; `user` is who we are, where that is known.
 pub(super) async fn walk(connection: &Connection, user: Option<&str>) -> Vec<Check> {
     let rights = WATCHED.into_iter().chain(of_kubelets(connection.options()));
+    ask_all(connection, rights, user).await
+}
+
+async fn ask_all(
+    connection: &Connection,
+    rights: impl Iterator<Item = Right>,
+    user: Option<&str>,
+) -> Vec<Check> {
     let checks = rights.map(|right| right.check(connection, user));
     let mut checks: Vec<Check> = stream::iter(checks).buffered(CONCURRENCY).collect().await;
     gather(&mut checks);

@@ -76,7 +76,7 @@ impl KubernetesSource {
     ) {
         taker.begins(self.clock.now());
         let nodes = self.all_nodes();
-        self.know_names();
+        self.know_names(&nodes);
         let names: HashSet<Box<str>> = nodes.iter().map(|node| node.name.clone()).collect();
         old.retain(|name| names.contains(name));
         let mut decoder = Decoder::default();

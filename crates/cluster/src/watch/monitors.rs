@@ -4,9 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Request;
 use model::SharedInventory;
-use serde::Deserialize;
 use tokio::time::sleep;
 
 use super::{Watch, Watched, Watches};
@@ -14,7 +12,7 @@ use crate::Connection;
 use crate::wire::object;
 
 /// The group and version of monitors.
-const MONITORS: &str = "/apis/monitoring.coreos.com/v1";
+const MONITORS: &str = "monitoring.coreos.com/v1";
 /// How often it is asked whether the kinds have come.
 const ASK_EVERY: Duration = Duration::from_secs(30);
 
@@ -40,16 +38,6 @@ impl MonitorKinds {
             missing.sort_unstable();
         }
     }
-}
-
-#[derive(Deserialize)]
-struct Kinds {
-    resources: Vec<Kind>,
-}
-
-#[derive(Deserialize)]
-struct Kind {
-    name: String,
 }
 
 impl Watches {
@@ -113,8 +101,7 @@ impl Watch {
     }
 
     async fn serves(&self, plural: &str) -> Result<bool, kube::Error> {
-        let request = Request::get(MONITORS).body(Vec::new()).map_err(kube::Error::HttpError)?;
-        match self.connection.client().request::<Kinds>(request).await {
+        match self.connection.client().list_api_group_resources(MONITORS).await {
             Ok(kinds) => Ok(kinds.resources.iter().any(|kind| kind.name == plural)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
             Err(error) => Err(error),

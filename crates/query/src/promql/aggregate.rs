@@ -7,10 +7,10 @@ use hashbrown::HashTable;
 
 use super::eval::Evaluator;
 use super::expr::{Aggregate, AggregateOp};
-use super::labels::{LabelMap, is_label_name};
+use super::labels::LabelMap;
 use super::rank::Ranking;
 use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
-use super::{Labels, METRIC_NAME, QueryError};
+use super::{Labels, METRIC_NAME, QueryError, is_label_name};
 
 type LabelPair = (Arc<str>, Arc<str>);
 
@@ -77,15 +77,10 @@ fn groups(node: &Aggregate, series: &[Series]) -> Vec<Group> {
 /// The labels by which a series is grouped, without making a list of them.
 fn kept<'l>(node: &Aggregate, labels: &'l Labels) -> impl Iterator<Item = &'l LabelPair> {
     let listed = |name: &str| node.labels.iter().any(|listed| **listed == *name);
-    let (without, mut left) = (node.without, labels.pairs());
-    if !without && node.labels.is_empty() {
-        left = &[];
-    }
-    left.iter().filter(
-        move |(name, _)| {
-            if without { **name != *METRIC_NAME && !listed(name) } else { listed(name) }
-        },
-    )
+    let stays = move |name: &str| {
+        if node.without { name != METRIC_NAME && !listed(name) } else { listed(name) }
+    };
+    labels.pairs().iter().filter(move |(name, _)| stays(name))
 }
 
 fn hash_of<'l>(
@@ -98,7 +93,7 @@ fn hash_of<'l>(
 }
 
 fn group_labels(node: &Aggregate, labels: &Labels) -> Labels {
-    if node.without { labels.except_and_name(&node.labels) } else { labels.only(&node.labels) }
+    Labels::from_sorted(kept(node, labels).cloned().collect())
 }
 
 fn reduced(
@@ -126,26 +121,8 @@ fn reduce<'v>(op: AggregateOp, members: impl Iterator<Item = &'v [f64]>, count: 
         AggregateOp::Sum => fold(members, count, same, |sum, value| sum + value),
         AggregateOp::Count => fold(members, count, |_| 1.0, |sum, _| sum + 1.0),
         AggregateOp::Group => fold(members, count, |_| 1.0, |one, _| one),
-        AggregateOp::Max => {
-            fold(
-                members,
-                count,
-                same,
-                |max, value| {
-                    if max < value || max.is_nan() { value } else { max }
-                },
-            )
-        }
-        AggregateOp::Min => {
-            fold(
-                members,
-                count,
-                same,
-                |min, value| {
-                    if min > value || min.is_nan() { value } else { min }
-                },
-            )
-        }
+        AggregateOp::Max => fold(members, count, same, larger),
+        AggregateOp::Min => fold(members, count, same, smaller),
         _ => {
             let mut cells = vec![Cell::default(); count];
             for values in members {
@@ -158,6 +135,16 @@ fn reduce<'v>(op: AggregateOp, members: impl Iterator<Item = &'v [f64]>, count: 
             cells.iter().map(|cell| cell.result(op)).collect()
         }
     }
+}
+
+/// The larger of two; NaN only where both are.
+fn larger(max: f64, value: f64) -> f64 {
+    if max < value || max.is_nan() { value } else { max }
+}
+
+/// The smaller of two; NaN only where both are.
+fn smaller(min: f64, value: f64) -> f64 {
+    if min > value || min.is_nan() { value } else { min }
 }
 
 /// Step by step: `first` of the first value there is, then `next` of what there is and the next.

@@ -125,9 +125,3 @@ impl fmt::Display for Labels {
         f.write_str("}")
     }
 }
-
-/// True for what may name a label: a letter or underscore, then also digits.
-pub(super) fn is_label_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(|other| other.is_ascii_alphanumeric() || other == '_')
-}

@@ -130,14 +130,6 @@ impl Matcher {
         self.op
     }
 
-    /// The compiled pattern, where the condition needs one.
-    pub fn regex(&self) -> Option<&Regex> {
-        match &self.test {
-            Test::Pattern(regex) => Some(regex),
-            _ => None,
-        }
-    }
-
     /// True if a label of this value passes; an absent label has the empty value.
     pub fn is_match(&self, value: &str) -> bool {
         let found = self.test.takes(&self.value, value);

@@ -24,13 +24,13 @@ struct Kept {
 }
 
 impl ParsedQueries {
-    /// What `text` says, parsed now or before; `limits` have to be the same each time. What is
-    /// wrong is told as [`parse`] does, and not kept.
-    pub fn parse(&self, text: &str, limits: &Limits) -> Result<Arc<Query>, QueryError> {
+    /// What `text` says within the usual limits, parsed now or before. What is wrong is told as
+    /// [`parse`] does, and not kept.
+    pub fn parse(&self, text: &str) -> Result<Arc<Query>, QueryError> {
         if let Some(known) = self.kept().queries.get(text) {
             return Ok(Arc::clone(known));
         }
-        let query = Arc::new(parse(text, limits)?);
+        let query = Arc::new(parse(text, &Limits::default())?);
         let mut kept = self.kept();
         if kept.queries.len() >= MAX_QUERIES || kept.bytes + text.len() > MAX_BYTES {
             *kept = Kept::default();
@@ -52,16 +52,16 @@ mod tests {
 
     #[test]
     fn a_text_is_parsed_once_and_only_some_are_kept() {
-        let (queries, limits) = (ParsedQueries::default(), Limits::default());
-        let first = queries.parse("up{job=~\"a.+\"}", &limits).unwrap();
-        let again = queries.parse("up{job=~\"a.+\"}", &limits).unwrap();
+        let queries = ParsedQueries::default();
+        let first = queries.parse("up{job=~\"a.+\"}").unwrap();
+        let again = queries.parse("up{job=~\"a.+\"}").unwrap();
         assert!(Arc::ptr_eq(&first, &again));
         for number in 0..MAX_QUERIES {
-            queries.parse(&format!("up + {number}"), &limits).unwrap();
+            queries.parse(&format!("up + {number}")).unwrap();
             assert!(queries.kept().queries.len() <= MAX_QUERIES);
         }
-        assert!(!Arc::ptr_eq(&first, &queries.parse("up{job=~\"a.+\"}", &limits).unwrap()));
-        assert!(queries.parse("up{", &limits).is_err());
+        assert!(!Arc::ptr_eq(&first, &queries.parse("up{job=~\"a.+\"}").unwrap()));
+        assert!(queries.parse("up{").is_err());
         assert!(queries.kept().bytes < MAX_BYTES);
     }
 }

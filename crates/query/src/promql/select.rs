@@ -5,16 +5,6 @@ use std::sync::Arc;
 
 use super::{Labels, Matcher, SelectError};
 
-/// The value that says "this series ended here": a NaN that no arithmetic yields.
-///
-/// Source: Prometheus' `value.StaleNaN`.
-pub const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
-
-/// True for [`STALE`], and for no other NaN.
-pub fn is_stale(value: f64) -> bool {
-    value.to_bits() == STALE.to_bits()
-}
-
 /// A column of a series: borrowed from the source, or decoded for this query and shared.
 #[derive(Debug, Clone)]
 pub enum Column<'a, T> {

@@ -2,6 +2,7 @@
 //!
 //! Lookback, staleness and the bounds of windows follow Prometheus 2.42: both ends inclusive.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::budget::Budget;
@@ -80,18 +81,14 @@ fn newest(
     for view in views {
         let samples = &*view.values;
         let mut values = Vec::with_capacity(steps.count);
-        values.extend(spans.of(&view.timestamps).map(|span| match samples.get(span) {
-            Some([.., newest]) if !is_stale(*newest) => *newest,
-            _ => ABSENT,
-        }));
-        if let Some(take) = take {
-            let newest = spans.of(&view.timestamps).map(|span| view.timestamps[span].last());
-            for (value, timestamp) in values.iter_mut().zip(newest) {
-                if let Some(timestamp) = timestamp.filter(|_| present(*value)) {
-                    *value = take(*timestamp);
-                }
+        let newest = |span: Range<usize>| match (samples.get(span.clone()), take) {
+            (Some([.., newest]), None) if !is_stale(*newest) => *newest,
+            (Some([.., newest]), Some(take)) if !is_stale(*newest) => {
+                take(view.timestamps[span.end - 1])
             }
-        }
+            _ => ABSENT,
+        };
+        values.extend(spans.of(&view.timestamps).map(newest));
         if fixed.is_some() {
             values.resize(steps.count, values.first().copied().unwrap_or(ABSENT));
         }

@@ -2,7 +2,7 @@
 //!
 //! Source of names and labels: github.com/kubernetes/kube-state-metrics, `docs/metrics/`.
 
-use model::{Claim, Namespace, Node, Pod, Workload};
+use model::{Claim, Namespace, Node, Pod, Workload, sanitized};
 
 use super::state::{State, Up};
 
@@ -83,8 +83,7 @@ fn flag(holds: bool) -> f64 {
 
 /// A Kubernetes label's key as kube-state-metrics shows it: `label_app_kubernetes_io_name`.
 fn label_name(key: &str) -> String {
-    let clean = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    format!("label_{}", key.chars().map(clean).collect::<String>())
+    format!("label_{}", sanitized(key))
 }
 
 /// `own` and every Kubernetes label.

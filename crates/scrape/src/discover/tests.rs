@@ -117,7 +117,7 @@ fn settings() -> Settings {
 }
 
 fn find(inventory: &Inventory, settings: Settings) -> Found {
-    Discovery::new(&Arc::new(settings)).find(inventory, true)
+    Discovery::new(&Arc::new(settings)).find(inventory, true, &|_| true)
 }
 
 fn shown(found: &Found) -> Vec<String> {
@@ -306,7 +306,10 @@ fn targets_are_bounded_and_the_same_ones_stay() {
     let settings = Settings { limits, ..settings() };
     let first = find(&inventory, settings.clone());
     assert_eq!((first.targets.len(), first.left_out), (15, 5));
-    assert_eq!(shown(&first), shown(&find(&inventory, settings)));
+    assert_eq!(shown(&first), shown(&find(&inventory, settings.clone())));
+    let mut shared = Discovery::new(&Arc::new(settings));
+    let shared = shared.find(&inventory, true, &|key| key.contains("10.0.0.1"));
+    assert_eq!((shared.targets.len(), shared.left_out), (20, 0), "others' do not count");
     let mut limited = monitor(MonitorKind::Pod, vec![endpoint(PortChoice::Name("http".into()))]);
     limited.target_limit = 19;
     hold(&mut inventory, limited);
@@ -321,6 +324,7 @@ fn rules_are_compiled_once() {
     hold(&mut inventory, monitor(MonitorKind::Pod, vec![endpoint(PortChoice::Any)]));
     let mut discovery = Discovery::new(&Arc::new(settings()));
     let pool = |found: &Found| Arc::clone(&found.targets.values().next().unwrap().pool);
-    let first = pool(&discovery.find(&inventory, false));
-    assert!(Arc::ptr_eq(&first, &pool(&discovery.find(&inventory, false))));
+    let mut once = || pool(&discovery.find(&inventory, false, &|_| true));
+    let first = once();
+    assert!(Arc::ptr_eq(&first, &once()));
 }

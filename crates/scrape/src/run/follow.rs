@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
 use crate::board::float;
-use crate::client::{Answer, Failure};
-use crate::series::{Rejected, SeriesOf, Taken};
+use crate::client::Answer;
+use crate::failure::Failure;
+use crate::series::{SeriesOf, Taken};
 use crate::target::Target;
 use crate::telemetry::{SAMPLES, SAMPLES_REFUSED, SCRAPES};
 
@@ -117,9 +118,7 @@ impl Follower {
         let Self { shared, target, series } = self;
         let outcome = answer.and_then(|answer| {
             let text = answer.text(shared.settings.limits.body_bytes)?;
-            series
-                .take(&text, answer.format, &target.pool.treatment, at)
-                .map_err(|Rejected { name, reason }| Failure { name, reason })
+            series.take(&text, answer.format, &target.pool.treatment, at)
         });
         let (taken, failure) = match outcome {
             Ok(taken) => (taken, None),

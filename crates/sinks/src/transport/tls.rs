@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::Error;
 use crate::settings::Settings;
@@ -20,8 +19,7 @@ pub(crate) fn config(settings: &Settings, spoken: bool) -> Result<ClientConfig, 
         .map_err(|error| bad_ca(settings, error))?;
     let builder = if settings.flag("insecuressl", false)? && spoken {
         tracing::warn!(sink = settings.sink, "the server's certificate is not verified");
-        let anything = Arc::new(Anything(provider));
-        builder.dangerous().with_custom_certificate_verifier(anything)
+        builder.dangerous().with_custom_certificate_verifier(tls::anybody(&provider))
     } else {
         let roots = if spoken { roots(settings)? } else { RootCertStore::empty() };
         builder.with_root_certificates(roots)
@@ -83,46 +81,5 @@ fn bad_file(settings: &Settings, name: &'static str, reason: impl std::fmt::Disp
         name,
         path: settings.path(name).unwrap_or_default(),
         reason: reason.to_string(),
-    }
-}
-
-/// Takes any certificate; signatures are still verified.
-#[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -35,7 +35,7 @@ impl StoredColumns {
 
     fn stored(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
         let Some(store) = &self.store else { return Ok(EntityColumns::default()) };
-        let matchers = asked.matchers.iter().map(matcher).collect::<Result<Vec<_>, _>>()?;
+        let matchers: Vec<_> = asked.matchers.iter().map(matcher).collect();
         let query = Query {
             kind: asked.kind,
             matchers: &matchers,
@@ -184,16 +184,15 @@ fn raw(values: Values) -> Vec<f64> {
     }
 }
 
-pub(super) fn matcher(wanted: &Matcher) -> Result<store::Matcher, SelectError> {
+pub(super) fn matcher(wanted: &Matcher) -> store::Matcher {
     let (name, value) = (wanted.name(), wanted.value());
-    if let Some(pattern) = wanted.regex() {
-        return Ok(store::Matcher::compiled(name, pattern, wanted.op() == MatchOp::Matches));
-    }
     match wanted.op() {
-        MatchOp::Equal => Ok(store::Matcher::equal(name, value)),
-        MatchOp::NotEqual => Ok(store::Matcher::not_equal(name, value)),
-        MatchOp::Matches => store::Matcher::matches(name, value).map_err(failed),
-        MatchOp::MatchesNot => store::Matcher::not_matches(name, value).map_err(failed),
+        MatchOp::Equal => store::Matcher::equal(name, value),
+        MatchOp::NotEqual => store::Matcher::not_equal(name, value),
+        MatchOp::Matches | MatchOp::MatchesNot => {
+            let wanted = wanted.clone();
+            store::Matcher::passing(name, move |value| wanted.is_match(value))
+        }
     }
 }
 

@@ -1,17 +1,15 @@
 //! The store of samples as PromQL asks it, and as rules read and write it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use api::{Described, Intake, Outcome, Pushed, ScrapeFacts, ScrapeTargets};
+use api::{Described, Intake, Outcome, Pushed};
 use pipeline::Clock;
 use query::promql::{
     Column, Database, Labels, MetricInfo, Select, SelectError, SelectRequest, Selected, SeriesView,
 };
 use rules::{Ledger, Sample};
 use store::{Incoming, SampleQuery, Samples, TooMuch};
-
-use crate::app::scraping::Scraping;
 
 /// Most metrics whose kind and help are remembered.
 const MAX_DESCRIBED: usize = 100_000;
@@ -22,25 +20,17 @@ pub(crate) struct StoredSamples {
     /// What senders said of their metrics: kind and help by name.
     described: Mutex<BTreeMap<String, (&'static str, Arc<str>)>>,
     clock: Clock,
-    /// What is scraped into them.
-    scraping: OnceLock<Scraping>,
 }
 
 impl StoredSamples {
     pub(crate) fn new(samples: Arc<Samples>, clock: Clock) -> Self {
-        Self { samples, described: Mutex::default(), clock, scraping: OnceLock::new() }
-    }
-
-    /// Says once what is scraped.
-    pub(crate) fn tell(&self, scraping: Scraping) {
-        self.scraping.get_or_init(|| scraping);
+        Self { samples, described: Mutex::default(), clock }
     }
 }
 
 impl Select for StoredSamples {
     fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
-        let matchers =
-            request.matchers.iter().map(super::columns::matcher).collect::<Result<Vec<_>, _>>()?;
+        let matchers: Vec<_> = request.matchers.iter().map(super::columns::matcher).collect();
         let query = SampleQuery {
             matchers: &matchers,
             from: request.start,
@@ -94,14 +84,6 @@ impl StoredSamples {
 }
 
 impl Intake for StoredSamples {
-    fn scraping(&self) -> Option<ScrapeFacts> {
-        self.scraping.get().map(Scraping::facts)
-    }
-
-    fn scrape_targets(&self) -> ScrapeTargets {
-        self.scraping.get().map_or_else(ScrapeTargets::default, Scraping::targets)
-    }
-
     fn take(&self, series: &[Pushed], described: &[Described]) -> Result<Outcome, String> {
         let incoming: Vec<Incoming<'_>> = series
             .iter()

@@ -1,5 +1,6 @@
 //! Rules while the process runs: evaluated at their times, shown on the board, told to receivers.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -172,10 +173,9 @@ impl Alerting {
             tracing::warn!(error, "series of rules that are gone were not ended");
         }
         let changes = self.board.record(left.changes);
-        let is_told = |alert: &&Alert| {
-            changes.iter().any(|change| change.id == alert.id() && !change.silenced)
-        };
-        let ended = left.alerts.iter().filter(is_told);
+        let told_of = changes.iter().filter(|change| !change.silenced);
+        let told_of: HashSet<&str> = told_of.map(|change| &*change.id).collect();
+        let ended = left.alerts.iter().filter(|alert| told_of.contains(&*alert.id()));
         let ended: Vec<_> = ended.map(|alert| told(alert, &self.external_url)).collect();
         if self.tells(group) {
             self.send(Timestamp::from_millis(at), &ended, &ended);

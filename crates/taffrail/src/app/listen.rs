@@ -26,19 +26,22 @@ pub(super) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     }
 }
 
+/// The same; a failure says what to do `otherwise`.
+pub(super) async fn bound(address: SocketAddr, otherwise: &str) -> Result<TcpListener, Failure> {
+    bind(address).await.map_err(|error| {
+        Failure::unavailable(format!("cannot listen on {address}: {error}; {otherwise}"))
+    })
+}
+
 /// Binds the main port.
 pub(super) async fn listen(config: &Config) -> Result<Listener, Failure> {
     let address = config.listen;
-    let socket = bind(address).await.map_err(|error| {
-        Failure::unavailable(format!(
-            "cannot listen on {address}: {error}; stop what listens there, or choose another \
-             address with {}",
-            match config.dialect {
-                Dialect::Taffrail => "--listen (port 0 takes a free one)",
-                Dialect::Heapster => "--listen-ip and --heapster-port",
-            }
-        ))
-    })?;
+    let flags = match config.dialect {
+        Dialect::Taffrail => "--listen (port 0 takes a free one)",
+        Dialect::Heapster => "--listen-ip and --heapster-port",
+    };
+    let otherwise = format!("stop what listens there, or choose another address with {flags}");
+    let socket = bound(address, &otherwise).await?;
     let open = config.people.login == crate::cli::LoginChoice::Off;
     if open && !crate::cli::is_loopback(address.ip()) {
         tracing::warn!(%address, "reachable from other machines, and nobody has to sign in");
@@ -67,11 +70,7 @@ pub(super) async fn others(
     let mut listeners = vec![main];
     let mut grpc = None;
     if let Some(address) = config.apis.sidecar {
-        let socket = bind(address).await.map_err(|error| {
-            Failure::unavailable(format!(
-                "cannot listen on {address}: {error}; choose another with --sidecar-listen"
-            ))
-        })?;
+        let socket = bound(address, "choose another with --sidecar-listen").await?;
         listeners.push(Listener::sidecar(socket));
     }
     if let Some(address) = config.rules.otlp_grpc {
@@ -91,11 +90,7 @@ pub(super) async fn others(
 
 /// Binds the port for OTLP over gRPC.
 async fn otlp(config: &Config, address: SocketAddr) -> Result<Listener, Failure> {
-    let socket = TcpListener::bind(address).await.map_err(|error| {
-        Failure::unavailable(format!(
-            "cannot listen on {address}: {error}; choose another with --otlp-grpc-listen"
-        ))
-    })?;
+    let socket = bound(address, "choose another with --otlp-grpc-listen").await?;
     let tls = config.tls.as_ref().map(tls).transpose()?;
     Ok(Listener::grpc(socket, tls.as_ref(), config.push_access(address)?))
 }

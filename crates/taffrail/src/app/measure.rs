@@ -13,7 +13,6 @@ use super::replicas::Replicas;
 use crate::config::{Config, ReplicaConfig};
 use crate::diagnosis::Subject;
 use crate::exit::Failure;
-use crate::facts::{WayTold, way_of};
 use crate::input::Input;
 
 /// A source with what it needs around it.
@@ -23,8 +22,6 @@ pub(crate) struct Measured {
     pub(crate) cluster: Option<(Watches, Connection)>,
     /// Where it is one of several.
     pub(super) replicas: Option<Replicas>,
-    /// Which way its kubelets are asked, where it has such.
-    pub(crate) way: Option<WayTold>,
     /// The source again, where it reads kubelets.
     pub(crate) kubelets: Option<Arc<KubernetesSource>>,
 }
@@ -77,7 +74,6 @@ pub(crate) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> 
                 inventory,
                 cluster: None,
                 kubelets: None,
-                way: None,
                 replicas: None,
             })
         }
@@ -86,7 +82,6 @@ pub(crate) fn measured(input: Input, clock: Clock) -> Result<Measured, Failure> 
             let source = Arc::new(source);
             Ok(Measured {
                 kubelets: Some(Arc::clone(&source)),
-                way: Some(way_of(&source)),
                 source,
                 inventory,
                 cluster: Some((watches, *connection)),
@@ -115,7 +110,6 @@ pub(super) async fn shared(
         source: replicas.source(),
         inventory,
         cluster: Some((watches, *connection)),
-        way: Some(way_of(&replicas.kubelets())),
         // As metrics-server's replicas, each asks all kubelets for CPU and memory: nothing changes
         // hands, and each answers as quickly as one alone.
         kubelets: Some(replicas.kubelets()),

@@ -7,7 +7,7 @@ use api::{Check, Described, ScrapeFacts, ScrapeRefused, ScrapeTarget, ScrapeTarg
 use cluster::MonitorKinds;
 use cluster::replicas::Membership;
 use pipeline::Clock;
-use replicas::{Ledger, SharedSample, SharedSamples, Taker};
+use replicas::{Ledger, SharedSamples, Taker};
 use scrape::{Keep, Sample, Scraper};
 use tokio::task::JoinSet;
 
@@ -52,9 +52,7 @@ impl Scraping {
             membership.as_ref().is_none_or(|known: &Membership| known.members().is_mine(key))
         };
         let scraper = Scraper::shared_with(settings, inventory, keep, clock, mine);
-        let scraping = Self { scraper, kinds };
-        stored.tell(scraping.clone());
-        Ok(Some(scraping))
+        Ok(Some(Self { scraper, kinds }))
     }
 
     /// Every target.
@@ -189,55 +187,28 @@ pub(super) fn spawn(scraping: Option<Scraping>, tasks: &mut JoinSet<&'static str
 pub(super) fn taker(stored: &Arc<StoredSamples>) -> Taker {
     let stored = Arc::clone(stored);
     Arc::new(move |shared: &SharedSamples| {
-        let incoming: Vec<store::Incoming<'_>> = shared
-            .samples
-            .iter()
-            .map(|one| store::Incoming { labels: &one.labels, time: one.time, value: one.value })
-            .collect();
-        let described = shared.described.iter().map(|(name, kind, help)| Described {
-            name: name.clone(),
-            kind: KINDS.into_iter().find(|known| known == kind).unwrap_or("unknown"),
-            help: help.clone(),
-        });
-        if let Err(error) = stored.append(&incoming, &described.collect::<Vec<_>>()) {
+        if let Err(error) = stored.append(&incoming(&shared.samples), &shared.described) {
             tracing::warn!(error, "what another replica scraped could not be kept");
         }
     })
 }
 
-/// What metrics there are.
-const KINDS: [&str; 4] = ["counter", "gauge", "histogram", "summary"];
+fn incoming(samples: &[Sample]) -> Vec<store::Incoming<'_>> {
+    samples
+        .iter()
+        .map(|one| store::Incoming { labels: &one.labels, time: one.time, value: one.value })
+        .collect()
+}
 
 impl Keep for Kept {
     fn keep(
         &self,
         samples: &[Sample],
-        described: &[scrape::Described],
+        described: &[Described],
     ) -> Result<BTreeMap<&'static str, usize>, String> {
-        let incoming: Vec<store::Incoming<'_>> = samples
-            .iter()
-            .map(|sample| store::Incoming {
-                labels: &sample.labels,
-                time: sample.time,
-                value: sample.value,
-            })
-            .collect();
-        let described: Vec<Described> = described
-            .iter()
-            .map(|one| Described { name: one.name.clone(), kind: one.kind, help: one.help.clone() })
-            .collect();
-        let kept = self.stored.append(&incoming, &described).map(|outcome| outcome.refused);
+        let kept = self.stored.append(&incoming(samples), described).map(|outcome| outcome.refused);
         if let Some(ledger) = &self.ledger {
-            let one = |sample: &Sample| SharedSample {
-                labels: Arc::clone(&sample.labels),
-                time: sample.time,
-                value: sample.value,
-            };
-            let told = |one: Described| (one.name, one.kind.to_owned(), one.help);
-            ledger.offer(&SharedSamples {
-                samples: samples.iter().map(one).collect(),
-                described: described.into_iter().map(told).collect(),
-            });
+            ledger.offer(samples, described);
         }
         kept
     }

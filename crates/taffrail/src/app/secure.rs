@@ -68,11 +68,8 @@ impl Secure {
         let key = ServingKey::new(&pem, &key_pem)
             .map_err(|error| Failure::config(format!("TLS of the secure port: {error}")))?;
         let address = config.address;
-        let socket = super::listen::bind(address).await.map_err(|error| {
-            Failure::unavailable(format!(
-                "cannot listen on {address}: {error}; choose another port with --secure-port"
-            ))
-        })?;
+        let otherwise = "choose another port with --secure-port";
+        let socket = super::listen::bound(address, otherwise).await?;
         let gate = Gate::new(Arc::new(Reviews(connection.clone())));
         let trusted = Trusted::begin(&config.trust, &gate, connection)?;
         let listener = Listener::secure(socket, &key, Arc::clone(&gate))

@@ -1,8 +1,8 @@
 //! What objects were over time, kept beside history so that it outlives the process.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::history::History;
+use super::whole;
 
 /// The file in the folder of history.
 const FILE: &str = "states.bin";
@@ -75,21 +76,11 @@ impl Stated {
     pub(super) async fn save(&self) {
         let Some(file) = self.file.clone() else { return };
         let states = Arc::clone(&self.states);
-        let written = spawn_blocking(move || write(&file, &states.to_bytes())).await;
+        let written = spawn_blocking(move || whole::replace(&file, &states.to_bytes())).await;
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "states of objects are not kept"),
             Err(error) => tracing::error!(%error, "states of objects are not kept"),
         }
     }
-}
-
-/// Puts `bytes` in the file's place, whole or not at all.
-fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut fresh = PathBuf::from(file);
-    fresh.set_extension("tmp");
-    let mut open = File::create(&fresh)?;
-    open.write_all(bytes)?;
-    open.sync_all()?;
-    fs::rename(&fresh, file)
 }

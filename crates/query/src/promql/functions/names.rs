@@ -3,8 +3,8 @@
 use regex::RegexBuilder;
 
 use super::{ABSENT, Evaluator, Expr, Labels, Series, Steps, present, selector};
-use crate::promql::labels::{METRIC_NAME, is_label_name};
-use crate::promql::{Limits, MatchOp, Matcher, QueryError};
+use crate::promql::labels::METRIC_NAME;
+use crate::promql::{Limits, MatchOp, Matcher, QueryError, is_label_name};
 
 /// 1 at every step at which `series` has no sample.
 pub(super) fn absent(series: &[Series], arg: Option<&Expr>, steps: Steps) -> Vec<Series> {

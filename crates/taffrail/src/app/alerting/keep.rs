@@ -1,11 +1,13 @@
 //! Silences and changes of alerts in the folder of history.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use rules::{Journal, Silences, Standing};
+
+use crate::app::whole;
 
 const SILENCES: &str = "silences.json";
 const CHANGES: &str = "alerts.jsonl";
@@ -52,12 +54,7 @@ impl Folder {
     }
 
     fn replace(&self, name: &str, text: &str) -> io::Result<()> {
-        let (path, fresh) = (self.dir.join(name), self.dir.join(format!("{name}.tmp")));
-        let mut file = File::create(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)?;
-        sync_dir(&self.dir)
+        whole::replace(&self.dir.join(name), text.as_bytes())
     }
 
     fn append(&self, lines: &str) -> io::Result<()> {
@@ -71,10 +68,6 @@ impl Folder {
         file.write_all(lines.as_bytes())?;
         file.sync_data()
     }
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 impl Standing for Folder {

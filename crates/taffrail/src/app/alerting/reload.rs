@@ -43,6 +43,7 @@ pub(crate) struct Files {
     wrong: Arc<Mutex<Option<Problem>>>,
     /// A terminal that closes ends a process that has no rule files.
     hangup: Option<Signal>,
+    /// How the files looked before they were read.
     seen: Vec<Seen>,
     look_at: Instant,
 }
@@ -67,12 +68,12 @@ pub(crate) fn reload(config: &Config) -> (Reload, Files) {
     let patterns = config.rules.files.clone();
     let hangup = (!patterns.is_empty()).then(|| signal(SignalKind::hangup()).ok()).flatten();
     let files = Files {
-        seen: looked(&patterns),
         patterns,
         no_builtin: config.rules.no_builtin,
         asked,
         wrong: Arc::clone(&wrong),
         hangup,
+        seen: Vec::new(),
         look_at: Instant::now() + LOOK_EVERY,
     };
     (Reload { asks, wrong }, files)
@@ -101,7 +102,9 @@ impl Reload {
 
 impl Files {
     /// The groups of all files and the built-in ones, or every mistake.
-    pub(super) fn groups(&self) -> Result<Vec<Group>, String> {
+    pub(super) fn groups(&mut self) -> Result<Vec<Group>, String> {
+        // Before they are read: what changes meanwhile is seen to be different.
+        self.seen = looked(&self.patterns);
         let mut groups = if self.no_builtin { Vec::new() } else { rules::builtin() };
         groups.extend(rule_files::load(&self.patterns)?);
         Ok(groups)
@@ -121,8 +124,7 @@ impl Files {
                 Some(()) = hung_up => return Wanted::Hangup,
                 () = sleep_until(self.look_at) => {
                     self.look_at = Instant::now() + LOOK_EVERY;
-                    let seen = looked(&self.patterns);
-                    if seen != self.seen {
+                    if looked(&self.patterns) != self.seen {
                         return Wanted::Changed;
                     }
                 }
@@ -130,9 +132,8 @@ impl Files {
         }
     }
 
-    /// Notes how the files look and how reading them went.
+    /// Notes how reading the files went.
     pub(super) fn note(&mut self, told: &Told, now: Timestamp) {
-        self.seen = looked(&self.patterns);
         gauge!(SUCCESSFUL).set(if told.is_ok() { 1.0 } else { 0.0 });
         let problem = told.as_ref().err().map(|reason| {
             tracing::error!(reason, "the rule files are wrong, the rules stay as they were");
