@@ -57,6 +57,8 @@ mod senders;
 mod served;
 #[path = "it/shared_events.rs"]
 mod shared_events;
+#[path = "it/simulated.rs"]
+mod simulated;
 #[path = "it/store.rs"]
 mod store;
 #[path = "it/top.rs"]

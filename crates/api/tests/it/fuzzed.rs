@@ -3,24 +3,12 @@
 //!
 //! `cargo xtask fuzz` begins with these files; what it finds is kept here as `crash-*`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use api::fuzz::TARGETS;
 
 use super::intake::{first_version, otlp_json, put, second_version, snappy};
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fuzz")
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries =
-        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
+#[path = "../../../store/tests/it/fuzzed/corpus.rs"]
+mod corpus;
 
 /// Messages that senders send.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -87,33 +75,17 @@ fn read_request() -> Vec<u8> {
     request
 }
 
-/// `UPDATE=1` writes them.
 #[test]
 fn messages_are_inputs() {
     for (target, _) in TARGETS {
-        let (made, folder) = (seeds(target), fixtures().join(target));
-        if std::env::var_os("UPDATE").is_some() {
-            fs::create_dir_all(&folder).unwrap();
-            for (at, bytes) in made.iter().enumerate() {
-                fs::write(folder.join(format!("seed-{at:02}")), bytes).unwrap();
-            }
-        }
-        let is_seed =
-            |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("seed-");
-        let kept: Vec<Vec<u8>> =
-            files(&folder).iter().filter(is_seed).map(|path| fs::read(path).unwrap()).collect();
-        assert_eq!(kept, made, "{target}: UPDATE=1 cargo test -p api messages_are_inputs");
+        corpus::check_seeds(target, &seeds(target), "messages_are_inputs");
     }
 }
 
-/// A reader that panics on one of them fails here, by its name.
 #[test]
 fn no_input_of_the_corpus_breaks_a_reader() {
     for (target, run) in TARGETS {
-        for path in files(&fixtures().join(target)) {
-            let bytes = fs::read(&path).unwrap();
-            let outcome = std::panic::catch_unwind(|| run(&bytes));
-            assert!(outcome.is_ok(), "{target} breaks on {}", path.display());
+        for bytes in corpus::run_all(target, *run) {
             // Cut anywhere, and with any byte changed.
             for at in 0..bytes.len().min(512) {
                 run(&bytes[..at]);

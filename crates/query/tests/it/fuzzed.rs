@@ -4,26 +4,15 @@
 //! `cargo xtask fuzz query_promql` begins with these files; what it finds is kept here as
 //! `crash-*`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use query::promql::fuzz_promql;
 
 use super::differential::expressions;
 
+#[path = "../../../store/tests/it/fuzzed/corpus.rs"]
+mod corpus;
+
 /// Of how many listed expressions one becomes an input.
 const EVERY: usize = 60;
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fuzz/promql")
-}
-
-fn files() -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder()).unwrap();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
 
 /// The expression with its metrics called as the target's.
 fn renamed(text: &str) -> String {
@@ -42,30 +31,16 @@ fn renamed(text: &str) -> String {
     out
 }
 
-/// `UPDATE=1` writes them.
 #[test]
 fn expressions_are_inputs() {
-    let made: Vec<String> =
-        expressions::all(40).iter().step_by(EVERY).map(|text| renamed(text)).collect();
-    if std::env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(folder()).unwrap();
-        for (at, text) in made.iter().enumerate() {
-            fs::write(folder().join(format!("seed-{at:02}")), text).unwrap();
-        }
-    }
-    let is_seed =
-        |path: &&PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("seed-");
-    let kept: Vec<String> =
-        files().iter().filter(is_seed).map(|path| fs::read_to_string(path).unwrap()).collect();
-    assert_eq!(kept, made, "UPDATE=1 cargo test -p query expressions_are_inputs");
+    let all = expressions::all(40);
+    let made: Vec<Vec<u8>> =
+        all.iter().step_by(EVERY).map(|text| renamed(text).into_bytes()).collect();
+    corpus::check_seeds("promql", &made, "expressions_are_inputs");
 }
 
 /// An evaluator that panics on one of them fails here, by its name.
 #[test]
 fn no_input_of_the_corpus_breaks_the_evaluator() {
-    for path in files() {
-        let bytes = fs::read(&path).unwrap();
-        let outcome = std::panic::catch_unwind(|| fuzz_promql(&bytes));
-        assert!(outcome.is_ok(), "it breaks on {}", path.display());
-    }
+    corpus::run_all("promql", fuzz_promql);
 }

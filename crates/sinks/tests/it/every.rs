@@ -6,30 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant as RealInstant};
 
 use sinks::{ALL, Kind};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::any::{Any, aimed};
-use crate::servers::{OK, Server, batch, free_address, sink};
+use crate::servers::{OK, Server, batch, free_address, hanging, sink};
 
 const SOON: Duration = Duration::from_mins(2);
 /// An export that waited for a destination would take its patience, which is ten seconds.
 const AT_ONCE: Duration = Duration::from_secs(8);
 const QUEUE_BYTES: u64 = 65_536;
-
-/// A server that takes connections and then does nothing.
-async fn hanging() -> (String, tokio::task::JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let task = tokio::spawn(async move {
-        let mut open = Vec::new();
-        loop {
-            open.push(listener.accept().await.unwrap());
-        }
-    });
-    (address, task)
-}
 
 /// Kinds that send to a server that can hang: a datagram is not waited for, a folder is no server.
 fn sending() -> impl Iterator<Item = &'static Kind> {

@@ -4,10 +4,9 @@
 use std::time::Duration;
 
 use sinks::{SinkStatus, StatusHandle};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::servers::{OK, Server, batch, sink};
+use crate::servers::{OK, Server, batch, hanging, sink};
 
 const SOON: Duration = Duration::from_mins(5);
 
@@ -23,19 +22,6 @@ const FAMILIES: &[Family] = &[
     ("s3", "http://", &[("access_key", "a"), ("secret_key", "b"), ("batch_time", "1s")]),
     ("kafka", "", &[]),
 ];
-
-/// A server that takes connections and never says anything.
-async fn mute() -> (String, tokio::task::JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let held = tokio::spawn(async move {
-        let mut held = Vec::new();
-        loop {
-            held.push(listener.accept().await.unwrap());
-        }
-    });
-    (address, held)
-}
 
 fn stuck(family: &Family, address: &str) -> sinks::Sink {
     let (kind, scheme, settings) = *family;
@@ -61,7 +47,7 @@ async fn until(handle: &StatusHandle, is: impl Fn(&SinkStatus) -> bool) {
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_hangs_delays_nobody_and_drops_its_oldest() {
     for family in FAMILIES {
-        let (address, held) = mute().await;
+        let (address, held) = hanging().await;
         let healthy = Server::http("127.0.0.1:0", |_, _| Some(OK.to_owned())).await;
         let mut out = stuck(family, &address);
         let mut other = sink("influxdb", &format!("http://{}", healthy.address), &[]);

@@ -1,56 +1,33 @@
 //! Servers that look at who asks: proxies, client certificates, log-ins.
 
 use std::fs;
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::events::recorded;
 use crate::pki::Pki;
 use crate::python::Python;
+use crate::real::{Program, free, port};
 use crate::servers::batch;
 
 const SOON: Duration = Duration::from_mins(1);
 
 /// Debian's tinyproxy, which wants a user and a password; ends with its value.
 struct Proxy {
-    process: Child,
-    _folder: TempDir,
     address: String,
+    _program: Program,
 }
 
 impl Proxy {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        let port = address.rsplit_once(':').unwrap().1;
-        let path = folder.path().join("conf");
+        let (folder, address) = (tempfile::tempdir().unwrap(), free());
+        let port = port(&address);
         let config = format!("Port {port}\nListen 127.0.0.1\nBasicAuth me secret\n");
-        fs::write(&path, config).unwrap();
-        let process = Command::new("/usr/bin/tinyproxy")
-            .args(["-d", "-c", path.to_str().unwrap()])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("tinyproxy: {error}: run cargo xtask tools"));
-        let begun = Instant::now();
-        while TcpStream::connect(&address).is_err() {
-            assert!(begun.elapsed() < SOON, "tinyproxy listens");
-            sleep(Duration::from_millis(20));
-        }
-        Self { process, _folder: folder, address }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
+        fs::write(folder.path().join("conf"), config).unwrap();
+        let arguments = ["-d", "-c", "conf"].map(str::to_owned);
+        let program = Program::start("/usr/bin/tinyproxy", folder, &arguments, &address);
+        Self { address, _program: program }
     }
 }
 

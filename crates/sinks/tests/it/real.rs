@@ -20,6 +20,11 @@ pub(crate) fn free() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
+/// The port of an address.
+pub(crate) fn port(address: &str) -> &str {
+    address.rsplit_once(':').unwrap().1
+}
+
 /// A real server with a folder of its own; both end with it.
 pub(crate) struct Program {
     process: Child,
@@ -85,10 +90,10 @@ pub(crate) fn influxd(address: &str) -> Program {
     Program::start("/usr/bin/influxd", folder, &["-config".into(), "conf".into()], address)
 }
 
-/// Prometheus that takes remote write.
-pub(crate) fn prometheus(address: &str) -> Program {
+/// Prometheus, which takes remote write.
+pub(crate) fn prometheus(address: &str, config: &str) -> Program {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("conf.yml"), "global: {}\n").unwrap();
+    fs::write(folder.path().join("conf.yml"), config).unwrap();
     let arguments = [
         "--config.file=conf.yml".to_owned(),
         "--storage.tsdb.path=data".to_owned(),
@@ -96,6 +101,20 @@ pub(crate) fn prometheus(address: &str) -> Program {
         "--web.enable-remote-write-receiver".to_owned(),
     ];
     Program::start("/usr/bin/prometheus", folder, &arguments, address)
+}
+
+/// Alertmanager, alone and with nobody to tell.
+pub(crate) fn alertmanager(address: &str) -> Program {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+    fs::write(folder.path().join("conf.yml"), config).unwrap();
+    let arguments = [
+        "--config.file=conf.yml".to_owned(),
+        "--storage.path=data".to_owned(),
+        "--cluster.listen-address=".to_owned(),
+        format!("--web.listen-address={address}"),
+    ];
+    Program::start("/usr/bin/prometheus-alertmanager", folder, &arguments, address)
 }
 
 /// `VictoriaMetrics` on its own port and on those of others' protocols.

@@ -131,6 +131,19 @@ pub(crate) async fn free_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
+/// A server that takes connections and then does nothing.
+pub(crate) async fn hanging() -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let task = tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            open.push(listener.accept().await.unwrap());
+        }
+    });
+    (address, task)
+}
+
 /// A batch of one point: the cluster's CPU, with `value`.
 pub(crate) fn batch(minute: i64, value: i64) -> Batch {
     let mut draft = Draft::new(Timestamp::from_secs(60 * minute), Registry::default());

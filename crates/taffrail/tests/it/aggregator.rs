@@ -78,8 +78,7 @@ impl Aggregated {
             ])
         });
         let mut served = served.await.unwrap();
-        let line = served.line();
-        let secure = line.split("https://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let secure = served.secure();
         assert!(control.lead(secure.parse().unwrap(), &api::API_SERVICES));
         Self { served, folder, token, ahead, secure, simulated }
     }

@@ -2,28 +2,17 @@
 //! there when it is over here; rules that change while the process runs.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::beside::{Beside, eventually, free_port};
+use crate::beside::eventually;
+use crate::real::{alertmanager, free, get};
 use crate::served::Served;
 
-fn text(port: u16, path: &str) -> Result<String, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(text)?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").map_err(text)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(text)?;
-    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).ok_or_else(|| answer.clone())
-}
-
 /// The alerts of an Alertmanager.
-fn alerts(port: u16) -> Result<Vec<Value>, String> {
-    let body = text(port, "/api/v2/alerts")?;
+fn alerts(address: &str) -> Result<Vec<Value>, String> {
+    let body = get(address, "/api/v2/alerts");
     serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))
 }
 
@@ -53,24 +42,16 @@ fn serve(rules: &Path, more: &[&str]) -> Served {
 
 #[test]
 fn an_alert_fires_and_ends_at_an_alertmanager() {
-    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-    let (config, rules) = (folder.path().join("am.yml"), folder.path().join("rules.yml"));
-    fs::write(&config, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n").unwrap();
+    let (folder, address) = (tempfile::tempdir().unwrap(), free());
+    let rules = folder.path().join("rules.yml");
     fs::write(&rules, RULES).unwrap();
-    let _manager = Beside::start(
-        Command::new("prometheus-alertmanager")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--cluster.listen-address="),
-        "prometheus-alertmanager",
-    );
-    eventually("Alertmanager answers", || alerts(port));
-    let manager = format!("--alertmanager=http://127.0.0.1:{port}");
+    let _manager = alertmanager(&address);
+    eventually("Alertmanager answers", || alerts(&address));
+    let manager = format!("--alertmanager=http://{address}");
     let server = serve(&rules, &[&manager, "--external-url=http://taffrail.example"]);
     push(&server, "kitchen", 31);
     push(&server, "cellar", 12);
-    let fired = eventually("the alert is there", || match alerts(port)?.as_slice() {
+    let fired = eventually("the alert is there", || match alerts(&address)?.as_slice() {
         [one] => Ok(one.clone()),
         other => Err(format!("{other:?}")),
     });
@@ -79,16 +60,16 @@ fn an_alert_fires_and_ends_at_an_alertmanager() {
     assert_eq!(fired["annotations"]["summary"], "kitchen has 31 degrees");
     let told = server.get("/api/v1/alertmanagers");
     let url = &told["data"]["activeAlertmanagers"][0]["url"];
-    assert_eq!(url, &format!("http://127.0.0.1:{port}/api/v2/alerts"));
+    assert_eq!(url, &format!("http://{address}/api/v2/alerts"));
     let link = fired["generatorURL"].as_str().unwrap();
     assert!(link.starts_with("http://taffrail.example/alerts?"), "{link}");
     push(&server, "kitchen", 29);
-    eventually("the alert is over", || match alerts(port)?.as_slice() {
+    eventually("the alert is over", || match alerts(&address)?.as_slice() {
         [] => Ok(()),
         other => Err(format!("{other:?}")),
     });
     // It did not run out there: we said that it is over.
-    let told = text(port, "/metrics").unwrap();
+    let told = get(&address, "/metrics");
     let resolved = "alertmanager_alerts_received_total{status=\"resolved\",version=\"v2\"} 1";
     assert!(told.contains(resolved), "{told}");
 }

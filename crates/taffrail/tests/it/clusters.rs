@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::real::{SOON, STEP, get};
 use crate::served::Served;
+use crate::simulated::simulate;
 
 /// Two simulated clusters of that many nodes each, and the file that names them.
 fn file(folder: &Path) -> (Vec<Served>, String) {
@@ -22,19 +23,8 @@ fn file(folder: &Path) -> (Vec<Served>, String) {
     );
     let mut simulated = Vec::new();
     for (name, nodes) in [("east", 1), ("west", 2)] {
-        let kubeconfig = folder.join(name);
-        let out = format!("--kubeconfig-out={}", kubeconfig.display());
-        let nodes = format!("--nodes={nodes}");
-        let mut cluster = Served::start(&["simulate", &nodes, "--pods-per-node=1", &out]);
-        let line = cluster.line();
-        let port = line.split("https port ").nth(1).unwrap().split(',').next().unwrap();
-        write!(
-            text,
-            "  - name: {name}\n    listen: 127.0.0.1:0\n    source: kubernetes.summary_api:?\
-             inClusterConfig=false&auth={}&kubeletHttps=true&kubeletPort={port}\n",
-            kubeconfig.display()
-        )
-        .unwrap();
+        let (cluster, source) = simulate(&folder.join(name), nodes, 1);
+        writeln!(text, "  - name: {name}\n    listen: 127.0.0.1:0\n    source: {source}").unwrap();
         simulated.push(cluster);
     }
     let path = folder.join("taffrail.yaml");

@@ -2,61 +2,23 @@
 
 use std::process::{Command, Output};
 
-use pipeline::Clock;
 use serde_json::Value;
-use sim::{Certificates, Config, Faults, Sim, WorldConfig};
-use tokio::task::{JoinHandle, spawn_blocking};
+use sim::{Certificates, Faults};
+use tokio::task::spawn_blocking;
 
 use crate::served::Served;
-
-/// A simulated cluster that is served until the test drops it, and a kubeconfig for it.
-pub(crate) struct Cluster {
-    kubeconfig: tempfile::NamedTempFile,
-    text: String,
-    token: String,
-    url: String,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+use crate::simulated::{Cluster, sized};
 
 impl Cluster {
-    pub(crate) async fn with(faults: &str, certificates: Certificates) -> Self {
-        let clock = Clock::system();
-        let world = WorldConfig {
-            nodes: 3,
-            pods_per_node: 3,
-            start: clock.now(),
-            ..WorldConfig::default()
-        };
-        let mut config = Config::new(world, move || clock.now());
+    async fn with(faults: &str, certificates: Certificates) -> Self {
+        let mut config = sized(3, 3);
         config.faults = Faults::parse(faults).unwrap();
         config.certificates = certificates;
-        let sim = Sim::start(config).await.unwrap();
-        let (text, token, url) = (sim.kubeconfig(), sim.token().to_owned(), sim.api_url());
-        let kubeconfig = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(kubeconfig.path(), &text).unwrap();
-        let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
-        Self { kubeconfig, text, token, url, task }
-    }
-
-    /// A bearer token of the cluster.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
-    }
-
-    /// What measures it, as a flag.
-    pub(crate) fn source(&self) -> String {
-        format!("--source=kubernetes.summary_api:?auth={}", self.kubeconfig.path().display())
+        Self::of(config).await
     }
 
     async fn doctor(&self, options: &str, words: &[&str]) -> Output {
-        let path = self.kubeconfig.path().display();
-        let source = format!("--source=kubernetes.summary_api:?auth={path}&{options}");
+        let source = format!("{}&{options}", self.source());
         let words = [&["doctor", &source], words].concat();
         let output = doctor(words).await;
         let said = [&*output.stdout, &*output.stderr].concat();
@@ -192,7 +154,7 @@ async fn every_fault_is_told_by_its_hop() {
 async fn a_broken_way_to_the_api_server_ends_there() {
     let cluster = Cluster::with("", Certificates::Signed).await;
     let other = Cluster::with("", Certificates::Signed).await;
-    let write = |text: String| std::fs::write(cluster.kubeconfig.path(), text).unwrap();
+    let write = |text: String| std::fs::write(cluster.path(), text).unwrap();
     write(cluster.text.replace(&cluster.token, "another"));
     let (diagnosis, code) = cluster.json("").await;
     assert_eq!(code, Some(1));

@@ -8,22 +8,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
-use sim::{Config, Sim, WorldConfig};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
-use crate::served::Served;
+use crate::beside::within;
+use crate::real::get;
+use crate::served::{Served, host};
+use crate::simulated::{Cluster, sized};
 
-const PATIENCE: Duration = Duration::from_mins(4);
-
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::park_timeout(Duration::from_millis(200));
-    }
+/// Asks until it holds; events take longer than others.
+pub(crate) fn until(what: &str, holds: impl FnMut() -> bool) {
+    within(Duration::from_mins(4), what, holds);
 }
 
 /// What speaks like InfluxDB 1.x: keeps what is written, or refuses it.
@@ -143,8 +140,7 @@ impl Eventer {
             .unwrap();
         let mut greeting = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
-        let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
-        Self { address: address.to_owned(), child }
+        Self { address: host(&greeting, "http://"), child }
     }
 
     fn get(&self, path: &str) -> String {
@@ -168,12 +164,7 @@ pub(crate) fn listed(api: &str) -> Vec<(String, String)> {
 }
 
 fn listed_by(api: &str, fields: [&str; 2]) -> Vec<(String, String)> {
-    let address = api.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /api/v1/events HTTP/1.0\r\nHost: e\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let body = get(api.strip_prefix("http://").unwrap(), "/api/v1/events");
     let begin = body.find('{').unwrap();
     let end = body.rfind('}').unwrap();
     let list: Value = serde_json::from_str(body.get(begin..=end).unwrap()).unwrap();
@@ -182,7 +173,8 @@ fn listed_by(api: &str, fields: [&str; 2]) -> Vec<(String, String)> {
     items.iter().map(|event| (text(event, fields[0]), text(event, fields[1]))).collect()
 }
 
-fn run(kubeconfig: &Path, api: &str) {
+fn run(cluster: &Cluster) {
+    let (kubeconfig, api) = (cluster.path(), &cluster.plain_url);
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("eventer");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_taffrail"), &program).unwrap();
@@ -230,10 +222,10 @@ fn run(kubeconfig: &Path, api: &str) {
 
 /// The server with a store and a sink is killed, and started again: the store has every event once,
 /// the sink each at least once, and what came after the restart once.
-fn serve(kubeconfig: &Path, api: &str) {
-    let folder = tempfile::tempdir().unwrap();
+fn serve(cluster: &Cluster) {
+    let (folder, api) = (tempfile::tempdir().unwrap(), &cluster.plain_url);
     let influx = Influx::start();
-    let source = format!("--source=kubernetes.summary_api:?auth={}", kubeconfig.display());
+    let source = cluster.source();
     let data = format!("--data-dir={}", folder.path().join("data").display());
     let queue = folder.path().join("queue");
     let sink = format!("--event-sink=influxdb:http://{}?queue={}", influx.address, queue.display());
@@ -273,28 +265,17 @@ fn serve(kubeconfig: &Path, api: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_loses_no_event() {
-    let (kubeconfig, api, served) = cluster().await;
-    let path = kubeconfig.path().to_owned();
-    spawn_blocking(move || serve(&path, &api)).await.unwrap();
-    served.abort();
+    let cluster = cluster().await;
+    spawn_blocking(move || serve(&cluster)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_event_comes_once_over_an_outage_and_a_restart() {
-    let (kubeconfig, api, served) = cluster().await;
-    let path = kubeconfig.path().to_owned();
-    spawn_blocking(move || run(&path, &api)).await.unwrap();
-    served.abort();
+    let cluster = cluster().await;
+    spawn_blocking(move || run(&cluster)).await.unwrap();
 }
 
-/// A cluster that is served until its task is aborted: its kubeconfig and its plain API server.
-pub(crate) async fn cluster() -> (tempfile::NamedTempFile, String, JoinHandle<()>) {
-    let clock = pipeline::Clock::system();
-    let world = WorldConfig { nodes: 6, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-    let api = sim.insecure_api_url();
-    let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
-    (kubeconfig, api, task)
+/// A cluster where much happens.
+pub(crate) async fn cluster() -> Cluster {
+    Cluster::of(sized(6, 30)).await
 }

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sim::{Config, Sim, WorldConfig};
 use tokio::task::spawn_blocking;
 
 use crate::served::Served;
+use crate::simulated::{Cluster, sized};
 
 const PATIENCE: Duration = Duration::from_mins(2);
 const TICK: &str = "--metric-resolution=5s";
@@ -27,15 +27,16 @@ fn measured(served: &Served) -> Value {
 }
 
 /// What a pod's folder holds.
-fn account(folder: &Path, token: &str, ca: &str) {
-    std::fs::write(folder.join("token"), token).unwrap();
-    std::fs::write(folder.join("ca.crt"), ca).unwrap();
+fn account(folder: &Path, cluster: &Cluster) {
+    std::fs::write(folder.join("token"), &cluster.token).unwrap();
+    std::fs::write(folder.join("ca.crt"), &cluster.ca).unwrap();
     std::fs::write(folder.join("namespace"), "observe").unwrap();
 }
 
-fn in_a_pod(host: &str, port: &str, (token, ca): (&str, &str)) {
+fn in_a_pod(cluster: &Cluster) {
+    let (host, port) = cluster.url.strip_prefix("https://").unwrap().split_once(':').unwrap();
     let folder = tempfile::tempdir().unwrap();
-    account(folder.path(), token, ca);
+    account(folder.path(), cluster);
     let place = folder.path().display().to_string();
     let variables = [
         ("HOME", &*place),
@@ -57,10 +58,10 @@ fn in_a_pod(host: &str, port: &str, (token, ca): (&str, &str)) {
     check(&variables, 78, &["ca.crt cannot be read", "it must hold certificates in PEM"]);
 }
 
-fn with_a_kubeconfig(text: &str) {
+fn with_a_kubeconfig(cluster: &Cluster) {
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir(home.path().join(".kube")).unwrap();
-    std::fs::write(home.path().join(".kube/config"), text).unwrap();
+    std::fs::write(home.path().join(".kube/config"), &cluster.text).unwrap();
     let place = home.path().display().to_string();
     let served = Served::in_environment(&[("HOME", &place)], &["serve", TICK]);
     let status = measured(&served);
@@ -77,16 +78,16 @@ fn with_a_kubeconfig(text: &str) {
 }
 
 /// An API server by its URL, with an authority and a token in files.
-fn with_files(url: &str, (token, ca): (&str, &str)) {
-    let folder = tempfile::tempdir().unwrap();
-    account(folder.path(), token, ca);
+fn with_files(cluster: &Cluster) {
+    let (folder, url) = (tempfile::tempdir().unwrap(), &cluster.url);
+    account(folder.path(), cluster);
     let place = folder.path().display().to_string();
     let source = format!(
         "--source=kubernetes.summary_api:{url}?inClusterConfig=false&ca={place}/ca.crt&tokenFile={place}/token"
     );
     let served = Served::in_environment(&[("HOME", &place)], &["serve", TICK, &source]);
     let status = measured(&served);
-    assert_eq!(status["cluster"]["url"], url);
+    assert_eq!(status["cluster"]["url"], *url);
     assert_eq!(status["problems"], Value::Array(Vec::new()), "{status:#}");
 }
 
@@ -104,23 +105,13 @@ fn check(variables: &[(&str, &str)], code: i32, said: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_measures_the_cluster_that_is_there() {
-    let clock = pipeline::Clock::system();
-    let world =
-        WorldConfig { nodes: 2, pods_per_node: 3, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let url = sim.api_url();
-    let (host, port) = url.strip_prefix("https://").unwrap().split_once(':').unwrap();
-    let (host, port) = (host.to_owned(), port.to_owned());
-    let (token, ca) = (sim.token().to_owned(), sim.ca_pem().to_owned());
-    let kubeconfig = sim.kubeconfig();
-    let task = tokio::spawn(async move { sim.run(std::future::pending()).await });
+    let cluster = Cluster::of(sized(2, 3)).await;
     let tried = spawn_blocking(move || {
-        in_a_pod(&host, &port, (&token, &ca));
-        with_a_kubeconfig(&kubeconfig);
-        with_files(&url, (&token, &ca));
+        in_a_pod(&cluster);
+        with_a_kubeconfig(&cluster);
+        with_files(&cluster);
     });
     tried.await.unwrap();
-    task.abort();
 }
 
 #[test]

@@ -1,62 +1,43 @@
 //! `heapster --api-server`: what Heapster's own API server answered on its secure port.
 
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-use sim::{Config, Sim, WorldConfig};
 use tokio::task::spawn_blocking;
 
+use crate::beside::eventually;
+use crate::real::{Program, free, port};
 use crate::secure::{Direct, serving};
+use crate::simulated::{Cluster, sized};
 
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// A process that ends with the test.
-struct Heapster(std::process::Child);
-
-impl Drop for Heapster {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// A port that was free a moment ago.
-fn free() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn run(kubeconfig: &str, kubelet_port: u16, token: &str) {
+/// A Heapster that serves its API server at `secure`, and who issued its certificate.
+fn heapster(cluster: &Cluster, secure: &str) -> (Program, String) {
     let folder = tempfile::tempdir().unwrap();
     let authority = serving(folder.path());
     let program = folder.path().join("heapster");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_taffrail"), &program).unwrap();
-    let (secure, main) = (free(), free());
-    let file = |flag: &str, name: &str| format!("{flag}={}", folder.path().join(name).display());
-    let source = format!(
-        "--source=kubernetes.summary_api:?inClusterConfig=false&auth={kubeconfig}&kubeletPort={kubelet_port}&kubeletHttps=true"
-    );
-    let child = Command::new(&program)
-        .args([&source, "--metric_resolution=5s", "--api-server", "--listen_ip=127.0.0.1"])
-        .args([format!("--heapster_port={main}"), format!("--secure-port={secure}")])
-        .args(["--bind-address=127.0.0.1", "--requestheader-username-headers=X-Remote-User"])
-        .args([file("--tls-cert-file", "tls.crt"), file("--tls-private-key-file", "tls.key")])
-        .env_clear()
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut heapster = Heapster(child);
-    let begun = Instant::now();
-    let address = format!("127.0.0.1:{secure}");
-    while std::net::TcpStream::connect(&address).is_err() {
-        assert!(heapster.0.try_wait().unwrap().is_none(), "it ended");
-        assert!(begun.elapsed() < PATIENCE, "nothing listens on {address}");
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_taffrail"), program).unwrap();
+    let (main, source, kubelets) = (free(), cluster.source(), cluster.kubelet_port);
+    let words = [
+        // Without any variables.
+        "-i",
+        "./heapster",
+        &format!("{source}&inClusterConfig=false&kubeletPort={kubelets}&kubeletHttps=true"),
+        "--metric_resolution=5s",
+        "--api-server",
+        "--listen_ip=127.0.0.1",
+        &format!("--heapster_port={}", port(&main)),
+        &format!("--secure-port={}", port(secure)),
+        "--bind-address=127.0.0.1",
+        "--requestheader-username-headers=X-Remote-User",
+        "--tls-cert-file=tls.crt",
+        "--tls-private-key-file=tls.key",
+    ];
+    let words = words.map(str::to_owned);
+    (Program::start("/usr/bin/env", folder, &words, secure), authority)
+}
+
+fn run(cluster: &Cluster) {
+    let address = free();
+    let (_heapster, authority) = heapster(cluster, &address);
     let port = Direct::new(&address, authority.as_bytes(), None);
-    let bearer = format!("Bearer {token}");
+    let bearer = format!("Bearer {}", cluster.token);
     let ask = |path: &str| port.get(path, &[("authorization", &bearer)]);
     let (status, group) = ask("/apis/metrics.k8s.io");
     let versions: Vec<_> = group["versions"].as_array().unwrap().iter().collect();
@@ -72,14 +53,11 @@ fn run(kubeconfig: &str, kubelet_port: u16, token: &str) {
         kinds,
         ["nodes NodeMetrics false [\"get\",\"list\"]", "pods PodMetrics true [\"get\",\"list\"]"]
     );
-    let list = loop {
+    let list = eventually("both nodes are listed", || {
         let (status, list) = ask("/apis/metrics.k8s.io/v1alpha1/nodes");
-        if status == 200 && list["items"].as_array().is_some_and(|items| items.len() == 2) {
-            break list;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{list}");
-        std::thread::park_timeout(Duration::from_millis(200));
-    };
+        let both = list["items"].as_array().is_some_and(|items| items.len() == 2);
+        if status == 200 && both { Ok(list) } else { Err(list) }
+    });
     assert_eq!(list["apiVersion"], "metrics.k8s.io/v1alpha1");
     for (path, expected) in [
         ("/healthz", 200),
@@ -98,15 +76,6 @@ fn run(kubeconfig: &str, kubelet_port: u16, token: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_secure_port_answers_as_heapsters() {
-    let clock = pipeline::Clock::system();
-    let world =
-        WorldConfig { nodes: 2, pods_per_node: 3, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-    let path = kubeconfig.path().display().to_string();
-    let (port, token) = (sim.kubelet_https_port(), sim.token().to_owned());
-    let task = tokio::spawn(async move { sim.run(std::future::pending()).await });
-    spawn_blocking(move || run(&path, port, &token)).await.unwrap();
-    task.abort();
+    let cluster = Cluster::of(sized(2, 3)).await;
+    spawn_blocking(move || run(&cluster)).await.unwrap();
 }

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::served::Served;
+use crate::simulated::simulate;
 
 /// How many rounds; the gate's number without it.
 const ROUNDS: &str = "TAFFRAIL_SERVE_KILL_ROUNDS";
@@ -130,19 +131,10 @@ impl Stream {
     }
 }
 
-/// `taffrail simulate`, and the source that reads it.
+/// A simulated cluster of three nodes, and the flag that measures it.
 pub(crate) fn simulated(dir: &Path) -> (Served, String) {
-    let kubeconfig = dir.join("kubeconfig");
-    let out = format!("--kubeconfig-out={}", kubeconfig.display());
-    let mut simulated = Served::start(&["simulate", "--nodes=3", "--pods-per-node=5", &out]);
-    let second = simulated.line();
-    let port = second.split("https port ").nth(1).unwrap().split(',').next().unwrap();
-    let source = format!(
-        "--source=kubernetes.summary_api:?inClusterConfig=false&auth={}&kubeletHttps=true\
-         &kubeletPort={port}",
-        kubeconfig.display(),
-    );
-    (simulated, source)
+    let (simulated, source) = simulate(&dir.join("kubeconfig"), 3, 5);
+    (simulated, format!("--source={source}"))
 }
 
 fn number(name: &str, default: u64) -> u64 {

@@ -129,8 +129,11 @@ impl Stores {
         let [influx, prom, victoria, graphite, opentsdb] = &addresses;
         // Carbon listens where VictoriaMetrics' own graphite port does not.
         let unused = free();
-        let running =
-            [influxd(influx), prometheus(prom), victoria_metrics(victoria, &unused, opentsdb)];
+        let running = [
+            influxd(influx),
+            prometheus(prom, "global: {}\n"),
+            victoria_metrics(victoria, &unused, opentsdb),
+        ];
         let carbon = carbon(graphite, "1s:15m");
         fs::remove_file(files).unwrap();
         Self { _running: running, carbon, files: files.to_owned(), addresses }

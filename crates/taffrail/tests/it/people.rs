@@ -3,11 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use sim::Certificates;
 use tokio::task::spawn_blocking;
 
-use crate::doctor::Cluster;
 use crate::served::Served;
+use crate::simulated::{Cluster, sized};
 
 /// The status of a GET by somebody who says that they ask this machine for itself.
 fn asked_as_localhost(served: &Served, path: &str) -> String {
@@ -37,8 +36,8 @@ fn asked(served: &Served, line: &str, head: &str, body: &str) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_loopback_everybody_signs_in_unless_told_otherwise() {
-    let cluster = Cluster::with("", Certificates::default()).await;
-    let (source, token) = (cluster.source(), cluster.token().to_owned());
+    let cluster = Cluster::of(sized(3, 3)).await;
+    let (source, token) = (cluster.source(), cluster.token.clone());
     spawn_blocking(move || {
         let served = Served::start(&["serve", &source, "--no-history", "--listen=0.0.0.0:0"]);
         let status = |line: &str, head: &str| asked(&served, line, head, "").0;
@@ -100,7 +99,7 @@ fn without_a_cluster_nobody_can_sign_in_so_that_beyond_loopback_it_does_not_star
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kubeconfig_serves_this_machine_only() {
-    let cluster = Cluster::with("", Certificates::default()).await;
+    let cluster = Cluster::of(sized(3, 3)).await;
     let source = cluster.source();
     spawn_blocking(move || {
         let objects = "/api/taffrail/v1/objects/kinds";

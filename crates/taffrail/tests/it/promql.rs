@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use pipeline::Clock;
 use serde_json::Value;
-use sim::{Config, Sim, WorldConfig};
 use tokio::task::spawn_blocking;
 
-use crate::served::Served;
+use crate::served::{Served, encoded};
+use crate::simulated::{Cluster, sized};
 
 /// Series that no kubelet measures, and which of the mixin's panels asks for them.
 const NOT_HELD: [&str; 2] = ["node_memory_Buffers_bytes", "node_memory_SwapTotal_bytes"];
@@ -60,10 +59,6 @@ fn filled(expression: &str) -> String {
     text
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02X}"))
-}
-
 /// The panels that have no answer from any of the servers.
 fn unanswered(servers: &[Served], panels: &[Panel]) -> Vec<String> {
     let answers = |server: &Served, panel: &Panel| {
@@ -74,6 +69,12 @@ fn unanswered(servers: &[Served], panels: &[Panel]) -> Vec<String> {
     };
     let missing = panels.iter().filter(|panel| !servers.iter().any(|one| answers(one, panel)));
     missing.map(|panel| format!("{}: {}", panel.place, panel.expression)).collect()
+}
+
+/// What measures a cluster by its kubelets' port for HTTPS.
+fn source(cluster: &Cluster) -> String {
+    let (source, port) = (cluster.source(), cluster.kubelet_port);
+    format!("{source}&inClusterConfig=false&kubeletHttps=true&kubeletPort={port}")
 }
 
 /// Waits until a server has stored three batches.
@@ -88,20 +89,10 @@ fn measured(server: &Served) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_has_an_answer() {
-    let clock = Clock::system();
-    let world =
-        WorldConfig { nodes: 4, pods_per_node: 25, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let (kubeconfig, port) = (tempfile::NamedTempFile::new().unwrap(), sim.kubelet_https_port());
-    fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-    let simulated = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
-    let path = kubeconfig.path().display().to_string();
+    let cluster = Cluster::of(sized(4, 25)).await;
     let asked = spawn_blocking(move || {
         let servers = ["summary", "cadvisor"].map(|endpoint| {
-            let source = format!(
-                "--source=kubernetes.summary_api:?inClusterConfig=false&auth={path}\
-                 &kubeletHttps=true&kubeletPort={port}&kubeletEndpoint={endpoint}"
-            );
+            let source = format!("{}&kubeletEndpoint={endpoint}", source(&cluster));
             Served::start(&["serve", &source, "--metric-resolution=5s", "--no-history"])
         });
         servers.iter().for_each(measured);
@@ -111,7 +102,6 @@ async fn every_panel_has_an_answer() {
         missing
     });
     let missing = asked.await.unwrap();
-    simulated.abort();
     assert!(missing.is_empty(), "{} without an answer:\n{}", missing.len(), missing.join("\n"));
 }
 
@@ -125,26 +115,11 @@ fn at(server: &Served, query: &str, time: i64) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn states_of_objects_survive_a_restart() {
-    let clock = Clock::system();
-    let world =
-        WorldConfig { nodes: 2, pods_per_node: 10, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let (kubeconfig, port) = (tempfile::NamedTempFile::new().unwrap(), sim.kubelet_https_port());
-    fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-    let simulated = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
-    let dir = tempfile::tempdir().unwrap();
-    let words = [
-        "serve".to_owned(),
-        format!(
-            "--source=kubernetes.summary_api:?inClusterConfig=false&auth={}&kubeletHttps=true\
-             &kubeletPort={port}",
-            kubeconfig.path().display()
-        ),
-        "--metric-resolution=5s".to_owned(),
-        format!("--data-dir={}", dir.path().display()),
-    ];
+    let cluster = Cluster::of(sized(2, 10)).await;
     let asked = spawn_blocking(move || {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let kept = format!("--data-dir={}", dir.path().display());
+        let words = ["serve", &source(&cluster), "--metric-resolution=5s", &kept];
         let queries = [
             "kube_pod_status_phase == 1",
             "kube_pod_container_status_ready",
@@ -165,5 +140,4 @@ async fn states_of_objects_survive_a_restart() {
         assert_eq!(after, before);
     });
     asked.await.unwrap();
-    simulated.abort();
 }

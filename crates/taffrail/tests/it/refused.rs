@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::served::Served;
+use crate::served::{Served, encoded};
 
 fn serve() -> Served {
     Served::start(&["serve", "--source=host", "--metric-resolution=5s", "--no-history"])
@@ -21,10 +21,6 @@ fn counted(server: &Served, series: &str) -> u64 {
     let text = server.text("/metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(series));
     line.map_or(0, |value| value.trim().parse().unwrap())
-}
-
-fn form(text: &str) -> String {
-    text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02X}"))
 }
 
 #[test]
@@ -128,7 +124,7 @@ fn queries_over_their_bounds_are_refused_by_name() {
     ] {
         let series = format!("taffrail_http_limits_hit_total{{limit=\"{limit}\"}}");
         let before = counted(&server, &series);
-        let answer = server.form("/api/v1/query", &format!("query={}", form(query)));
+        let answer = server.form("/api/v1/query", &format!("query={}", encoded(query)));
         let shown: String = query.chars().take(60).collect();
         assert_eq!(answer["status"], "error", "{shown}: {answer}");
         let told = answer["error"].as_str().unwrap();
@@ -141,6 +137,6 @@ fn queries_over_their_bounds_are_refused_by_name() {
     let late = server.form("/api/v1/query", "query=sum_over_time(vector(1)[30d:1s])&timeout=1ms");
     assert_eq!(late["errorType"], "timeout", "{late}");
     // A pattern that makes backtracking engines run for ever takes no time at all.
-    let pattern = format!("query={}", form("up{node=~\"(a+)+b|(a|aa)+$|(.*)*x\"}"));
+    let pattern = format!("query={}", encoded("up{node=~\"(a+)+b|(a|aa)+$|(.*)*x\"}"));
     assert_eq!(server.form("/api/v1/query", &pattern)["data"]["result"], Value::Array(Vec::new()));
 }

@@ -6,11 +6,12 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sim::{Config, Sim, WorldConfig};
 use tokio::task::spawn_blocking;
 
+use crate::beside::until;
 use crate::secure::{Direct, serving};
 use crate::served::Served;
+use crate::simulated::{Cluster, sized};
 
 const NODES: usize = 300;
 /// Seconds between ticks.
@@ -28,12 +29,9 @@ struct Replica {
 
 /// What the replicas are started with.
 struct Setup {
-    kubeconfig: String,
-    kubelet_port: u16,
+    cluster: Cluster,
     /// File with the replicas' token.
-    token: String,
-    /// The API server's.
-    bearer: String,
+    token: tempfile::NamedTempFile,
     /// Folder with the serving certificate.
     folder: tempfile::TempDir,
     authority: String,
@@ -41,10 +39,8 @@ struct Setup {
 
 impl Replica {
     fn start(name: &str, setup: &Setup) -> Self {
-        let Setup { kubeconfig, kubelet_port, token, folder, authority, .. } = setup;
-        let source = format!(
-            "--source=kubernetes.summary_api:?auth={kubeconfig}&kubeletPort={kubelet_port}"
-        );
+        let Setup { cluster, token, folder, authority } = setup;
+        let source = format!("{}&kubeletPort={}", cluster.source(), cluster.kubelet_port);
         let file = |name: &str| folder.path().join(name).display().to_string();
         let mut served = Served::start(&[
             "serve",
@@ -55,22 +51,20 @@ impl Replica {
             "--lease-duration=4s",
             &format!("--peer-name={name}"),
             "--peer-listen=127.0.0.1:0",
-            &format!("--peer-token-file={token}"),
+            &format!("--peer-token-file={}", token.path().display()),
             "--secure-port=0",
             "--bind-address=127.0.0.1",
             &format!("--tls-cert-file={}", file("tls.crt")),
             &format!("--tls-private-key-file={}", file("tls.key")),
         ]);
-        let line = served.line();
-        let address = line.split("https://").nth(1).unwrap().split('/').next().unwrap();
-        let secure = Direct::new(address, authority.as_bytes(), None);
+        let secure = Direct::new(&served.secure(), authority.as_bytes(), None);
         Self { served, name: name.to_owned(), secure }
     }
 
     /// What metrics.k8s.io says of every node is what the tables say: the window reaches from one
     /// tick to another, whoever measured either.
     fn check_windows(&self, setup: &Setup) {
-        let bearer = format!("Bearer {}", setup.bearer);
+        let bearer = format!("Bearer {}", setup.cluster.token);
         let begun = Instant::now();
         let (list, table) = loop {
             let newest = self.newest();
@@ -160,15 +154,6 @@ fn millicores(text: &str) -> f64 {
     digits.parse::<f64>().unwrap() * unit
 }
 
-/// Asks again until it holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::park_timeout(Duration::from_millis(250));
-    }
-}
-
 /// The sums hold each node once: pods of the overview are those of the nodes.
 fn check_sums(replica: &Replica) {
     let overview = replica.get("overview");
@@ -253,28 +238,11 @@ fn own_nodes(replica: &Replica) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_replicas_are_one() {
-    let world = WorldConfig { nodes: 300, pods_per_node: 3, ..WorldConfig::default() };
-    let clock = pipeline::Clock::system();
-    let world = WorldConfig { start: clock.now(), ..world };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let mut kubeconfig = tempfile::NamedTempFile::new().unwrap();
-    kubeconfig.write_all(sim.kubeconfig().as_bytes()).unwrap();
+    let cluster = Cluster::of(sized(300, 3)).await;
     let mut token = tempfile::NamedTempFile::new().unwrap();
     token.write_all(b"a secret of the replicas\n").unwrap();
-    let (port, bearer) = (sim.kubelet_https_port(), sim.token().to_owned());
-    let served = tokio::spawn(async move { sim.run(std::future::pending()).await });
-    let [path, token_path] =
-        [kubeconfig.path(), token.path()].map(|path| path.display().to_string());
     let folder = tempfile::tempdir().unwrap();
     let authority = serving(folder.path());
-    let setup = Setup {
-        kubeconfig: path,
-        kubelet_port: port,
-        token: token_path,
-        bearer,
-        folder,
-        authority,
-    };
+    let setup = Setup { cluster, token, folder, authority };
     spawn_blocking(move || run(&setup)).await.unwrap();
-    served.abort();
 }

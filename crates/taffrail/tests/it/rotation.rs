@@ -1,25 +1,17 @@
 //! The token is replaced and the old one revoked while `taffrail serve` runs: no tick is lost.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use sim::{Config, Control, Sim, WorldConfig};
+use sim::{Control, Sim};
 use tokio::task::spawn_blocking;
 
+use crate::beside::until;
 use crate::served::Served;
+use crate::simulated::sized;
 
 const PREFIX: &str = "/api/taffrail/v1";
 const TICK_MS: i64 = 5000;
-const PATIENCE: Duration = Duration::from_mins(2);
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
-}
 
 fn newest(served: &Served) -> i64 {
     let status = served.get(&format!("{PREFIX}/status"));
@@ -76,10 +68,7 @@ fn run(folder: &Path, control: &Control, first: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_token_costs_no_tick() {
-    let clock = pipeline::Clock::system();
-    let world =
-        WorldConfig { nodes: 3, pods_per_node: 3, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
+    let sim = Sim::start(sized(3, 3)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let token = sim.token().to_owned();
     let text = sim.kubeconfig().replace(&format!("token: {token}"), "tokenFile: token");

@@ -1,24 +1,21 @@
 //! Programs of a simulated cluster, found by annotations and monitors, scraped by the binary and
 //! asked for by PromQL.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use pipeline::Clock;
 use serde_json::Value;
-use sim::{Config, Sim, WorldConfig};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
-use crate::served::Served;
+use crate::real::get;
+use crate::served::{Served, encoded};
+use crate::simulated::{Cluster, sized};
 
 /// How long a condition may take to hold.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn query(server: &Served, expression: &str) -> Vec<Value> {
-    let text = expression.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
-    let answer = server.get(&format!("/api/v1/query?query={text}"));
+    let answer = server.get(&format!("/api/v1/query?query={}", encoded(expression)));
     assert_eq!(answer["status"], "success", "{expression}: {answer}");
     answer["data"]["result"].as_array().unwrap().clone()
 }
@@ -59,10 +56,7 @@ fn annotated(server: &Served) {
     assert!(value(&series[0]) > 0.0);
     // The same as the program itself says.
     let (pod, instance) = (metric["pod"].as_str().unwrap(), metric["instance"].as_str().unwrap());
-    let mut stream = TcpStream::connect(instance).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: pod\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let text = get(instance, "/metrics");
     let own =
         text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds ")).unwrap();
     let kept = awaited(server, &format!("process_start_time_seconds{{pod=\"{pod}\"}}"));
@@ -136,50 +130,18 @@ fn refused(server: &Served) {
     assert!(told[0]["evidence"].as_str().unwrap().contains(" down, "), "{told:?}");
 }
 
-/// A simulated cluster, and the flag that measures it.
-struct Cluster {
-    source: String,
-    task: JoinHandle<()>,
-    /// Goes with the test.
-    kubeconfig: tempfile::NamedTempFile,
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let clock = Clock::system();
-        let start = clock.now();
-        let world = WorldConfig { nodes: 4, pods_per_node: 25, start, ..WorldConfig::default() };
-        let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-        let (kubeconfig, port) =
-            (tempfile::NamedTempFile::new().unwrap(), sim.kubelet_https_port());
-        fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-        let source = format!(
-            "--source=kubernetes.summary_api:?auth={}&kubeletPort={port}",
-            kubeconfig.path().display()
-        );
-        let task = tokio::spawn(async move { sim.run(std::future::pending()).await.unwrap() });
-        Self { source, task, kubeconfig }
-    }
-
-    fn serve(&self, more: &[&str]) -> Served {
-        assert!(self.kubeconfig.path().exists());
-        let usual = ["--scrape-interval=1s", "--scrape-timeout=800ms", "--no-history"];
-        let words = ["serve", &self.source].into_iter().chain(usual).chain(more.iter().copied());
-        Served::start(&words.collect::<Vec<_>>())
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// A server that scrapes every second.
+fn serve(cluster: &Cluster, more: &[&str]) -> Served {
+    let source = format!("{}&kubeletPort={}", cluster.source(), cluster.kubelet_port);
+    let usual = ["--scrape-interval=1s", "--scrape-timeout=800ms", "--no-history"];
+    Served::start(&[&["serve", &source], &usual[..], more].concat())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_of_a_cluster_are_scraped() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::of(sized(4, 25)).await;
     let asked = spawn_blocking(move || {
-        let server = cluster.serve(&["--scrape=annotations,monitors", "--metric-resolution=5s"]);
+        let server = serve(&cluster, &["--scrape=annotations,monitors", "--metric-resolution=5s"]);
         annotated(&server);
         monitored(&server);
         refused(&server);
@@ -197,7 +159,7 @@ fn shares(server: &Served) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_divide_the_targets_and_answer_alike() {
-    let cluster = Cluster::start().await;
+    let cluster = Cluster::of(sized(4, 25)).await;
     let mut token = tempfile::NamedTempFile::new().unwrap();
     token.write_all(b"a token of sixteen bytes or more").unwrap();
     let asked = spawn_blocking(move || {
@@ -206,7 +168,7 @@ async fn replicas_divide_the_targets_and_answer_alike() {
             let lease =
                 ["--lease-namespace=default", "--lease-duration=4s", "--peer-listen=127.0.0.1:0"];
             let words = [name, &token, "--scrape=annotations", "--metric-resolution=10s"];
-            cluster.serve(&[&lease[..], &words].concat())
+            serve(&cluster, &[&lease[..], &words].concat())
         });
         let begin = Instant::now();
         let divided = || {

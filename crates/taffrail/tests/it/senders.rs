@@ -4,22 +4,20 @@
 //! No registry of packages has a foreign sender of remote write 2.0; our own sink is the sender.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::beside::{Beside, eventually, free_port, python};
-use crate::served::Served;
+use crate::beside::{eventually, python};
+use crate::real::{Program, free, get, prometheus};
+use crate::served::{Served, encoded};
 
 const SERVE: [&str; 4] = ["serve", "--source=host", "--metric-resolution=5s", "--no-history"];
 
 fn serve(more: &[&str]) -> Served {
     Served::start(&[&SERVE[..], more].concat())
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02X}"))
 }
 
 /// Series and values of an instant query.
@@ -43,24 +41,17 @@ fn value(server: &Served, text: &str) -> Result<f64, String> {
     }
 }
 
-/// A GET to any server on this machine.
-fn get(port: u16, path: &str) -> Result<Value, String> {
-    use std::io::{Read as _, Write as _};
-    let text = |error: std::io::Error| error.to_string();
-    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).map_err(text)?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").map_err(text)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(text)?;
-    let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
-    serde_json::from_str(body).map_err(|error| error.to_string())
+/// What any server on this machine answers in JSON.
+fn answer(address: &str, path: &str) -> Result<Value, String> {
+    serde_json::from_str(&get(address, path)).map_err(|error| error.to_string())
 }
 
 /// Waits for two queries' answers at one time to be alike: what was sent last may be under way.
-fn alike(port: u16, server: &Served, text: &str) {
+fn alike(address: &str, server: &Served, text: &str) {
     eventually(&format!("both answer {text} alike"), || {
         let newest = value(server, "max(timestamp(up{job=\"self\"}))")? - 2.0;
         let path = format!("/api/v1/query?query={}&time={newest}", encoded(text));
-        let (mine, theirs) = (asked(&server.get(&path)), asked(&get(port, &path)?));
+        let (mine, theirs) = (asked(&server.get(&path)), asked(&answer(address, &path)?));
         if theirs.len() < 100 {
             return Err(format!("only {} series", theirs.len()));
         }
@@ -83,31 +74,22 @@ fn prometheus_writes_and_reads_remotely() {
         "scopeMetrics": [{ "metrics": [{ "name": "far", "gauge": { "dataPoints": [point] } }] }],
     }]});
     assert_eq!(server.post("/v1/metrics", &pushed.to_string()), json!({ "partialSuccess": {} }));
-    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-    let address = &server.address;
+    let (address, ours) = (free(), &server.address);
     let config = format!(
         "global: {{scrape_interval: 1s}}\n\
-         scrape_configs:\n- job_name: self\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n\
-         remote_write:\n- url: http://{address}/api/v1/write\n  metadata_config: {{send_interval: 1s}}\n\
-         remote_read:\n- url: http://{address}/api/v1/read\n  read_recent: true\n  required_matchers: {{job: pushed}}\n"
+         scrape_configs:\n- job_name: self\n  static_configs: [{{targets: ['{address}']}}]\n\
+         remote_write:\n- url: http://{ours}/api/v1/write\n  metadata_config: {{send_interval: 1s}}\n\
+         remote_read:\n- url: http://{ours}/api/v1/read\n  read_recent: true\n  required_matchers: {{job: pushed}}\n"
     );
-    let file = folder.path().join("prometheus.yml");
-    std::fs::write(&file, config).unwrap();
-    let _prometheus = Beside::start(
-        Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}")),
-        "prometheus",
-    );
-    alike(port, &server, "{job=\"self\"}");
+    let _prometheus = prometheus(&address, &config);
+    alike(&address, &server, "{job=\"self\"}");
     eventually("its metadata came", || {
         let told = server.get("/api/v1/metadata?metric=prometheus_tsdb_head_series");
         let kind = told["data"]["prometheus_tsdb_head_series"][0]["type"].clone();
         if kind == "gauge" { Ok(()) } else { Err(told) }
     });
     let path = format!("/api/v1/query?query={}", encoded("far{job=\"pushed\"}"));
-    let read = eventually("it reads what only we hold", || match get(port, &path)? {
+    let read = eventually("it reads what only we hold", || match answer(&address, &path)? {
         found if asked(&found).is_empty() => Err(found.to_string()),
         found => Ok(asked(&found)),
     });
@@ -118,26 +100,25 @@ fn prometheus_writes_and_reads_remotely() {
 fn vmagent_writes_remotely_with_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
-    std::fs::write(&token, "hush\n").unwrap();
+    fs::write(&token, "hush\n").unwrap();
     let server = serve(&[&format!("--push-token-file={}", token.display())]);
-    let port = free_port();
-    let config = folder.path().join("scrape.yml");
+    let address = free();
     let scrape = format!(
-        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: agent\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: agent\n  static_configs: [{{targets: ['{address}']}}]\n"
     );
-    std::fs::write(&config, scrape).unwrap();
-    let agent = |token: &str, port: u16| {
-        Beside::start(
-            Command::new("vmagent")
-                .arg(format!("-promscrape.config={}", config.display()))
-                .arg(format!("-remoteWrite.url=http://{}/api/v1/write", server.address))
-                .arg(format!("-remoteWrite.bearerToken={token}"))
-                .arg(format!("-remoteWrite.tmpDataPath={}", folder.path().join(token).display()))
-                .arg(format!("-httpListenAddr=127.0.0.1:{port}")),
-            "victoria-metrics",
-        )
+    let agent = |token: &str, address: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("scrape.yml"), &scrape).unwrap();
+        let arguments = [
+            "-promscrape.config=scrape.yml".to_owned(),
+            format!("-remoteWrite.url=http://{}/api/v1/write", server.address),
+            format!("-remoteWrite.bearerToken={token}"),
+            "-remoteWrite.tmpDataPath=data".to_owned(),
+            format!("-httpListenAddr={address}"),
+        ];
+        Program::start("/usr/bin/vmagent", folder, &arguments, address)
     };
-    let stranger = agent("guess", free_port());
+    let stranger = agent("guess", &free());
     let refused = "taffrail_pushed_samples_total{outcome=\"forbidden\"}";
     eventually("a stranger is refused", || match server.text("/metrics") {
         text if text.contains(refused) => Ok(()),
@@ -145,14 +126,14 @@ fn vmagent_writes_remotely_with_a_token() {
     });
     assert_eq!(query(&server, "{job=\"agent\"}"), BTreeMap::new());
     drop(stranger);
-    let _agent = agent("hush", port);
+    let _agent = agent("hush", &address);
     let rows = "sum(rate(vm_promscrape_scrapes_total{job=\"agent\"}[1m]))";
     let rate = eventually("its counters came", || match value(&server, rows) {
         Ok(rate) if rate > 0.0 => Ok(rate),
         other => Err(other),
     });
     assert!(rate < 10.0, "{rate}");
-    let up = value(&server, &format!("up{{job=\"agent\",instance=\"127.0.0.1:{port}\"}}"));
+    let up = value(&server, &format!("up{{job=\"agent\",instance=\"{address}\"}}"));
     assert_eq!(up, Ok(1.0));
 }
 
@@ -204,7 +185,7 @@ fn opentelemetry_sends_over_http_and_grpc() {
     }
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
-    std::fs::write(&token, "hush").unwrap();
+    fs::write(&token, "hush").unwrap();
     let token = format!("--push-token-file={}", token.display());
     let mut guarded = serve(&["--otlp-grpc-listen=127.0.0.1:0", &token]);
     let grpc = grpc_address(&mut guarded);

@@ -6,6 +6,16 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
+/// Text as it stands in a query: every byte as `%41`.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02X}"))
+}
+
+/// The host and port behind `scheme` in what a process says.
+pub(crate) fn host(line: &str, scheme: &str) -> String {
+    line.split(scheme).nth(1).unwrap().split('/').next().unwrap().to_owned()
+}
+
 /// A process that ends with the test.
 pub(crate) struct Served {
     child: Child,
@@ -62,8 +72,7 @@ impl Served {
         let mut greeting = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut greeting).unwrap();
-        let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
-        Self { child, stdout, address: address.to_owned(), greeting }
+        Self { child, stdout, address: host(&greeting, "http://"), greeting }
     }
 
     /// The next line that it says.
@@ -71,6 +80,11 @@ impl Served {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
+    }
+
+    /// Where its secure port is, which is the next line that it says.
+    pub(crate) fn secure(&mut self) -> String {
+        host(&self.line(), "https://")
     }
 
     /// Ends it at once, as a power cut would.

@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::eventer::{Influx, cluster, listed, until};
 use crate::secure::{Direct, serving};
 use crate::served::Served;
+use crate::simulated::Cluster;
 
 /// A certificate of all replicas, signed by itself, in files of a folder.
 fn certificate() -> tempfile::TempDir {
@@ -25,10 +26,8 @@ fn certificate() -> tempfile::TempDir {
 
 /// Its port for metrics.k8s.io, once that has every node: each replica asks all kubelets itself.
 fn shown(replica: &mut Served, tls: &Path, token: &str) -> Direct {
-    let line = replica.line();
-    let address = line.split("https://").nth(1).unwrap().split('/').next().unwrap();
     let authority = std::fs::read(tls.join("serving/tls.crt")).unwrap();
-    let port = Direct::new(address, &authority, None);
+    let port = Direct::new(&replica.secure(), &authority, None);
     until("metrics.k8s.io has all nodes", || nodes(&port, token) == 6);
     port
 }
@@ -40,11 +39,11 @@ fn nodes(port: &Direct, token: &str) -> usize {
     list["items"].as_array().map_or(0, Vec::len)
 }
 
-fn start(name: &str, kubeconfig: &Path, (token, tls): (&Path, &Path), influx: &Influx) -> Served {
+fn start(name: &str, cluster: &Cluster, (token, tls): (&Path, &Path), influx: &Influx) -> Served {
     let file = |flag: &str, name: &str| format!("{flag}={}", tls.join(name).display());
     Served::start(&[
         "serve",
-        &format!("--source=kubernetes.summary_api:?auth={}", kubeconfig.display()),
+        &cluster.source(),
         "--no-history",
         "--metric-resolution=12s",
         "--resource-resolution=10s",
@@ -72,13 +71,12 @@ fn feeder(served: &Served) -> Option<(usize, usize)> {
     Some((at, items.len()))
 }
 
-fn run(kubeconfig: &Path, api: &str, token: &Path) {
-    let text = std::fs::read_to_string(kubeconfig).unwrap();
-    let bearer = text.split("token: ").nth(1).unwrap().trim().to_owned();
+fn run(cluster: &Cluster, token: &Path) {
+    let (api, bearer) = (&cluster.plain_url, &cluster.token);
     let (influx, tls) = (Influx::start(), certificate());
     let names = ["r-0", "r-1", "r-2"];
     let mut replicas: Vec<Served> =
-        names.iter().map(|name| start(name, kubeconfig, (token, tls.path()), &influx)).collect();
+        names.iter().map(|name| start(name, cluster, (token, tls.path()), &influx)).collect();
     let agreed = |replicas: &[Served], count: usize| {
         let seen: Vec<_> = replicas.iter().map(feeder).collect();
         seen[0].filter(|(_, all)| *all == count && seen.iter().all(|one| *one == seen[0]))
@@ -88,7 +86,7 @@ fn run(kubeconfig: &Path, api: &str, token: &Path) {
     let covered = |served: &Served| served.get("/api/taffrail/v1/status")["targets"]["up"] == 6;
     until("each covers all nodes", || replicas.iter().all(covered));
     let mut ports: Vec<Direct> =
-        replicas.iter_mut().map(|replica| shown(replica, tls.path(), &bearer)).collect();
+        replicas.iter_mut().map(|replica| shown(replica, tls.path(), bearer)).collect();
     let (feeds, _) = agreed(&replicas, 3).unwrap();
     until("events are written", || !influx.events().is_empty());
     // Everybody reads by now: what comes from here on has to arrive.
@@ -99,7 +97,7 @@ fn run(kubeconfig: &Path, api: &str, token: &Path) {
     drop(replicas.remove(feeds));
     drop(ports.remove(feeds));
     // Nothing that metrics.k8s.io shows was the dead one's.
-    assert!(ports.iter().all(|port| nodes(port, &bearer) == 6));
+    assert!(ports.iter().all(|port| nodes(port, bearer) == 6));
     let seen = listed(api);
     until("events happen while nobody feeds", || listed(api) != seen);
     until("one of the two feeds", || agreed(&replicas, 2).is_some());
@@ -126,10 +124,8 @@ fn run(kubeconfig: &Path, api: &str, token: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_feeder_that_dies_loses_no_event() {
-    let (kubeconfig, api, served) = cluster().await;
+    let cluster = cluster().await;
     let mut token = tempfile::NamedTempFile::new().unwrap();
     token.write_all(b"a secret of the replicas\n").unwrap();
-    let path = kubeconfig.path().to_owned();
-    spawn_blocking(move || run(&path, &api, token.path())).await.unwrap();
-    served.abort();
+    spawn_blocking(move || run(&cluster, token.path())).await.unwrap();
 }

@@ -7,11 +7,11 @@ use rcgen::{
     KeyPair,
 };
 use rustls::pki_types::PrivateKeyDer;
-use sim::{Config, Sim, WorldConfig};
 use tokio::task::spawn_blocking;
 
 use crate::secure::{Direct, Identity, serving};
 use crate::served::Served;
+use crate::simulated::{Cluster, sized};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -33,7 +33,7 @@ fn client(authority: &Authority, name: &str, group: &str) -> Identity {
     Identity { certificate, key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
 }
 
-fn run(kubeconfig: &str) {
+fn run(cluster: &Cluster) {
     let folder = tempfile::tempdir().unwrap();
     let trusted = serving(folder.path());
     let (clients, fronts) = (authority(), authority());
@@ -42,7 +42,7 @@ fn run(kubeconfig: &str) {
     let file = |flag: &str, name: &str| format!("{flag}={}", folder.path().join(name).display());
     let mut served = Served::start(&[
         "serve",
-        &format!("--source=kubernetes.summary_api:?auth={kubeconfig}"),
+        &cluster.source(),
         "--no-history",
         "--secure-port=0",
         "--bind-address=127.0.0.1",
@@ -55,10 +55,9 @@ fn run(kubeconfig: &str) {
         "--requestheader-group-headers=X-Group,X-Team",
         "--authentication-skip-lookup",
     ]);
-    let line = served.line();
-    let secure = line.split("https://").nth(1).unwrap().split('/').next().unwrap();
+    let secure = served.secure();
     let ask = |own: &Identity, headers: &[(&str, &str)]| {
-        let (status, body) = Direct::new(secure, trusted.as_bytes(), Some(own)).get(LIST, headers);
+        let (status, body) = Direct::new(&secure, trusted.as_bytes(), Some(own)).get(LIST, headers);
         assert!(status < 400 || body["kind"] == "Status", "{body}");
         status
     };
@@ -85,25 +84,17 @@ fn run(kubeconfig: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_say_whom_to_believe() {
-    let clock = pipeline::Clock::system();
-    let world =
-        WorldConfig { nodes: 2, pods_per_node: 3, start: clock.now(), ..WorldConfig::default() };
-    let sim = Sim::start(Config::new(world, move || clock.now())).await.unwrap();
-    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(kubeconfig.path(), sim.kubeconfig()).unwrap();
-    let path = kubeconfig.path().display().to_string();
-    let task = tokio::spawn(async move { sim.run(std::future::pending()).await });
+    let cluster = Cluster::of(sized(2, 3)).await;
     spawn_blocking(move || {
-        run(&path);
-        mistakes_are_named(&path);
+        run(&cluster);
+        mistakes_are_named(&cluster);
     })
     .await
     .unwrap();
-    task.abort();
 }
 
-fn mistakes_are_named(kubeconfig: &str) {
-    let source = format!("--source=kubernetes.summary_api:?auth={kubeconfig}");
+fn mistakes_are_named(cluster: &Cluster) {
+    let source = cluster.source();
     let check = |flags: &[&str], code: i32, said: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_taffrail"))
             .args(["serve", &source, "--no-history", "--listen=127.0.0.1:0", "--secure-port=0"])
@@ -117,6 +108,7 @@ fn mistakes_are_named(kubeconfig: &str) {
         assert!(text.contains(said), "{flags:?} did not say `{said}`: {text}");
     };
     check(&["--client-ca-file=/nope"], 78, "--client-ca-file=/nope: No such file");
+    let kubeconfig = cluster.path().display();
     check(&[&format!("--client-ca-file={kubeconfig}")], 78, "it holds no certificate");
     check(
         &["--requestheader-allowed-names=front"],

@@ -8,7 +8,8 @@ use std::path::Path;
 use super::{Points, outage};
 use crate::python::Python;
 use crate::real::{
-    Program, carbon, exported, free, get, influxd, prometheus, victoria_metrics, whispered,
+    Program, alertmanager, carbon, exported, free, get, influxd, port, prometheus,
+    victoria_metrics, whispered,
 };
 
 /// `[[time, value], …]` behind `marker`: times in seconds times `unit`, values times `scale`.
@@ -43,7 +44,8 @@ fn prometheus_by_remote_write() {
     let address = free();
     let query = "/api/v1/query?query=taffrail_node_cpu_usage_rate_cores%5B1h%5D";
     let read = |_: &mut Program| pairs(&get(&address, query), "\"values\":", 1.0, 1000.0);
-    outage("remotewrite", &format!("http://{address}"), &[], || prometheus(&address), read);
+    let start = || prometheus(&address, "global: {}\n");
+    outage("remotewrite", &format!("http://{address}"), &[], start, read);
 }
 
 /// An outage of VictoriaMetrics; `scale` makes thousandths of what it holds.
@@ -94,20 +96,6 @@ fn victoria_metrics_by_opentsdb() {
     victoria("opentsdb", |[.., opentsdb]| format!("http://{opentsdb}"), name, 1.0);
 }
 
-/// Alone, with nobody to tell.
-fn alertmanager(address: &str) -> Program {
-    let folder = tempfile::tempdir().unwrap();
-    let config = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
-    fs::write(folder.path().join("conf.yml"), config).unwrap();
-    let arguments = [
-        "--config.file=conf.yml".to_owned(),
-        "--storage.path=data".to_owned(),
-        "--cluster.listen-address=".to_owned(),
-        format!("--web.listen-address={address}"),
-    ];
-    Program::start("/usr/bin/prometheus-alertmanager", folder, &arguments, address)
-}
-
 /// An alert is its labels; the server lists them in an order of its own.
 #[test]
 fn alertmanager_by_alerts() {
@@ -146,7 +134,6 @@ fn statsd_has_the_last_value() {
     let (address, door) = (free(), free());
     let start = || {
         let folder = tempfile::tempdir().unwrap();
-        let port = |address: &str| address.rsplit_once(':').unwrap().1.to_owned();
         let config = format!(
             "{{port: {}, mgmt_port: {}, address: '127.0.0.1', mgmt_address: '127.0.0.1', \
              backends: [], dumpMessages: true}}",
@@ -160,13 +147,15 @@ fn statsd_has_the_last_value() {
         let arguments = ["node".into(), statsd, "conf.js".into()];
         Program::start("/usr/bin/env", folder, &arguments, &door)
     };
-    let read = |statsd: &mut Program| {
+    let logged = |statsd: &Program| -> Vec<i64> {
         let log = fs::read_to_string(statsd.folder.path().join("log")).unwrap();
-        let values: Vec<i64> = log
-            .lines()
+        let lines = log.lines();
+        lines
             .filter_map(|line| line.split_once("node.n1.cpu/usage_rate:")?.1.strip_suffix("|g"))
             .map(|value| value.parse().unwrap())
-            .collect();
+            .collect()
+    };
+    let gauges = || {
         let mut stream = TcpStream::connect(&door).unwrap();
         stream.write_all(b"gauges").unwrap();
         let mut said = String::new();
@@ -175,6 +164,16 @@ fn statsd_has_the_last_value() {
             let length = stream.read(&mut piece).unwrap();
             said.push_str(std::str::from_utf8(&piece[..length]).unwrap());
         }
+        said
+    };
+    let read = |statsd: &mut Program| {
+        // Nothing may come between the two, or they are of different times.
+        let (values, said) = loop {
+            let (before, said) = (logged(statsd), gauges());
+            if logged(statsd) == before {
+                break (before, said);
+            }
+        };
         let gauge = format!("'node.n1.cpu-usage_rate': {}", values.last().unwrap_or(&0));
         let held = said.contains(&gauge) || values.is_empty();
         assert!(held, "{gauge} in {said}");
