@@ -26,6 +26,7 @@ mod answers;
 mod deliver;
 pub(crate) mod events;
 mod history;
+mod itself;
 mod listen;
 pub(crate) mod measure;
 mod past;
@@ -41,6 +42,7 @@ mod whole;
 use answers::Answers;
 use events::EventIntake;
 use history::History;
+use itself::Itself;
 use listen::Ports;
 use measure::Measured;
 use replicas::Replicas;
@@ -68,6 +70,7 @@ pub(crate) struct App {
     replicas: Option<Replicas>,
     answers: Answers,
     scraping: Option<Scraping>,
+    itself: Itself,
     clock: Clock,
 }
 
@@ -141,6 +144,8 @@ impl App {
         let kept = (&window, history.as_ref());
         let answers = Answers::open(config, resolution, kept, rules, clock).await?;
         let scraping = Scraping::plan(config, &mut measured, &answers.stored, clock)?;
+        let itself = (&self_metrics, address);
+        let itself = Itself::plan(config, resolution, &answers.stored, itself, clock);
         let facts = ProcessFacts::new(
             facts_at_start(config, &measured, resolution, clock),
             measured.subject(config, clock, self_metrics.clone()),
@@ -185,6 +190,7 @@ impl App {
             replicas,
             answers,
             scraping,
+            itself,
             clock,
         })
     }
@@ -237,6 +243,7 @@ impl App {
         }
         let (kept, taker) = self.answers.spawn(&mut tasks, self.clock);
         scraping::spawn(self.scraping, &mut tasks);
+        self.itself.spawn(&mut tasks);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);

@@ -60,6 +60,7 @@ const KEYS: &[(&str, &str, Shape)] = &[
     ("scrape.target_limit", "scrape-target-limit", Shape::Text),
     ("scrape.pod_labels", "scrape-pod-label", Shape::List),
     ("scrape.ca_files", "scrape-ca-file", Shape::List),
+    ("scrape.no_self", "no-self-scrape", Shape::Switch),
     ("rules.external_url", "external-url", Shape::Text),
     ("login", "login", Shape::Text),
     ("read_only", "read-only", Shape::Switch),

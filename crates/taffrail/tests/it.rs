@@ -29,6 +29,8 @@ mod historical;
 mod history;
 #[path = "it/ipv6.rs"]
 mod ipv6;
+#[path = "it/itself.rs"]
+mod itself;
 #[path = "it/killed.rs"]
 mod killed;
 #[path = "it/manifests.rs"]

@@ -49,6 +49,9 @@ pub(crate) struct ScrapeArgs {
     /// several times.
     #[arg(long, value_name = "FILE")]
     pub(crate) scrape_ca_file: Vec<PathBuf>,
+    /// Do not keep this server's own metrics as series (`{job="taffrail"}`).
+    #[arg(long)]
+    pub(crate) no_self_scrape: bool,
 }
 
 /// What a server scrapes.
@@ -58,6 +61,8 @@ pub(crate) struct ScrapeConfig {
     pub(crate) settings: scrape::Settings,
     /// Files with authorities.
     pub(crate) ca_files: Vec<PathBuf>,
+    /// Whether the server's own metrics are left out.
+    pub(crate) no_self: bool,
 }
 
 impl ScrapeArgs {
@@ -79,7 +84,7 @@ impl ScrapeArgs {
                 ..limits
             },
         };
-        ScrapeConfig { settings, ca_files: self.scrape_ca_file }
+        ScrapeConfig { settings, ca_files: self.scrape_ca_file, no_self: self.no_self_scrape }
     }
 }
 

@@ -91,9 +91,11 @@ fn measured(server: &Served) {
 async fn every_panel_has_an_answer() {
     let cluster = Cluster::of(sized(4, 25)).await;
     let asked = spawn_blocking(move || {
-        let servers = ["summary", "cadvisor"].map(|endpoint| {
+        let dirs = ["summary", "cadvisor"].map(|endpoint| (endpoint, tempfile::tempdir().unwrap()));
+        let servers = dirs.each_ref().map(|(endpoint, dir)| {
             let source = format!("{}&kubeletEndpoint={endpoint}", source(&cluster));
-            Served::start(&["serve", &source, "--metric-resolution=5s", "--no-history"])
+            let kept = format!("--data-dir={}", dir.path().display());
+            Served::start(&["serve", &source, "--metric-resolution=5s", &kept])
         });
         servers.iter().for_each(measured);
         let mut missing = unanswered(&servers, &mixin());
