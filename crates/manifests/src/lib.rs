@@ -26,6 +26,8 @@ pub const HTTP_PORT: u16 = 8082;
 /// The port on which replicas ask each other, in the container.
 pub const PEER_PORT: u16 = 8083;
 
+/// The port on which OTLP over gRPC is taken, in the container and of the service.
+pub const OTLP_PORT: u16 = 4317;
 /// The port that Kubernetes Dashboard asks as its metrics scraper, in the container.
 pub const SCRAPER_PORT: u16 = 8000;
 
@@ -97,6 +99,9 @@ pub struct Options {
     pub image: String,
     /// Whether programs are scraped: by pods' annotations and by monitors.
     pub scrape: bool,
+    /// Whether others may push metrics: with a token of the secret `taffrail-push`, by remote
+    /// write and OTLP over HTTP on the main port, and by OTLP over gRPC.
+    pub push: bool,
 }
 
 impl Options {
@@ -107,6 +112,7 @@ impl Options {
             namespace: variant.namespace().to_owned(),
             image: format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION")),
             scrape: false,
+            push: false,
         }
     }
 }
@@ -142,11 +148,19 @@ pub fn documents(options: &Options) -> Vec<Document> {
 
 /// The objects as one file of YAML.
 pub fn render(options: &Options) -> String {
+    let secret = format!(
+        "# Who pushes metrics shows a token, which is not in this file:\n\
+         #   kubectl -n {} create secret generic taffrail-push \\\n\
+         #     --from-literal=token=\"$(openssl rand -hex 32)\"\n",
+        options.namespace,
+    );
     let mut text = format!(
-        "# Taffrail in a cluster, as `taffrail manifests --variant={}{}` prints it.\n\
-         # docs/DEPLOY.md tells what each object is for and what to change.\n",
+        "# Taffrail in a cluster, as `taffrail manifests --variant={}{}{}` prints it.\n\
+         # docs/DEPLOY.md tells what each object is for and what to change.\n{}",
         options.variant.name(),
         if options.scrape { " --scrape" } else { "" },
+        if options.push { " --push" } else { "" },
+        if options.push { &*secret } else { "" },
     );
     for document in documents(options) {
         text.push_str("---\n");

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    HTTP_PORT, NAME, Options, PEER_PORT, SCRAPER_PORT, SECURE_PORT, Variant, labels, metadata,
+    HTTP_PORT, NAME, OTLP_PORT, Options, PEER_PORT, SCRAPER_PORT, SECURE_PORT, Variant, labels,
+    metadata,
 };
 
 pub(crate) fn put(options: &Options, put: &mut impl FnMut(&'static str, Value)) {
@@ -75,6 +76,11 @@ fn front(options: &Options) -> Value {
     if options.variant == Variant::Replicas {
         front["spec"]["sessionAffinity"] = json!("ClientIP");
     }
+    if options.push
+        && let Some(ports) = front["spec"]["ports"].as_array_mut()
+    {
+        ports.push(json!({ "name": "otlp-grpc", "port": OTLP_PORT, "targetPort": "otlp-grpc" }));
+    }
     front
 }
 
@@ -101,6 +107,9 @@ fn policy(options: &Options) -> Value {
     let mut ports = vec![json!({ "port": HTTP_PORT, "protocol": "TCP" })];
     if options.variant == Variant::Dashboard {
         ports.push(json!({ "port": SCRAPER_PORT, "protocol": "TCP" }));
+    }
+    if options.push {
+        ports.push(json!({ "port": OTLP_PORT, "protocol": "TCP" }));
     }
     let mut ingress = vec![json!({ "from": [{ "podSelector": {} }], "ports": ports })];
     if options.variant.is_aggregated() {

@@ -3,13 +3,16 @@
 use serde_json::{Value, json};
 
 use crate::{
-    HTTP_PORT, NAME, Options, PEER_PORT, SCRAPER_PORT, SECURE_PORT, Variant, labels, metadata,
+    HTTP_PORT, NAME, OTLP_PORT, Options, PEER_PORT, SCRAPER_PORT, SECURE_PORT, Variant, labels,
+    metadata,
 };
 
 /// Where history is, in the container.
 const DATA: &str = "/var/lib/taffrail";
 /// Where the replicas' shared token is, in the container.
 const PEER_TOKEN: &str = "/etc/taffrail/peers/token";
+/// The folder with the token of those who push metrics, in the container.
+const PUSH: &str = "/etc/taffrail/push";
 /// A user and group of nobody's.
 const USER: u32 = 65532;
 
@@ -58,14 +61,14 @@ fn single(options: &Options) -> Value {
             "replicas": 1,
             "strategy": { "type": "Recreate" },
             "selector": { "matchLabels": labels() },
-            "template": template(options, &json!([volume])),
+            "template": template(options, volume),
         },
     })
 }
 
 fn replicas(options: &Options) -> Value {
     let volume = json!({ "name": "peers", "secret": { "secretName": "taffrail-peers" } });
-    let mut template = template(options, &json!([volume]));
+    let mut template = template(options, volume);
     template["spec"]["topologySpreadConstraints"] = json!([{
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -87,7 +90,11 @@ fn replicas(options: &Options) -> Value {
     })
 }
 
-fn template(options: &Options, volumes: &Value) -> Value {
+fn template(options: &Options, volume: Value) -> Value {
+    let mut volumes = vec![volume];
+    if options.push {
+        volumes.push(json!({ "name": "push", "secret": { "secretName": "taffrail-push" } }));
+    }
     json!({
         "metadata": { "labels": labels() },
         "spec": {
@@ -145,6 +152,12 @@ fn container(options: &Options) -> Value {
     if options.variant == Variant::Dashboard {
         args.push(format!("--sidecar-listen=[::]:{SCRAPER_PORT}"));
         ports.push(json!({ "name": "scraper", "containerPort": SCRAPER_PORT }));
+    }
+    if options.push {
+        args.push(format!("--push-token-file={PUSH}/token"));
+        args.push(format!("--otlp-grpc-listen=[::]:{OTLP_PORT}"));
+        ports.push(json!({ "name": "otlp-grpc", "containerPort": OTLP_PORT }));
+        mounts.push(json!({ "name": "push", "mountPath": PUSH, "readOnly": true }));
     }
     let mut container = json!({
         "name": NAME,

@@ -242,8 +242,7 @@ impl App {
             tasks.spawn(keeper.run());
         }
         let (kept, taker) = self.answers.spawn(&mut tasks, self.clock);
-        scraping::spawn(self.scraping, &mut tasks);
-        self.itself.spawn(&mut tasks);
+        scraping::spawn(self.scraping, self.itself, &mut tasks);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
         tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
         let membership = self.replicas.as_ref().map(Replicas::membership);

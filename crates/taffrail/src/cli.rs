@@ -422,6 +422,10 @@ pub(crate) struct ManifestsArgs {
     /// that this needs.
     #[arg(long)]
     pub(crate) scrape: bool,
+    /// Take metrics that others push: remote write and OTLP over HTTP on the main port, OTLP over
+    /// gRPC on 4317, from who shows the token of the secret `taffrail-push`.
+    #[arg(long)]
+    pub(crate) push: bool,
 }
 
 /// Which deployment.

@@ -12,8 +12,11 @@ fn rendered(namespace: &str, values: &Value) -> Vec<Value> {
 
 /// Helm is told the namespace and does not make it.
 fn without_namespace(variant: Variant) -> Vec<Value> {
-    let objects = objects(&Options::of(variant)).into_iter();
-    objects.filter(|object| object["kind"] != "Namespace").collect()
+    but_namespace(&Options::of(variant))
+}
+
+fn but_namespace(options: &Options) -> Vec<Value> {
+    objects(options).into_iter().filter(|object| object["kind"] != "Namespace").collect()
 }
 
 #[test]
@@ -30,9 +33,15 @@ fn its_values_make_each_variant() {
     let dashboard = json!({ "dashboardScraper": true });
     same(rendered("kubernetes-dashboard", &dashboard), without_namespace(Variant::Dashboard));
     let scraping = Options { scrape: true, ..Options::of(Variant::Plain) };
-    let objects = objects(&scraping).into_iter();
-    let expected = objects.filter(|object| object["kind"] != "Namespace").collect();
-    same(rendered("taffrail", &json!({ "scrape": true })), expected);
+    same(rendered("taffrail", &json!({ "scrape": true })), but_namespace(&scraping));
+    let push = json!({ "enabled": true });
+    let pushed = Options { push: true, ..Options::of(Variant::Plain) };
+    same(rendered("taffrail", &json!({ "push": push })), but_namespace(&pushed));
+    let pushed = Options { push: true, ..Options::of(Variant::Replicas) };
+    same(rendered("taffrail", &json!({ "push": push, "replicas": 3 })), but_namespace(&pushed));
+    let pushed = Options { push: true, ..Options::of(Variant::MetricsServer) };
+    let values = json!({ "push": push, "metricsServer": true });
+    same(rendered("taffrail", &values), but_namespace(&pushed));
 }
 
 #[test]
@@ -61,6 +70,7 @@ fn values_arrive() {
     let values = json!({
         "image": { "tag": "9", "pullSecrets": [{ "name": "pull" }] },
         "extraArgs": ["--sink=log"],
+        "push": { "enabled": true, "secretName": "senders" },
         "storage": { "size": "1Gi", "className": "fast" },
         "nodeSelector": { "disk": "ssd" },
         "networkPolicy": false,
@@ -69,7 +79,9 @@ fn values_arrive() {
     let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).cloned();
     let pod = of("Deployment").unwrap()["spec"]["template"]["spec"].clone();
     assert_eq!(pod["containers"][0]["image"], format!("{}:9", manifests::REPOSITORY));
-    assert_eq!(pod["containers"][0]["args"][3], "--sink=log");
+    assert_eq!(pod["containers"][0]["args"][5], "--sink=log");
+    let secrets = pod["volumes"].as_array().unwrap().iter().map(|one| &one["secret"]["secretName"]);
+    assert!(secrets.into_iter().any(|name| name == "senders"), "{pod}");
     assert_eq!(pod["imagePullSecrets"][0]["name"], "pull");
     assert_eq!(pod["nodeSelector"]["disk"], "ssd");
     let claim = of("PersistentVolumeClaim").unwrap();

@@ -1,9 +1,10 @@
 //! `deploy/` holds what is printed, and kustomize makes the same of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use manifests::{Options, Variant, render};
+use serde_json::Value;
 
 use crate::support::{answer, list, objects, root, same, tools};
 
@@ -33,25 +34,38 @@ fn deploy_holds_what_is_printed() {
 #[test]
 fn the_yaml_says_what_the_objects_are() {
     for variant in Variant::ALL {
-        let options = Options::of(variant);
+        let options = Options { push: true, ..Options::of(variant) };
         same(list(tools(&["yaml"], &render(&options))), objects(&options));
     }
 }
 
+/// What kustomize makes of a folder.
+fn kustomized(folder: &Path) -> Vec<Value> {
+    assert!(Path::new("/usr/bin/kubectl").exists(), "run `cargo xtask tools`");
+    let mut kubectl = Command::new("/usr/bin/kubectl");
+    kubectl.arg("kustomize").arg(folder);
+    list(tools(&["yaml"], &answer(kubectl, "")))
+}
+
 #[test]
 fn kustomize_makes_the_same() {
-    for (folder, variant) in [
-        ("deploy", Variant::Plain),
-        ("deploy/heapster", Variant::Heapster),
-        ("deploy/replicas", Variant::Replicas),
-        ("deploy/metrics-server", Variant::MetricsServer),
-        ("deploy/custom-metrics", Variant::CustomMetrics),
-        ("deploy/dashboard", Variant::Dashboard),
-    ] {
-        assert!(PathBuf::from("/usr/bin/kubectl").exists(), "run `cargo xtask tools`");
-        let mut kubectl = Command::new("/usr/bin/kubectl");
-        kubectl.arg("kustomize").arg(root().join(folder));
-        same(list(tools(&["yaml"], &answer(kubectl, ""))), objects(&Options::of(variant)));
+    for variant in Variant::ALL {
+        let folder = file(variant).parent().unwrap().to_owned();
+        same(kustomized(&folder), objects(&Options::of(variant)));
+    }
+}
+
+#[test]
+fn the_component_lets_any_variant_take_what_others_push() {
+    // Kustomize takes no absolute paths.
+    let overlay = tempfile::tempdir_in(root().join("target")).unwrap();
+    for variant in Variant::ALL {
+        let file = file(variant);
+        let base = file.parent().unwrap().strip_prefix(root()).unwrap().display();
+        let text = format!("resources: [../../{base}]\ncomponents: [../../deploy/push]\n");
+        std::fs::write(overlay.path().join("kustomization.yaml"), text).unwrap();
+        let options = Options { push: true, ..Options::of(variant) };
+        same(kustomized(overlay.path()), objects(&options));
     }
 }
 
@@ -59,7 +73,7 @@ fn kustomize_makes_the_same() {
 fn namespace_and_image_are_where_they_belong() {
     for variant in Variant::ALL {
         let (namespace, image) = ("observe".to_owned(), "registry.local/t:9".to_owned());
-        let text = render(&Options { variant, namespace, image, scrape: false });
+        let text = render(&Options { variant, namespace, image, scrape: false, push: true });
         // One binding's place is the API server's own.
         let aggregated = [Variant::MetricsServer, Variant::CustomMetrics].contains(&variant);
         let theirs = if aggregated { "kube-public" } else { "kube-system" };

@@ -12,7 +12,7 @@ use model::Timestamp;
 use pipeline::Clock;
 use query::promql::Labels;
 use scrape::exposition::{Entry, Format, Reader, labels_of};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::adapters::StoredSamples;
@@ -56,12 +56,8 @@ impl Itself {
         }
     }
 
-    /// Goes on until the tasks are dropped.
-    pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>) {
-        tasks.spawn(self.keep());
-    }
-
-    async fn keep(self) -> &'static str {
+    /// Goes on until dropped.
+    pub(super) async fn keep(self) -> &'static str {
         let (started, this) = (self.clock.now(), Arc::new(self));
         loop {
             let of = Arc::clone(&this);

@@ -11,6 +11,7 @@ use replicas::{Ledger, SharedSamples, Taker};
 use scrape::{Keep, Sample, Scraper};
 use tokio::task::JoinSet;
 
+use super::itself::Itself;
 use super::measure::Measured;
 use crate::adapters::StoredSamples;
 use crate::config::Config;
@@ -176,8 +177,9 @@ struct Kept {
     ledger: Option<Arc<Ledger>>,
 }
 
-/// Begins to scrape.
-pub(super) fn spawn(scraping: Option<Scraping>, tasks: &mut JoinSet<&'static str>) {
+/// Begins to scrape programs, and this process itself.
+pub(super) fn spawn(scraping: Option<Scraping>, itself: Itself, tasks: &mut JoinSet<&'static str>) {
+    tasks.spawn(itself.keep());
     if let Some(scraping) = scraping {
         tasks.spawn(scraping.scraper.run());
     }

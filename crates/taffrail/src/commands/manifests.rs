@@ -21,6 +21,7 @@ pub(crate) fn text(args: ManifestsArgs) -> String {
         options.image = image;
     }
     options.scrape = args.scrape;
+    options.push = args.push;
     manifests::render(&options)
 }
 
@@ -48,8 +49,9 @@ mod tests {
 
     #[test]
     fn the_pods_arguments_are_understood() {
-        for (variant, scrape) in Variant::ALL.map(|variant| (variant, true)) {
-            let documents = manifests::documents(&Options { scrape, ..Options::of(variant) });
+        for variant in Variant::ALL {
+            let options = Options { scrape: true, push: true, ..Options::of(variant) };
+            let documents = manifests::documents(&options);
             let containers = documents.iter().filter_map(|one| {
                 one.object["spec"]["template"]["spec"]["containers"][0].as_object()
             });
@@ -67,6 +69,13 @@ mod tests {
                 assert_eq!(config.listen.port(), manifests::HTTP_PORT);
                 let settings = &config.scrape.settings;
                 assert!(settings.annotations && settings.monitors);
+                let receiver = config.rules.otlp_grpc.map(|address| address.port());
+                assert_eq!(receiver, Some(manifests::OTLP_PORT));
+                // The file is the mounted secret's key.
+                let mounts = container["volumeMounts"].as_array().unwrap();
+                let mount = mounts.iter().find(|mount| mount["name"] == "push").unwrap();
+                let token = config.rules.push_token.unwrap();
+                assert_eq!(token.parent().unwrap(), mount["mountPath"].as_str().unwrap());
                 let peers = config.replicas.map(|replicas| replicas.listen.port());
                 let expected = (variant == Variant::Replicas).then_some(manifests::PEER_PORT);
                 assert_eq!(peers, expected);

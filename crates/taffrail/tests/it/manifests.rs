@@ -55,7 +55,7 @@ async fn kubectl_applies_every_variant_as_a_dry_run() {
         ("custom-metrics", 16),
         ("dashboard", 9),
     ] {
-        let text = manifests(&["--variant", variant, "--namespace=kube-system"]);
+        let text = manifests(&["--variant", variant, "--namespace=kube-system", "--push"]);
         let output = apply(&kubeconfig, &["--dry-run=server"], text).await;
         let (said, errors) = (
             String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -60,6 +60,10 @@ spec:
         {{- if .Values.dashboardScraper }}
         - "--sidecar-listen=[::]:8000"
         {{- end }}
+        {{- if .Values.push.enabled }}
+        - --push-token-file=/etc/taffrail/push/token
+        - "--otlp-grpc-listen=[::]:4317"
+        {{- end }}
         {{- range .Values.extraArgs }}
         - {{ . | quote }}
         {{- end }}
@@ -88,6 +92,10 @@ spec:
         {{- if .Values.dashboardScraper }}
         - name: scraper
           containerPort: 8000
+        {{- end }}
+        {{- if .Values.push.enabled }}
+        - name: otlp-grpc
+          containerPort: 4317
         {{- end }}
       readinessProbe:
         httpGet:
@@ -118,6 +126,11 @@ spec:
           mountPath: /etc/taffrail/peers
           readOnly: true
         {{- end }}
+        {{- if .Values.push.enabled }}
+        - name: push
+          mountPath: /etc/taffrail/push
+          readOnly: true
+        {{- end }}
   volumes:
     {{- if gt (int .Values.replicas) 1 }}
     - name: peers
@@ -127,6 +140,11 @@ spec:
     - name: data
       persistentVolumeClaim:
         claimName: taffrail-data
+    {{- end }}
+    {{- if .Values.push.enabled }}
+    - name: push
+      secret:
+        secretName: {{ .Values.push.secretName }}
     {{- end }}
 {{- end }}
 
