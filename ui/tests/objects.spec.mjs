@@ -202,29 +202,26 @@ for (const plural of ['statefulsets', 'daemonsets']) {
   });
 }
 
-test('replicas are drawn between the bounds of their autoscaler', async () => {
-  const deployment = await first('apps/v1/deployments');
-  await world.send('POST', '/apis/autoscaling/v2/namespaces/web/horizontalpodautoscalers', {
-    metadata: { name: 'grow' },
-    spec: {
-      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: deployment },
-      minReplicas: 2,
-      maxReplicas: 40,
-      metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
-    },
-    status: { currentReplicas: 3, desiredReplicas: 4, conditions: [], currentMetrics: [{ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: 91, averageValue: '91m' } } }] },
-  });
-  await go(`workloads/web/Deployment/${deployment}?range=5m`);
+test('replicas are drawn between the bounds that their autoscaler had', async () => {
+  const path = '/apis/autoscaling/v2/namespaces/web/horizontalpodautoscalers/frontend';
+  const { spec: { minReplicas: least, maxReplicas: most } } = await world.send('GET', path);
+  await go('workloads/web/Deployment/frontend?range=5m');
   const graph = page.locator('[data-graph=replicas]');
   await graph.locator('canvas').waitFor({ timeout: 60_000 });
   const last = (key) => graph.locator(`[data-series=${key}]`).getAttribute('data-last').then(Number);
-  await eventually(async () => assert.deepEqual([await last('hpa-min'), await last('hpa-max')], [2, 40]), 60_000);
+  await eventually(async () => assert.deepEqual([await last('hpa-min'), await last('hpa-max')], [least, most]), 60_000);
   await eventually(async () => {
-    const { spec, status } = await world.send('GET', `/apis/apps/v1/namespaces/web/deployments/${deployment}`);
+    const { spec, status } = await world.send('GET', '/apis/apps/v1/namespaces/web/deployments/frontend');
     assert.deepEqual([await last('wanted'), await last('ready')], [spec.replicas, status.readyReplicas]);
   }, 60_000);
-  assert.match(await page.locator('main').innerText(), /grow: 2 to 40, now 3, wants 4, cpu 91% of 80%/);
-  await page.getByRole('link', { name: /^grow:/ }).click();
+  assert.match(await page.locator('main').innerText(), new RegExp(`frontend: ${least} to ${most}, now \\d+, wants \\d+, cpu .+ of 150%`));
+  // A bound that is changed is drawn so from then on, and as it was before.
+  await world.send('PATCH', path, { spec: { maxReplicas: most + 7 } }, 'application/merge-patch+json');
+  await eventually(async () => assert.equal(await last('hpa-max'), most + 7), 60_000);
+  const { atMost } = await api(`workloads/web/Deployment/frontend/replicas?start=${Date.now() - 300_000}&end=${Date.now()}`);
+  const known = atMost.filter((value) => value !== null);
+  assert.deepEqual([...new Set(known)], [most, most + 7]);
+  await page.getByRole('link', { name: /^frontend:/ }).click();
   await page.locator('[data-yaml] pre').waitFor();
 });
 

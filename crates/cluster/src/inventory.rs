@@ -1,7 +1,9 @@
 //! From Kubernetes objects to the product's inventory. Pure: knows no watch and no lock.
 
+mod bounds;
 mod monitors;
 
+pub use bounds::{autoscaler, persistent_volume, quota};
 pub use monitors::{endpoint_slice, pod_monitor, service, service_monitor};
 
 use std::collections::BTreeMap;

@@ -131,7 +131,10 @@ pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, 
     tasks.spawn(watch.clone().run::<object::DaemonSet>());
     tasks.spawn(watch.clone().run::<object::Job>());
     tasks.spawn(watch.clone().run::<object::CronJob>());
-    tasks.spawn(watch.run::<object::PersistentVolumeClaim>());
+    tasks.spawn(watch.clone().run::<object::PersistentVolumeClaim>());
+    tasks.spawn(watch.clone().run::<object::PersistentVolume>());
+    tasks.spawn(watch.clone().run::<object::ResourceQuota>());
+    tasks.spawn(watch.run::<object::HorizontalPodAutoscaler>());
     (inventory, Watches { board, tasks, clock })
 }
 

@@ -3,15 +3,19 @@
 //! Filled by the cluster crate's watches, read by processors and the API. Records are immutable
 //! and shared (`Arc`); a change replaces the record.
 
+mod bounds;
 mod claims;
 mod monitors;
+mod shelf;
 
-pub use claims::Claim;
+pub use bounds::{Autoscaler, Quota, Truth};
+pub use claims::{Claim, PersistentVolume};
 pub use monitors::{
-    EndpointSlice, Held, Monitor, MonitorEndpoint, MonitorKind, NamespaceChoice, PodMonitor,
-    PortChoice, RelabelRule, Requirement, ScrapeParams, ScrapeTls, Service, ServiceMonitor, Shelf,
-    SliceEndpoint, SlicePort,
+    EndpointSlice, Monitor, MonitorEndpoint, MonitorKind, NamespaceChoice, PodMonitor, PortChoice,
+    RelabelRule, Requirement, ScrapeParams, ScrapeTls, Service, ServiceMonitor, SliceEndpoint,
+    SlicePort,
 };
+pub use shelf::{Held, Shelf};
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -309,7 +313,10 @@ pub struct Inventory {
     namespaces: HashMap<Box<str>, Arc<Namespace>>,
     /// namespace → (kind, name) → workload
     workloads: HashMap<Box<str>, HashMap<Owner, Arc<Workload>>>,
-    claims: claims::Claims,
+    claims: Shelf<Claim>,
+    volumes: Shelf<PersistentVolume>,
+    autoscalers: Shelf<Autoscaler>,
+    quotas: Shelf<Quota>,
     scraped: monitors::Scraped,
     /// What pods of one template have in common.
     specs: Pool<ContainerSpec>,

@@ -34,11 +34,11 @@ pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
-    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, EndpointSlice, Held, Inventory,
-    Monitor, MonitorEndpoint, MonitorKind, Namespace, NamespaceChoice, Node, Owner, Pod,
-    PodMonitor, PortChoice, Ready, RelabelRule, Requirement, Resources, ScrapeHint, ScrapeParams,
-    ScrapeTls, Service, ServiceMonitor, SharedInventory, Shelf, SliceEndpoint, SlicePort, Taint,
-    Termination, Workload,
+    Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, EndpointSlice, Held,
+    Inventory, Monitor, MonitorEndpoint, MonitorKind, Namespace, NamespaceChoice, Node, Owner,
+    PersistentVolume, Pod, PodMonitor, PortChoice, Quota, Ready, RelabelRule, Requirement,
+    Resources, ScrapeHint, ScrapeParams, ScrapeTls, Service, ServiceMonitor, SharedInventory,
+    Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use names::{STALE, is_label_name, is_metric_name, is_stale, sanitized};

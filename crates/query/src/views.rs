@@ -302,51 +302,60 @@ impl<'g> Gathered<'g> {
 
     fn fill(&mut self, state: &State, (start, end): (i64, i64)) {
         match self.family.made {
-            Made::Pod(made) => {
-                for version in state.pods.versions(start, end) {
-                    let pod = &*version.record;
-                    if self.may(&[("namespace", &pod.namespace), ("pod", &pod.name)]) {
-                        let ticks = self.ticks(version);
-                        made(pod, state, &mut |labels, value| self.put(labels, value, &ticks));
-                    }
-                }
-            }
+            Made::Pod(made) => self.each(
+                state.pods.versions(start, end),
+                |pod| [("namespace", &pod.namespace), ("pod", &pod.name)],
+                |pod, put| made(pod, state, put),
+            ),
             Made::Node(made) => {
-                for version in state.nodes.versions(start, end) {
-                    if self.may(&[("node", &version.record.name)]) {
-                        let ticks = self.ticks(version);
-                        made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
-                    }
-                }
+                let nodes = state.nodes.versions(start, end);
+                self.each(nodes, |node| [("node", &node.name)], made);
             }
             Made::Namespace(made) => {
-                for version in state.namespaces.versions(start, end) {
-                    let ticks = self.ticks(version);
-                    made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
-                }
+                let namespaces = state.namespaces.versions(start, end);
+                self.each(namespaces, |one| [("namespace", &one.name)], made);
             }
             Made::Workload(kind, made) => {
-                for version in state.workloads.versions(start, end) {
-                    let workload = &*version.record;
-                    if *workload.kind == *kind && self.may(&[("namespace", &workload.namespace)]) {
-                        let ticks = self.ticks(version);
-                        made(workload, &mut |labels, value| self.put(labels, value, &ticks));
-                    }
-                }
+                let workloads = state.workloads.versions(start, end);
+                let of_kind = workloads.filter(|version| *version.record.kind == *kind);
+                self.each(of_kind, |one| [("namespace", &one.namespace)], made);
             }
             Made::Claim(made) => {
-                for version in state.claims.versions(start, end) {
-                    if self.may(&[("namespace", &version.record.namespace)]) {
-                        let ticks = self.ticks(version);
-                        made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
-                    }
-                }
+                let claims = state.claims.versions(start, end);
+                self.each(claims, |claim| [("namespace", &claim.namespace)], made);
             }
+            Made::Volume(made) => {
+                let volumes = state.volumes.versions(start, end);
+                self.each(volumes, |volume| [("persistentvolume", &volume.name)], made);
+            }
+            Made::Autoscaler(made) => self.each(
+                state.autoscalers.versions(start, end),
+                |one| [("namespace", &one.namespace), ("horizontalpodautoscaler", &one.name)],
+                made,
+            ),
+            Made::Quota(made) => self.each(
+                state.quotas.versions(start, end),
+                |quota| [("namespace", &quota.namespace), ("resourcequota", &quota.name)],
+                made,
+            ),
             Made::Up(made) => {
-                for version in state.targets.versions(start, end) {
-                    let ticks = self.ticks(version);
-                    made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
-                }
+                let targets = state.targets.versions(start, end);
+                self.each(targets, |up| [("node", &up.node)], made);
+            }
+        }
+    }
+
+    /// Puts the series of those versions whose `own` labels may pass.
+    fn each<'s, T: 's, const OWN: usize>(
+        &mut self,
+        versions: impl Iterator<Item = &'s state::Version<T>>,
+        own: impl Fn(&'s T) -> [(&'static str, &'s str); OWN],
+        made: impl Fn(&T, &mut kube::Put<'_>),
+    ) {
+        for version in versions {
+            if self.may(&own(&version.record)) {
+                let ticks = self.ticks(version);
+                made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
             }
         }
     }

@@ -7,6 +7,8 @@ mod event;
 mod node;
 mod plain;
 mod pod;
+pub(crate) mod quota;
+pub(crate) mod scaler;
 pub(crate) mod slice;
 mod spec;
 mod workload;
@@ -21,7 +23,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use batch::{Outcome, outcome, schedule};
 pub(crate) use changed::{difference, lay};
 pub(crate) use event::{Event, Involved, SCHEDULER, render_new as render_new_event};
-pub(crate) use plain::{API_SERVICE, cluster_address};
+pub(crate) use plain::{API_SERVICE, cluster_address, volume_name};
 pub(crate) use pod::{status_word, unschedulable};
 pub(crate) use spec::duration;
 pub(crate) use workload::{Counts, counts, versions};
@@ -70,6 +72,12 @@ pub(crate) enum Object {
     /// The endpoint slice of a workload's service.
     Slice(u32),
     Claim(u32),
+    /// The volume of a slot's claim.
+    Volume(u32),
+    /// The autoscaler of a workload.
+    Scaler(u32),
+    /// The quota of a namespace.
+    Quota(u32),
     Lease(u32),
     Event(Arc<Event>),
     /// A client's own.
@@ -148,6 +156,9 @@ pub(crate) fn metadata(cluster: &Cluster, version: &Version) -> Metadata {
         Object::Service(index) => plain::service_metadata(plan, *index),
         Object::Slice(index) => slice::metadata(plan, *index),
         Object::Claim(slot) => plain::claim_metadata(plan, *slot),
+        Object::Volume(slot) => plain::volume_metadata(plan, *slot),
+        Object::Scaler(index) => scaler::metadata(plan, *index),
+        Object::Quota(namespace) => quota::metadata(plan, *namespace),
         Object::Lease(node) => plain::lease_metadata(plan, *node),
         Object::Event(event) => event::metadata(plan, event),
         Object::Written(written) => written.metadata(plan),
@@ -235,6 +246,9 @@ pub(crate) fn render(cluster: &Cluster, version: &Version, now: Sec) -> Map<Stri
         Object::Service(index) => plain::service(plan, *index),
         Object::Slice(index) => slice::body(plan, *index, at),
         Object::Claim(slot) => plain::claim(plan, *slot),
+        Object::Volume(slot) => plain::volume(plan, *slot),
+        Object::Scaler(index) => scaler::body(plan, *index, at),
+        Object::Quota(namespace) => quota::body(plan, *namespace, at),
         Object::Lease(node) => plain::lease(plan, *node, now),
         Object::Event(event) => event::body(plan, event),
         Object::Written(written) => written.body.clone(),

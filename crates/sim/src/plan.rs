@@ -14,7 +14,7 @@ use crate::seed::{below, mix, text};
 
 pub(crate) use applications::APPLICATIONS;
 pub(crate) use template::{
-    Answer, Controller, DAEMONS, Exposed, Pattern, SIDECARS, Template, Trouble,
+    Answer, Controller, DAEMONS, Exposed, Pattern, SIDECARS, Scaled, Template, Trouble,
 };
 
 /// Whole seconds since the Unix epoch; every change of the world falls on one.
@@ -161,6 +161,13 @@ impl Plan {
 
     pub(crate) fn workload_of(&self, slot: u32) -> &Workload {
         &self.workloads[self.slots[slot as usize].workload as usize]
+    }
+
+    /// The workloads of a namespace; all are sorted by it.
+    pub(crate) fn workloads_in(&self, namespace: u32) -> &[Workload] {
+        let first = self.workloads.partition_point(|one| one.namespace < namespace);
+        let after = self.workloads.partition_point(|one| one.namespace <= namespace);
+        &self.workloads[first..after]
     }
 
     pub(crate) fn namespace(&self, index: u32) -> &Arc<str> {

@@ -52,6 +52,8 @@ pub(crate) enum Kind {
     Secrets,
     Budgets,
     Scalers,
+    Quotas,
+    Volumes,
     ControllerRevisions,
     Ships,
     EndpointSlices,
@@ -87,6 +89,8 @@ pub(crate) struct Entry {
 enum Actor {
     Workload(u32),
     Slot(u32),
+    /// The controller looks at a workload's autoscaler.
+    Scaler(u32),
     Node(u32),
     /// A node has been silent for the grace period.
     Lost(u32),
@@ -280,8 +284,13 @@ impl State {
                 self.due.pop();
                 self.act(actor, at);
             }
+            let mut namespaces = BTreeSet::new();
             for workload in std::mem::take(&mut self.touched) {
                 self.refresh_workload(workload, at);
+                namespaces.insert(self.cluster.plan.workloads[workload as usize].namespace);
+            }
+            for namespace in namespaces {
+                self.refresh_quota(namespace, at);
             }
         }
         self.forget_events(now);
@@ -302,6 +311,10 @@ impl State {
                 self.change_slot(slot, at);
                 self.touched.insert(plan.slots[slot as usize].workload);
                 self.plan_next(actor, plan.next_change(slot, at));
+            }
+            Actor::Scaler(index) => {
+                self.look(index, at);
+                self.plan_next(actor, Some(at + workloads::SYNC));
             }
             Actor::Node(node) => {
                 self.report(node, at);

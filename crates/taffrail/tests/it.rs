@@ -9,6 +9,8 @@ mod agree;
 mod alertmanager;
 #[path = "it/beside.rs"]
 mod beside;
+#[path = "it/bounds.rs"]
+mod bounds;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/clusters.rs"]

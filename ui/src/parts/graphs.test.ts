@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Column } from '../lib/frame';
-import { flat, linesOf, manyGraph, remainder, seriesOf, together, type Owner } from './graphs';
+import { linesOf, manyGraph, remainder, seriesOf, together, type Owner } from './graphs';
 
 const column = (...avg: (number | null)[]): Column => ({ unit: 'bytes', avg, min: null, max: null });
 const pod = (name: string): Owner => ({ kind: 'pod', namespace: 'web', name });
@@ -20,9 +20,4 @@ test('a series is asked for once, however many lines are made of it', () => {
     ['b', 'b', undefined, [3]],
     ['other', '3 others', undefined, [4]],
   ]);
-});
-
-test('bounds begin when they were set', () => {
-  expect(flat([1, 2, 3], 5, 2)).toEqual([null, 5, 5]);
-  expect(flat([1, 2], null, null)).toEqual([null, null]);
 });

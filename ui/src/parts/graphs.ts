@@ -168,9 +168,6 @@ export function together(parts: Column[]): Column {
   return { unit: parts[0]?.unit ?? '', avg, min: null, max: null };
 }
 
-/** The same value at all times, or from `since` on. */
-export const flat = (timestamps: number[], value: Value, since: number | null): Value[] => timestamps.map((at) => (since !== null && at < since ? null : value));
-
 /** What is drawn beside the owners that have a line each: the rest of `whole`, or those named. */
 export interface Rest {
   label: string;

@@ -1,4 +1,5 @@
-//! `GET /workloads/…/replicas`: how many pods a workload wanted, had, and had ready, over a range.
+//! `GET /workloads/…/replicas`: how many pods a workload wanted, had, and had ready, over a range,
+//! and between which bounds its autoscaler held them.
 
 use std::sync::Arc;
 
@@ -57,6 +58,12 @@ const KINDS: [(&str, &str, [&str; 3]); 4] = [
     ),
 ];
 
+/// The bounds of autoscalers, and how the narrowest and the widest of several is taken.
+const BOUNDS: [(&str, &str); 2] = [
+    ("min", "kube_horizontalpodautoscaler_spec_min_replicas"),
+    ("max", "kube_horizontalpodautoscaler_spec_max_replicas"),
+];
+
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -65,6 +72,8 @@ struct Answer {
     wanted: Vec<Option<Number>>,
     present: Vec<Option<Number>>,
     ready: Vec<Option<Number>>,
+    at_least: Vec<Option<Number>>,
+    at_most: Vec<Option<Number>>,
 }
 
 /// What is asked for.
@@ -143,13 +152,27 @@ fn answer(
     let matched = format!("{{namespace={},{label}={}}}", quoted(namespace), quoted(name));
     // A pause of more than two ticks stays one.
     let options = Options { lookback_ms: step.max(2 * tick), ..Options::default() };
-    let mut columns = names.iter().map(|series| {
-        let expression = format!("{series}{matched}");
+    let numbers = names.iter().map(|series| format!("{series}{matched}"));
+    let bounds = BOUNDS.iter().map(|(over, series)| bound(over, series, (namespace, kind, name)));
+    let mut columns = numbers.chain(bounds).map(|expression| {
         column(state, &expression, (start, asked.end, step), &timestamps, &options, cancel)
     });
     let mut next = || columns.next().unwrap_or_else(|| Ok(Vec::new()));
     let (wanted, present, ready) = (next()?, next()?, next()?);
-    Ok(Answer { timestamps, step_ms: step, wanted, present, ready })
+    let (at_least, at_most) = (next()?, next()?);
+    Ok(Answer { timestamps, step_ms: step, wanted, present, ready, at_least, at_most })
+}
+
+/// A bound of the autoscalers that scaled a workload, at each time those that did then.
+fn bound(over: &str, series: &str, (namespace, kind, name): (&str, &str, &str)) -> String {
+    let namespace = format!("namespace={}", quoted(namespace));
+    format!(
+        "{over}({series}{{{namespace}}} and on (namespace, horizontalpodautoscaler) \
+         kube_horizontalpodautoscaler_info{{{namespace},scaletargetref_kind={},\
+         scaletargetref_name={}}})",
+        quoted(kind),
+        quoted(name),
+    )
 }
 
 /// The values of one series at `timestamps`.

@@ -114,7 +114,7 @@ fn candidates<'a>(batch: Option<&'a Batch>, inventory: &'a Inventory) -> Vec<Can
             id: entity.name(),
             node: known.map(|pod| &*pod.node).or(measured_on).unwrap_or_default(),
             known: claim
-                .and_then(|(_, claim)| inventory.claim(namespace, claim))
+                .and_then(|(_, claim)| inventory.shelf::<Claim>().get(namespace, claim))
                 .map(|known| &**known),
             claim: claim.map(|(_, claim)| &**claim),
             row: Row(Some((table, row))),

@@ -192,6 +192,26 @@ async fn replicas_over_time_come_of_the_series_of_their_kind() {
         put("kube_deployment_status_replicas_ready", "web", at, if at == 1 { 2.0 } else { 3.0 });
         put("kube_deployment_spec_replicas", "other", at, 7.0);
     }
+    // An autoscaler of the workload whose bound is changed, and one that another workload gets.
+    let mut scaler = |name: &str, scaler: &str, target: Option<&str>, at: i64, value: f64| {
+        let mut labels =
+            vec![("__name__", name), ("namespace", "web"), ("horizontalpodautoscaler", scaler)];
+        if let Some(target) = target {
+            labels.extend([("scaletargetref_kind", "Deployment"), ("scaletargetref_name", target)]);
+        }
+        series.push(&Labels::new(labels), START + at * 60_000, value);
+    };
+    for at in [0, 1, 2, 9] {
+        let target = if at == 9 { "other" } else { "web" };
+        for (name, target) in [("a", "web"), ("b", target)] {
+            scaler("kube_horizontalpodautoscaler_info", name, Some(target), at, 1.0);
+        }
+        let most = if at == 0 { 5.0 } else { 8.0 };
+        scaler("kube_horizontalpodautoscaler_spec_min_replicas", "a", None, at, 2.0);
+        scaler("kube_horizontalpodautoscaler_spec_max_replicas", "a", None, at, most);
+        scaler("kube_horizontalpodautoscaler_spec_min_replicas", "b", None, at, 1.0);
+        scaler("kube_horizontalpodautoscaler_spec_max_replicas", "b", None, at, 3.0);
+    }
     let state = ApiState::new(ApiParts {
         database: Arc::new(series),
         ..super::fixture::parts(&cluster(), inventory())
@@ -216,6 +236,14 @@ async fn replicas_over_time_come_of_the_series_of_their_kind() {
         (&serde_json::Value::from(3), &none),
         "{found:#}"
     );
+    let bounds = |found: &serde_json::Value, at: usize| {
+        ["atLeast", "atMost"].map(|bound| found[bound][at].as_f64())
+    };
+    let expected =
+        [[Some(1.0), Some(5.0)], [Some(1.0), Some(8.0)], [None, None], [Some(2.0), Some(8.0)]];
+    assert_eq!([0, 1, 6, 9].map(|at| bounds(&found, at)), expected, "{found:#}");
+    let other = ask("Deployment/other", 600).await;
+    assert_eq!([2, 9].map(|at| bounds(&other, at)), [[None, None], [Some(1.0), Some(3.0)]]);
     let buckets = ask("Deployment/web", 3).await;
     assert!(buckets["timestamps"].as_array().unwrap().len() <= 3, "{buckets:#}");
     assert_eq!(ask("Job/web", 600).await["timestamps"], serde_json::json!([]));

@@ -139,6 +139,7 @@ fn rule(resource: &str) -> String {
         "events" => "events.k8s.io",
         "replicasets" | "deployments" | "statefulsets" | "daemonsets" => "apps",
         "jobs" | "cronjobs" => "batch",
+        "horizontalpodautoscalers" => "autoscaling",
         _ => "",
     };
     format!(

@@ -30,6 +30,11 @@ const fn watch(group: &'static str, resource: &'static str, lost: &'static str) 
     Right { group, resource, subresource: "", verbs: WATCH, optional: false, lost }
 }
 
+/// What measuring goes on without.
+const fn optional(group: &'static str, resource: &'static str, lost: &'static str) -> Right {
+    Right { optional: true, ..watch(group, resource, lost) }
+}
+
 const fn node(
     subresource: &'static str,
     verbs: &'static [&'static str],
@@ -41,7 +46,7 @@ const fn node(
 
 const EVENTS: &str = "no events are read where the other API has none; metrics need none";
 const NAMES: &str = "pods are not summed by workload";
-const WATCHED: [Right; 12] = [
+const WATCHED: [Right; 15] = [
     watch("", "nodes", "nothing is measured"),
     watch("", "pods", "pods have no labels, requests and owners"),
     watch("", "namespaces", "namespaces have no labels"),
@@ -51,13 +56,17 @@ const WATCHED: [Right; 12] = [
     watch("apps", "daemonsets", NAMES),
     watch("batch", "jobs", NAMES),
     watch("batch", "cronjobs", NAMES),
-    Right {
-        optional: true,
-        ..watch("", "persistentvolumeclaims", "volumes have no claims with their sizes")
-    },
+    optional("", "persistentvolumeclaims", "volumes have no claims with their sizes"),
+    optional("", "persistentvolumes", "kube_persistentvolume_* have no series"),
+    optional("", "resourcequotas", "kube_resourcequota has no series"),
+    optional(
+        "autoscaling",
+        "horizontalpodautoscalers",
+        "replicas are drawn without the bounds of their autoscalers",
+    ),
     // Either group gives the same events; the newer one is asked first.
-    Right { optional: true, ..watch("events.k8s.io", "events", EVENTS) },
-    Right { optional: true, ..watch("", "events", EVENTS) },
+    optional("events.k8s.io", "events", EVENTS),
+    optional("", "events", EVENTS),
 ];
 
 /// What the options need beyond watches.

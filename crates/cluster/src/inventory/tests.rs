@@ -1,6 +1,6 @@
 //! Recorded and made-up objects through the conversion. Knows no watch.
 
-use model::Timestamp;
+use model::{Timestamp, Truth};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -146,4 +146,87 @@ fn a_node_without_ready_condition_is_unstated() {
     assert_eq!((&*unstated.hostname, &*unstated.host_id), ("h", "ext"));
     let unknown = r#"{"type":"Ready","status":"Unknown"},{"type":"Ready","status":"True"}"#;
     assert_eq!(read(unknown).ready, Ready::No);
+}
+
+#[test]
+fn autoscalers_quotas_and_volumes() {
+    let text = r#"{"metadata":{"name":"web","namespace":"shop","creationTimestamp":"2026-01-01T00:00:00Z"},
+        "spec":{"scaleTargetRef":{"kind":"Deployment","name":"web","apiVersion":"apps/v1"},"minReplicas":2,"maxReplicas":9,
+            "metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":80}}}]},
+        "status":{"observedGeneration":1,"currentReplicas":3,"desiredReplicas":4,"currentMetrics":null,"conditions":[
+            {"type":"AbleToScale","status":"True","reason":"ReadyForNewScale"},
+            {"type":"ScalingActive","status":"False"},{"type":"ScalingLimited","status":"Unknown"}]}}"#;
+    let scaler = autoscaler(serde_json::from_str(text).unwrap());
+    assert_eq!((scaler.min, scaler.max, scaler.current, scaler.wanted), (2, 9, 3, 4));
+    assert_eq!((&*scaler.target.kind, &*scaler.target.name), ("Deployment", "web"));
+    assert_eq!(&*scaler.target_api, "apps/v1");
+    let [able, active, limited] = &*scaler.conditions else { panic!("{:?}", scaler.conditions) };
+    assert_eq!((&*able.0, able.1), ("AbleToScale", Truth::True));
+    assert_eq!((active.1, limited.1), (Truth::False, Truth::Unknown));
+    // One that its controller has not seen yet.
+    let fresh = r#"{"metadata":{"name":"web"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"web"},"maxReplicas":3}}"#;
+    let fresh = autoscaler(serde_json::from_str(fresh).unwrap());
+    assert_eq!((fresh.min, fresh.max, fresh.current, fresh.wanted), (1, 3, 0, 0));
+
+    let text = r#"{"metadata":{"name":"compute","namespace":"shop"},"spec":{"hard":{"pods":"4"}},
+        "status":{"hard":{"requests.cpu":"4","pods":"50","requests.memory":"10Gi"},
+            "used":{"requests.cpu":"750m","pods":"3","count/odd":"x"}}}"#;
+    let compute = quota(serde_json::from_str(text).unwrap());
+    let hard: Vec<_> = compute.hard.iter().map(|(name, most)| (&**name, *most)).collect();
+    let memory = 10 * (1_i64 << 30) * 1000;
+    let expected = [
+        ("count/odd", None),
+        ("pods", Some(50_000)),
+        ("requests.cpu", Some(4000)),
+        ("requests.memory", Some(memory)),
+    ];
+    assert_eq!(hard, expected);
+    assert_eq!(&*compute.used, &[None, Some(3000), Some(750), None]);
+    let fresh = quota(serde_json::from_str(r#"{"metadata":{"name":"q"}}"#).unwrap());
+    assert!(fresh.hard.is_empty() && fresh.used.is_empty());
+
+    let volume = |source: &str| {
+        let text = format!(
+            r#"{{"metadata":{{"name":"pv-1"}},"spec":{{"capacity":{{"storage":"100Gi"}},"accessModes":["ReadWriteOnce"],
+                "claimRef":{{"kind":"PersistentVolumeClaim","namespace":"data","name":"disk","uid":"u"}},
+                "persistentVolumeReclaimPolicy":"Retain","storageClassName":"fast","volumeMode":"Block",{source}}},
+                "status":{{"phase":"Bound","lastPhaseTransitionTime":"2026-01-01T00:00:00Z"}}}}"#
+        );
+        persistent_volume(serde_json::from_str(&text).unwrap())
+    };
+    let csi = volume(
+        r#""csi":{"driver":"csi.example.com","volumeHandle":"vol-1","volumeAttributes":{"a":"b"}}"#,
+    );
+    assert_eq!((&*csi.phase, &*csi.storage_class, &*csi.mode), ("Bound", "fast", "Block"));
+    assert_eq!((&*csi.reclaim_policy, csi.capacity), ("Retain", Some(100 << 30)));
+    assert_eq!(csi.claim, Some(("data".into(), "disk".into())));
+    for (source, expected) in [
+        (
+            r#""csi":{"driver":"d","volumeHandle":"v"}"#,
+            &[("csi_driver", "d"), ("csi_volume_handle", "v")][..],
+        ),
+        (
+            r#""nfs":{"server":"s","path":"/p","readOnly":true}"#,
+            &[("nfs_server", "s"), ("nfs_path", "/p")],
+        ),
+        (r#""local":{"path":"/p"}"#, &[("local_path", "/p")]),
+        (
+            r#""hostPath":{"path":"/p","type":"Directory"}"#,
+            &[("host_path", "/p"), ("host_path_type", "Directory")],
+        ),
+        (
+            r#""iscsi":{"targetPortal":"1.2.3.4:3260","iqn":"iqn.x","lun":0}"#,
+            &[("iscsi_target_portal", "1.2.3.4:3260"), ("iscsi_iqn", "iqn.x"), ("iscsi_lun", "0")],
+        ),
+        (r#""fc":{"targetWWNs":["a","b"],"lun":2}"#, &[("fc_lun", "2"), ("fc_target_wwns", "a,b")]),
+        (r#""gcePersistentDisk":{"pdName":"g"}"#, &[("gce_persistent_disk_name", "g")]),
+        (r#""awsElasticBlockStore":{"volumeID":"e"}"#, &[("ebs_volume_id", "e")]),
+        (
+            r#""azureDisk":{"diskName":"z","diskURI":"u","cachingMode":null}"#,
+            &[("azure_disk_name", "z")],
+        ),
+        (r#""rbd":{"image":"i"}"#, &[]),
+    ] {
+        assert_eq!(volume(source).source, pairs(expected), "{source}");
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use model::{Claim, Counts, Held, Inventory, Namespace, Node, Owner, Pod, Workload};
+use model::{Counts, Held, Inventory, Namespace, Node, Owner, Pod, Workload};
 
 use super::{Seen, Watched};
 use crate::inventory;
 use crate::wire::object;
 
 /// Every watched kind; the first three are what the source and the processors cannot do without.
-pub(super) const ALL: [&str; 10] = [
+pub(super) const ALL: [&str; 13] = [
     <object::Node as Watched>::PLURAL,
     <object::Namespace as Watched>::PLURAL,
     <object::Pod as Watched>::PLURAL,
@@ -20,6 +20,9 @@ pub(super) const ALL: [&str; 10] = [
     <object::Job as Watched>::PLURAL,
     <object::CronJob as Watched>::PLURAL,
     <object::PersistentVolumeClaim as Watched>::PLURAL,
+    <object::PersistentVolume as Watched>::PLURAL,
+    <object::ResourceQuota as Watched>::PLURAL,
+    <object::HorizontalPodAutoscaler as Watched>::PLURAL,
 ];
 
 impl Watched for object::Node {
@@ -104,73 +107,45 @@ impl Watched for object::Pod {
     }
 }
 
-impl Watched for object::PersistentVolumeClaim {
-    type Record = Claim;
-    const PLURAL: &'static str = "persistentvolumeclaims";
-
-    fn record(self, _: &str) -> Claim {
-        inventory::claim(self)
-    }
-
-    fn put(record: Claim, inventory: &mut Inventory) {
-        let known = inventory.claim(&record.namespace, &record.name);
-        if known.is_none_or(|known| **known != record) {
-            inventory.put_claim(Arc::new(record));
-        }
-    }
-
-    fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
-        inventory.remove_claim(namespace, name);
-    }
-
-    fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool {
-        inventory.claim(namespace, name).is_some()
-    }
-
-    fn retain(seen: &Seen, inventory: &mut Inventory) {
-        inventory.retain_claims(|claim| seen.contains(&claim.namespace, &claim.name));
-    }
-}
-
-/// A kind that only scraping needs: its object, its record and how one becomes the other.
+/// A kind that is held on a shelf: its object, its record and how one becomes the other.
 macro_rules! shelved {
-    ($object:ident $plural:literal $record:path) => {
+    ($object:ident $record:ident $plural:literal $made:path) => {
         impl Watched for object::$object {
-            type Record = model::$object;
+            type Record = model::$record;
             const PLURAL: &'static str = $plural;
 
-            fn record(self, _: &str) -> model::$object {
-                $record(self)
+            fn record(self, _: &str) -> model::$record {
+                $made(self)
             }
 
-            fn put(record: model::$object, inventory: &mut Inventory) {
-                let shelf = model::$object::shelf_mut(inventory);
-                if shelf.get(&record.namespace, &record.name).is_none_or(|known| **known != record)
-                {
-                    shelf.put(Arc::new(record));
-                }
+            fn put(record: model::$record, inventory: &mut Inventory) {
+                inventory.put(record);
             }
 
             fn remove(namespace: &str, name: &str, inventory: &mut Inventory) {
-                model::$object::shelf_mut(inventory).remove(namespace, name);
+                model::$record::shelf_mut(inventory).remove(namespace, name);
             }
 
             fn is_held(namespace: &str, name: &str, inventory: &Inventory) -> bool {
-                model::$object::shelf(inventory).get(namespace, name).is_some()
+                model::$record::shelf(inventory).get(namespace, name).is_some()
             }
 
             fn retain(seen: &Seen, inventory: &mut Inventory) {
-                let shelf = model::$object::shelf_mut(inventory);
-                shelf.retain(|one| seen.contains(&one.namespace, &one.name));
+                let shelf = model::$record::shelf_mut(inventory);
+                shelf.retain(|one| seen.contains(one.namespace(), one.name()));
             }
         }
     };
 }
 
-shelved!(ServiceMonitor "servicemonitors" inventory::service_monitor);
-shelved!(PodMonitor "podmonitors" inventory::pod_monitor);
-shelved!(Service "services" inventory::service);
-shelved!(EndpointSlice "endpointslices" inventory::endpoint_slice);
+shelved!(PersistentVolumeClaim Claim "persistentvolumeclaims" inventory::claim);
+shelved!(PersistentVolume PersistentVolume "persistentvolumes" inventory::persistent_volume);
+shelved!(ResourceQuota Quota "resourcequotas" inventory::quota);
+shelved!(HorizontalPodAutoscaler Autoscaler "horizontalpodautoscalers" inventory::autoscaler);
+shelved!(ServiceMonitor ServiceMonitor "servicemonitors" inventory::service_monitor);
+shelved!(PodMonitor PodMonitor "podmonitors" inventory::pod_monitor);
+shelved!(Service Service "services" inventory::service);
+shelved!(EndpointSlice EndpointSlice "endpointslices" inventory::endpoint_slice);
 
 /// A workload kind: its object, the name of its kind, and where its numbers stand.
 macro_rules! workload {

@@ -127,6 +127,11 @@ impl<'de> Deserialize<'de> for Quantity {
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident<$annotations:ty> { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
      $kind:literal $group:literal $plural:literal $scope:ty) => {
+        object! { $(#[$doc])* $name<$annotations> { $($(#[$field_doc])* $field: $type,)* }
+            $kind $group "v1" $plural $scope }
+    };
+    ($(#[$doc:meta])* $name:ident<$annotations:ty> { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
+     $kind:literal $group:literal $version:literal $plural:literal $scope:ty) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -141,7 +146,7 @@ macro_rules! object {
             type Scope = $scope;
             fn kind(_: &()) -> Cow<'_, str> { $kind.into() }
             fn group(_: &()) -> Cow<'_, str> { $group.into() }
-            fn version(_: &()) -> Cow<'_, str> { "v1".into() }
+            fn version(_: &()) -> Cow<'_, str> { $version.into() }
             fn plural(_: &()) -> Cow<'_, str> { $plural.into() }
             fn meta(&self) -> &ObjectMeta { &self.metadata.object }
             fn meta_mut(&mut self) -> &mut ObjectMeta { &mut self.metadata.object }
@@ -235,6 +240,31 @@ object! {
         status: ClaimStatus,
     } "PersistentVolumeClaim" "" "persistentvolumeclaims" NamespaceResourceScope
 }
+object! {
+    /// A persistent volume.
+    PersistentVolume<IgnoredAny> {
+        /// What it shall be.
+        spec: VolumeSpec,
+        /// What it is.
+        status: VolumeStatus,
+    } "PersistentVolume" "" "persistentvolumes" ClusterResourceScope
+}
+object! {
+    /// A horizontal pod autoscaler.
+    HorizontalPodAutoscaler<IgnoredAny> {
+        /// What it shall do.
+        spec: AutoscalerSpec,
+        /// What it did.
+        status: AutoscalerStatus,
+    } "HorizontalPodAutoscaler" "autoscaling" "v2" "horizontalpodautoscalers" NamespaceResourceScope
+}
+object! {
+    /// A resource quota.
+    ResourceQuota<IgnoredAny> {
+        /// What may be used and what is.
+        status: QuotaStatus,
+    } "ResourceQuota" "" "resourcequotas" NamespaceResourceScope
+}
 
 object! {
     /// A monitor of the Prometheus operator that selects services.
@@ -266,7 +296,9 @@ object! {
     } "EndpointSlice" "discovery.k8s.io" "endpointslices" NamespaceResourceScope
 }
 
+mod bounds;
 mod monitors;
 mod parts;
+pub use bounds::*;
 pub use monitors::*;
 pub use parts::*;

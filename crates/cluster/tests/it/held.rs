@@ -1,11 +1,15 @@
-//! How much memory a watched pod takes: at most one KiB for a pod of two containers.
+//! How much memory watched objects take: at most one KiB for a pod of two containers, less for what
+//! there are fewer of.
 
 use std::collections::HashSet;
 use std::mem::size_of;
 use std::sync::Arc;
 
 use cluster::wire::object;
-use model::{ContainerSpec, ContainerState, ContainerStatus, Inventory, Pod};
+use model::{
+    Autoscaler, ContainerSpec, ContainerState, ContainerStatus, Held, Inventory, PersistentVolume,
+    Pod, Quota,
+};
 use serde::Deserialize;
 
 const PODS: &str = include_str!("../fixtures/api_pods.json");
@@ -105,4 +109,72 @@ fn a_pod_takes_at_most_a_kibibyte() {
     let average = (own + shared) / pods.len();
     assert!(seen.len() * REPLICAS <= pods.len(), "equal containers are kept {} times", seen.len());
     assert!((300..=1024).contains(&average), "{average} bytes a pod: {own} and {shared} shared");
+}
+
+/// A record of a shelf behind its `Arc`, with its place there; `inside` is what its fields hold.
+fn shelved<T: Held>(one: &T, inside: usize) -> usize {
+    let record = size_of::<T>() + 2 * size_of::<usize>() + ALLOCATION;
+    let entry = (size_of::<(Box<str>, usize)>() + 1) * (8 + EMPTY) / 8;
+    record + entry + 2 * text(one.name()) + text(one.namespace()) + inside
+}
+
+#[test]
+fn volumes_autoscalers_and_changes_of_quotas_take_less() {
+    let uid = "0b2b1c9e-5a0f-4f0c-9a6d-6b2f3c1d4e5f";
+    let volume = serde_json::json!({
+        "metadata": { "name": format!("pvc-{uid}") },
+        "spec": {
+            "capacity": { "storage": "100Gi" }, "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": "gp3-encrypted", "volumeMode": "Filesystem",
+            "claimRef": { "namespace": "team-data", "name": "data-postgres-0" },
+            "csi": { "driver": "ebs.csi.aws.com", "volumeHandle": "vol-0123456789abcdef0" },
+        },
+        "status": { "phase": "Bound" },
+    });
+    let volume: object::PersistentVolume = serde_json::from_value(volume).unwrap();
+    let volume: PersistentVolume = cluster::inventory::persistent_volume(volume);
+    let pair = |(left, right): &(Box<str>, Box<str>)| text(left) + text(right);
+    let words = [&volume.phase, &volume.storage_class, &volume.reclaim_policy, &volume.mode];
+    let inside = words.into_iter().map(|one| text(one)).sum::<usize>()
+        + volume.claim.as_ref().map_or(0, pair)
+        + slice(&volume.source, pair);
+    let bytes = shelved(&volume, inside);
+    assert!((300..=768).contains(&bytes), "{bytes} bytes a volume");
+
+    let amounts = serde_json::json!({
+        "limits.cpu": "64", "limits.memory": "256Gi", "persistentvolumeclaims": "20", "pods": "200",
+        "requests.cpu": "32", "requests.memory": "128Gi", "requests.storage": "2Ti",
+        "services": "40", "services.loadbalancers": "2", "count/deployments.apps": "50",
+    });
+    let quota = serde_json::json!({
+        "metadata": { "namespace": "team-data", "name": "compute-resources" },
+        "status": { "hard": amounts, "used": amounts },
+    });
+    let quota: object::ResourceQuota = serde_json::from_value(quota).unwrap();
+    let quota: Quota = cluster::inventory::quota(quota);
+    // What a change of what is used costs: names and bounds are shared with the record before.
+    let bytes = shelved(&quota, slice(&quota.used, |_| 0));
+    assert!((200..=512).contains(&bytes), "{bytes} bytes a change of a quota");
+
+    let condition = |kind: &str| serde_json::json!({ "type": kind, "status": "True" });
+    let conditions = ["AbleToScale", "ScalingActive", "ScalingLimited"].map(condition);
+    let scaler = serde_json::json!({
+        "metadata": { "namespace": "team-data", "name": "frontend-autoscaler" },
+        "spec": {
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "frontend" },
+            "minReplicas": 2, "maxReplicas": 20,
+        },
+        "status": {
+            "currentReplicas": 3, "desiredReplicas": 3,
+            "conditions": conditions,
+        },
+    });
+    let scaler: object::HorizontalPodAutoscaler = serde_json::from_value(scaler).unwrap();
+    let scaler: Autoscaler = cluster::inventory::autoscaler(scaler);
+    let inside = text(&scaler.target.kind)
+        + text(&scaler.target.name)
+        + text(&scaler.target_api)
+        + slice(&scaler.conditions, |(kind, _)| text(kind));
+    let bytes = shelved(&scaler, inside);
+    assert!((300..=640).contains(&bytes), "{bytes} bytes an autoscaler");
 }

@@ -88,7 +88,13 @@ async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
             403,
             r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#,
         ),
-        "/apis/batch/v1/cronjobs" => answer(404, "404 page not found"),
+        "/apis/batch/v1/cronjobs" | "/apis/autoscaling/v2/horizontalpodautoscalers" => {
+            answer(404, "404 page not found")
+        }
+        "/api/v1/resourcequotas" => answer(
+            403,
+            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#,
+        ),
         _ if seen.query.contains("watch=true") => events(&[], false),
         _ => list("", "", 5),
     })
@@ -112,7 +118,7 @@ async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
         .until(|statuses| {
             states.push(names());
             names() == "cd"
-                && statuses.iter().filter(|status| status.failure.is_some()).count() == 2
+                && statuses.iter().filter(|status| status.failure.is_some()).count() == 4
         })
         .await;
     // Between the lists the old pods stayed.
@@ -134,6 +140,10 @@ async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
             ("cronjobs", Some(failure)) => {
                 assert_eq!(failure.reason, "the API server has no cronjobs");
             }
+            ("horizontalpodautoscalers", Some(failure)) => {
+                assert_eq!(failure.reason, "the API server has no horizontalpodautoscalers");
+            }
+            ("resourcequotas", Some(failure)) => assert_eq!(failure.hop, Hop::Authorization),
             (kind, failure) => assert!(status.synced && failure.is_none(), "{kind} {failure:?}"),
         }
     }

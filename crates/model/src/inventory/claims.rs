@@ -1,9 +1,6 @@
-//! Persistent volume claims: what pods' volumes come from.
+//! Persistent volume claims and the volumes that they are bound to: what pods' volumes come from.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use super::Inventory;
+use super::shelf::held;
 use crate::Timestamp;
 
 /// A persistent volume claim.
@@ -27,41 +24,28 @@ pub struct Claim {
     pub created: Timestamp,
 }
 
-/// namespace → name → claim
-pub(super) type Claims = HashMap<Box<str>, HashMap<Box<str>, Arc<Claim>>>;
-
-impl Inventory {
-    /// The claim of that namespace and name.
-    pub fn claim(&self, namespace: &str, name: &str) -> Option<&Arc<Claim>> {
-        self.claims.get(namespace)?.get(name)
-    }
-
-    /// Every claim, in no order.
-    pub fn claims(&self) -> impl Iterator<Item = &Arc<Claim>> {
-        self.claims.values().flat_map(HashMap::values)
-    }
-
-    /// Adds or replaces a claim.
-    pub fn put_claim(&mut self, claim: Arc<Claim>) {
-        let claims = self.claims.entry(claim.namespace.clone()).or_default();
-        claims.insert(claim.name.clone(), claim);
-    }
-
-    /// Forgets a claim.
-    pub fn remove_claim(&mut self, namespace: &str, name: &str) {
-        if let Some(claims) = self.claims.get_mut(namespace) {
-            claims.remove(name);
-            if claims.is_empty() {
-                self.claims.remove(namespace);
-            }
-        }
-    }
-
-    /// Keeps only the claims that `keep` accepts (after a relist).
-    pub fn retain_claims(&mut self, mut keep: impl FnMut(&Claim) -> bool) {
-        self.claims.retain(|_, claims| {
-            claims.retain(|_, claim| keep(claim));
-            !claims.is_empty()
-        });
-    }
+/// A persistent volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PersistentVolume {
+    /// Name.
+    pub name: Box<str>,
+    /// `status.phase`: `Pending`, `Available`, `Bound`, `Released`, `Failed`.
+    pub phase: Box<str>,
+    /// `spec.storageClassName`.
+    pub storage_class: Box<str>,
+    /// What becomes of it without its claim: `Delete`, `Retain`, `Recycle`.
+    pub reclaim_policy: Box<str>,
+    /// `Filesystem` or `Block`.
+    pub mode: Box<str>,
+    /// Bytes there are.
+    pub capacity: Option<i64>,
+    /// Namespace and name of the claim that it is bound to, or is kept for.
+    pub claim: Option<(Box<str>, Box<str>)>,
+    /// Where it is, under kube-state-metrics' names (`csi_driver`, `csi_volume_handle`).
+    pub source: Box<[(Box<str>, Box<str>)]>,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
 }
+
+held!(Claim claims);
+held!(PersistentVolume | _one | "", volumes);

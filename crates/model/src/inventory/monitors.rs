@@ -1,10 +1,10 @@
 //! What others ask to be scraped: monitors of the Prometheus operator, and the services and
 //! endpoint slices that they select. Held only where scraping is switched on.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Inventory;
+use super::shelf::{Shelf, held};
 
 type Pairs = Box<[(Box<str>, Box<str>)]>;
 
@@ -240,91 +240,10 @@ pub struct EndpointSlice {
     pub endpoints: Box<[SliceEndpoint]>,
 }
 
-/// A namespaced object that is held by its name.
-pub trait Held {
-    /// Namespace.
-    fn namespace(&self) -> &str;
-    /// Name.
-    fn name(&self) -> &str;
-    /// Where such objects are held.
-    fn shelf(inventory: &Inventory) -> &Shelf<Self>;
-    /// The same, to change.
-    fn shelf_mut(inventory: &mut Inventory) -> &mut Shelf<Self>;
-}
-
-/// Objects of one kind by namespace and name.
-#[derive(Debug)]
-pub struct Shelf<T: ?Sized>(HashMap<Box<str>, HashMap<Box<str>, Arc<T>>>);
-
-impl<T: ?Sized> Default for Shelf<T> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<T: Held> Shelf<T> {
-    /// The object of that namespace and name.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
-        self.0.get(namespace)?.get(name)
-    }
-
-    /// Every object, in no order.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.0.values().flat_map(HashMap::values)
-    }
-
-    /// Those of one namespace, in no order.
-    pub fn within(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.0.get(namespace).into_iter().flat_map(HashMap::values)
-    }
-
-    /// Adds or replaces one.
-    pub fn put(&mut self, one: Arc<T>) {
-        self.0.entry(one.namespace().into()).or_default().insert(one.name().into(), one);
-    }
-
-    /// Forgets one.
-    pub fn remove(&mut self, namespace: &str, name: &str) {
-        if let Some(there) = self.0.get_mut(namespace) {
-            there.remove(name);
-            if there.is_empty() {
-                self.0.remove(namespace);
-            }
-        }
-    }
-
-    /// Keeps only what `keep` accepts (after a relist).
-    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        self.0.retain(|_, there| {
-            there.retain(|_, one| keep(one));
-            !there.is_empty()
-        });
-    }
-}
-
-macro_rules! held {
-    ($type:ident $field:ident) => {
-        impl Held for $type {
-            fn namespace(&self) -> &str {
-                &self.namespace
-            }
-            fn name(&self) -> &str {
-                &self.name
-            }
-            fn shelf(inventory: &Inventory) -> &Shelf<Self> {
-                &inventory.scraped.$field
-            }
-            fn shelf_mut(inventory: &mut Inventory) -> &mut Shelf<Self> {
-                &mut inventory.scraped.$field
-            }
-        }
-    };
-}
-
-held!(ServiceMonitor service_monitors);
-held!(PodMonitor pod_monitors);
-held!(Service services);
-held!(EndpointSlice slices);
+held!(ServiceMonitor scraped.service_monitors);
+held!(PodMonitor scraped.pod_monitors);
+held!(Service scraped.services);
+held!(EndpointSlice scraped.slices);
 
 /// A monitor that selects services.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -358,11 +277,6 @@ pub(super) struct Scraped {
 }
 
 impl Inventory {
-    /// The objects of a kind that scraping needs.
-    pub fn shelf<T: Held>(&self) -> &Shelf<T> {
-        T::shelf(self)
-    }
-
     /// Every monitor, in no order.
     pub fn monitors(&self) -> impl Iterator<Item = &Arc<Monitor>> {
         let services = self.scraped.service_monitors.all().map(|one| &one.monitor);
@@ -391,20 +305,5 @@ mod tests {
         ] {
             assert_eq!(requirement.accepts(&labels), expected, "{requirement:?}");
         }
-    }
-
-    #[test]
-    fn shelves_hold_by_namespace_and_name() {
-        let mut inventory = Inventory::default();
-        let service =
-            |name: &str| Service { namespace: "n".into(), name: name.into(), ..Service::default() };
-        for name in ["a", "b"] {
-            Service::shelf_mut(&mut inventory).put(Arc::new(service(name)));
-        }
-        assert_eq!(inventory.shelf::<Service>().within("n").count(), 2);
-        Service::shelf_mut(&mut inventory).retain(|one| &*one.name == "b");
-        assert!(inventory.shelf::<Service>().get("n", "a").is_none());
-        Service::shelf_mut(&mut inventory).remove("n", "b");
-        assert_eq!(inventory.shelf::<Service>().all().count(), 0);
     }
 }

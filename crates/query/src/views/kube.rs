@@ -2,13 +2,18 @@
 //!
 //! Source of names and labels: github.com/kubernetes/kube-state-metrics, `docs/metrics/`.
 
-use model::{Claim, Namespace, Node, Pod, Workload, sanitized};
+use model::{
+    Autoscaler, Claim, Namespace, Node, PersistentVolume, Pod, Quota, Truth, Workload, sanitized,
+};
 
 use super::state::{State, Up};
 
+mod autoscaler;
 mod claim;
 mod node;
 mod pod;
+mod quota;
+mod volume;
 mod workload;
 
 /// Takes one series' labels, without the name and `job`, and its value.
@@ -23,6 +28,9 @@ pub(super) enum Made {
     /// Of workloads of that kind.
     Workload(&'static str, fn(&Workload, &mut Put<'_>)),
     Claim(fn(&Claim, &mut Put<'_>)),
+    Volume(fn(&PersistentVolume, &mut Put<'_>)),
+    Autoscaler(fn(&Autoscaler, &mut Put<'_>)),
+    Quota(fn(&Quota, &mut Put<'_>)),
     Up(fn(&Up, &mut Put<'_>)),
 }
 
@@ -61,9 +69,17 @@ pub(super) fn families() -> impl Iterator<Item = &'static Family> {
         job: "kubelet",
         help: "Whether the node's kubelet answered",
     }];
-    [pod::FAMILIES, node::FAMILIES, workload::FAMILIES, claim::FAMILIES, TARGETS]
-        .into_iter()
-        .flatten()
+    let all = [
+        pod::FAMILIES,
+        node::FAMILIES,
+        workload::FAMILIES,
+        claim::FAMILIES,
+        volume::FAMILIES,
+        autoscaler::FAMILIES,
+        quota::FAMILIES,
+        TARGETS,
+    ];
+    all.into_iter().flatten()
 }
 
 /// Seconds since the epoch; nothing for "never".
@@ -80,6 +96,10 @@ fn number(value: i64) -> f64 {
 fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }
+
+/// A condition's status and its label, one for each that it may have.
+const TRUTHS: [(Truth, &str); 3] =
+    [(Truth::True, "true"), (Truth::False, "false"), (Truth::Unknown, "unknown")];
 
 /// A Kubernetes label's key as kube-state-metrics shows it: `label_app_kubernetes_io_name`.
 fn label_name(key: &str) -> String {

@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use metrics::{counter, gauge};
-use model::{Claim, Inventory, Namespace, Node, Pod, Target, TargetState, Workload};
+use model::{
+    Autoscaler, Claim, Held, Inventory, Namespace, Node, PersistentVolume, Pod, Quota, Shelf,
+    Target, TargetState, Timestamp, Workload,
+};
 
 use crate::telemetry;
 
@@ -89,6 +92,17 @@ impl<T> Objects<T> {
         }
     }
 
+    /// Sees every object of a shelf.
+    fn see_all(&mut self, shelf: &Shelf<T>, created: fn(&T) -> Timestamp, turn: Turn, now: i64)
+    where
+        T: Held,
+    {
+        for one in shelf.all() {
+            let key = key_of(one.namespace(), one.name());
+            self.see(&key, one, created(one).millis(), turn, now);
+        }
+    }
+
     /// Ends what still holds.
     fn cut(&mut self, at: i64) {
         for version in self.by_key.values_mut().filter_map(|object| object.versions.last_mut()) {
@@ -126,6 +140,9 @@ pub(super) struct State {
     pub(super) namespaces: Objects<Namespace>,
     pub(super) workloads: Objects<Workload>,
     pub(super) claims: Objects<Claim>,
+    pub(super) volumes: Objects<PersistentVolume>,
+    pub(super) autoscalers: Objects<Autoscaler>,
+    pub(super) quotas: Objects<Quota>,
     /// Whether a node's kubelet answered.
     pub(super) targets: Objects<Up>,
     turn: u64,
@@ -145,10 +162,22 @@ pub(super) struct Up {
     pub(super) up: bool,
 }
 
+/// Does the same with the versions of every kind.
+macro_rules! every {
+    ($state:expr, |$objects:ident| $done:expr) => {
+        every!($state, |$objects| $done, pods nodes namespaces workloads claims volumes
+            autoscalers quotas targets)
+    };
+    ($state:expr, |$objects:ident| $done:expr, $($kind:ident)*) => {$({
+        let $objects = &mut $state.$kind;
+        $done;
+    })*};
+}
+
 impl State {
     /// The newest record of a pod, even when it is gone.
     pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
-        self.pods.newest(&pod_key(namespace, name))
+        self.pods.newest(&key_of(namespace, name))
     }
 
     /// The newest record of a workload, even when it is gone.
@@ -165,20 +194,16 @@ impl State {
         let turn = self.turn;
         let mut oldest = now.saturating_sub(HORIZON_MS);
         for round in 0..2 {
-            let closed = self.pods.end_turn(turn, now, oldest)
-                + self.nodes.end_turn(turn, now, oldest)
-                + self.namespaces.end_turn(turn, now, oldest)
-                + self.workloads.end_turn(turn, now, oldest)
-                + self.claims.end_turn(turn, now, oldest)
-                + self.targets.end_turn(turn, now, oldest);
+            let mut closed = 0;
+            every!(self, |objects| closed += objects.end_turn(turn, now, oldest));
             #[expect(clippy::cast_precision_loss, reason = "a gauge needs no more than 53 bits")]
             gauge!(telemetry::CLOSED_VERSIONS).set(closed as f64);
             if closed <= MAX_CLOSED || round == 1 {
                 return;
             }
             counter!(telemetry::EVICTED, "bound" => "versions").increment(1);
-            let mut ends: Vec<i64> =
-                self.pods.closed(now).chain(self.workloads.closed(now)).collect();
+            let mut ends = Vec::with_capacity(closed);
+            every!(self, |objects| ends.extend(objects.closed(now)));
             ends.sort_unstable();
             oldest = ends.get(closed - MAX_CLOSED).copied().unwrap_or(now);
         }
@@ -200,7 +225,7 @@ impl StateHistory {
         state.last = now;
         let turn = (state.turn, state.cut.take());
         for pod in inventory.pods() {
-            let key = pod_key(&pod.namespace, &pod.name);
+            let key = key_of(&pod.namespace, &pod.name);
             state.pods.see(&key, pod, pod.created.millis(), turn, now);
         }
         for node in inventory.nodes() {
@@ -214,10 +239,10 @@ impl StateHistory {
             let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
             state.workloads.see(&key, workload, workload.created.millis(), turn, now);
         }
-        for claim in inventory.claims() {
-            let key = pod_key(&claim.namespace, &claim.name);
-            state.claims.see(&key, claim, claim.created.millis(), turn, now);
-        }
+        state.claims.see_all(inventory.shelf(), |one| one.created, turn, now);
+        state.volumes.see_all(inventory.shelf(), |one| one.created, turn, now);
+        state.autoscalers.see_all(inventory.shelf(), |one| one.created, turn, now);
+        state.quotas.see_all(inventory.shelf(), |one| one.created, turn, now);
         for target in targets.iter().filter(|target| !target.node.is_empty()) {
             let up = target.state == TargetState::Up;
             let known = state.targets.newest(&target.node).filter(|known| known.up == up);
@@ -240,12 +265,7 @@ impl StateHistory {
     pub fn restore(&self, bytes: &[u8]) -> Result<(), UnknownStates> {
         let mut state = keep::read(bytes)?;
         let cut = state.last.saturating_add(1);
-        state.pods.cut(cut);
-        state.nodes.cut(cut);
-        state.namespaces.cut(cut);
-        state.workloads.cut(cut);
-        state.claims.cut(cut);
-        state.targets.cut(cut);
+        every!(state, |objects| objects.cut(cut));
         state.cut = Some(cut);
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
         Ok(())
@@ -256,7 +276,7 @@ impl StateHistory {
     }
 }
 
-fn pod_key(namespace: &str, name: &str) -> String {
+fn key_of(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}")
 }
 
@@ -266,6 +286,8 @@ fn workload_key(namespace: &str, kind: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use model::Truth;
+
     use super::*;
 
     fn spans(history: &StateHistory) -> Vec<(i64, i64, String)> {
@@ -320,7 +342,7 @@ mod tests {
         inventory.put_pod(pod("same", "Running"));
         inventory.put_pod(pod("other", "Pending"));
         inventory.put_pod(pod("gone", "Running"));
-        inventory.put_claim(Arc::new(Claim { name: "c".into(), ..Claim::default() }));
+        inventory.put(Claim { name: "c".into(), ..Claim::default() });
         let before = StateHistory::default();
         before.observe(&inventory, &[], 1000);
         before.observe(&inventory, &[], 2000);
@@ -344,6 +366,56 @@ mod tests {
     }
 
     #[test]
+    fn autoscalers_quotas_and_volumes_are_written_and_read() {
+        let mut inventory = Inventory::default();
+        inventory.put(Autoscaler {
+            name: "a".into(),
+            conditions: [("AbleToScale".into(), Truth::True), ("Odd".into(), Truth::Unknown)]
+                .into(),
+            ..Autoscaler::default()
+        });
+        let hard = [("pods".into(), Some(5000)), ("requests.cpu".into(), None)].into();
+        let used = Box::new([None, Some(-1)]);
+        inventory.put(Quota { name: "q".into(), hard, used, ..Quota::default() });
+        inventory.put(PersistentVolume {
+            name: "v".into(),
+            claim: Some(("ns".into(), "c".into())),
+            source: Box::new([("csi_driver".into(), "d".into())]),
+            ..PersistentVolume::default()
+        });
+        let before = StateHistory::default();
+        before.observe(&inventory, &[], 1000);
+        let bytes = before.to_bytes();
+        let after = StateHistory::default();
+        after.restore(&bytes).unwrap();
+        // The very same goes on.
+        after.observe(&inventory, &[], 2000);
+        before.observe(&inventory, &[], 2000);
+        assert_eq!(after.to_bytes(), before.to_bytes());
+    }
+
+    #[test]
+    fn versions_beyond_the_bound_go_whatever_they_are_of() {
+        let history = StateHistory::default();
+        let mut inventory = Inventory::default();
+        let each = i64::try_from(MAX_CLOSED).unwrap() / 100;
+        for round in 0..102 {
+            for number in 0..each {
+                inventory.put(Quota {
+                    name: number.to_string().into(),
+                    used: Box::new([Some(round)]),
+                    ..Quota::default()
+                });
+            }
+            history.observe(&inventory, &[], round * 1000);
+        }
+        let state = history.read();
+        let all = state.quotas.versions(i64::MIN, i64::MAX).count();
+        let (most, each) = (MAX_CLOSED, usize::try_from(each).unwrap());
+        assert!((most..=most + each).contains(&all), "{all}");
+    }
+
+    #[test]
     fn the_layout_is_as_it_was() {
         let history = StateHistory::default();
         let mut inventory = Inventory::default();
@@ -351,12 +423,16 @@ mod tests {
         inventory.put_pod(Arc::new(Pod { name: "p".into(), ..Pod::default() }));
         let workload = Workload { name: "w".into(), ..Workload::default() };
         inventory.put_workload(Arc::new(workload));
+        inventory.put(Claim { name: "c".into(), ..Claim::default() });
+        inventory.put(PersistentVolume { name: "v".into(), ..PersistentVolume::default() });
+        inventory.put(Autoscaler { name: "a".into(), ..Autoscaler::default() });
+        inventory.put(Quota { name: "q".into(), ..Quota::default() });
         history.observe(&inventory, &[], 1000);
         let bytes = history.to_bytes();
         let sum = bytes.iter().fold(0u32, |sum, byte| sum.wrapping_mul(31) ^ u32::from(*byte));
         assert_eq!(
             (bytes.len(), sum),
-            (144, 4_127_361_989),
+            (265, 3_264_813_518),
             "another layout needs another LAYOUT in keep.rs"
         );
     }

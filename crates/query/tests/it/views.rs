@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{
-    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory, Namespace, Node,
-    Owner, Pod, Ready, Resources, Taint, Termination, Timestamp, Workload,
+    Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory,
+    Namespace, Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, Taint, Termination,
+    Timestamp, Truth, Workload,
 };
 use query::promql::{AnswerValue, Database as _, Options, SelectError, parse};
 use query::{Columns, ColumnsAsked, EntityColumns, StateHistory, Views};
@@ -144,7 +145,7 @@ fn workloads(inventory: &mut Inventory) {
     let failed = Counts { complete: Some(false), ..counts };
     let failed = Workload { counts: failed, ..workload("Job", "broken") };
     inventory.put_workload(Arc::new(failed));
-    inventory.put_claim(Arc::new(Claim {
+    inventory.put(Claim {
         namespace: "shop".into(),
         name: "disk".into(),
         phase: "Bound".into(),
@@ -153,7 +154,50 @@ fn workloads(inventory: &mut Inventory) {
         requested: Some(1 << 30),
         capacity: Some(1 << 30),
         created: then,
-    }));
+    });
+}
+
+fn bounds(inventory: &mut Inventory) {
+    let then = Timestamp::from_secs(1_799_000_000);
+    inventory.put(PersistentVolume {
+        name: "pv-1".into(),
+        phase: "Bound".into(),
+        storage_class: "fast".into(),
+        reclaim_policy: "Delete".into(),
+        mode: "Filesystem".into(),
+        capacity: Some(1 << 30),
+        claim: Some(("shop".into(), "disk".into())),
+        source: Box::new([
+            ("csi_driver".into(), "csi.example.com".into()),
+            ("csi_volume_handle".into(), "vol-1".into()),
+        ]),
+        created: then,
+    });
+    inventory.put(Autoscaler {
+        namespace: "shop".into(),
+        name: "web".into(),
+        target: Owner { kind: "Deployment".into(), name: "web-1".into() },
+        target_api: "apps/v1".into(),
+        min: 2,
+        max: 9,
+        current: 3,
+        wanted: 4,
+        generation: Some(1),
+        conditions: [
+            ("AbleToScale".into(), Truth::True),
+            ("ScalingActive".into(), Truth::Unknown),
+            ("ScalingLimited".into(), Truth::False),
+        ]
+        .into(),
+        created: then,
+    });
+    inventory.put(Quota {
+        namespace: "shop".into(),
+        name: "compute".into(),
+        hard: [("pods".into(), Some(50_000)), ("requests.cpu".into(), Some(4000))].into(),
+        used: Box::new([Some(3000), Some(750)]),
+        created: then,
+    });
 }
 
 fn views() -> Views {
@@ -161,6 +205,7 @@ fn views() -> Views {
     pods(&mut inventory);
     nodes(&mut inventory);
     workloads(&mut inventory);
+    bounds(&mut inventory);
     let states = StateHistory::default();
     states.observe(&inventory, &[], NOW);
     Views::new(Arc::new(Nothing), Arc::new(states))
@@ -180,7 +225,7 @@ fn every_name_of_objects_has_series() {
     let views = views();
     let names = views.metrics().into_iter().map(|metric| metric.name);
     let stated: Vec<_> = names.filter(|name| name.starts_with("kube_")).collect();
-    assert!(stated.len() > 85, "{}", stated.len());
+    assert!(stated.len() > 98, "{}", stated.len());
     let empty: Vec<_> = stated.iter().filter(|name| asked(&views, name).is_empty()).collect();
     assert!(empty.is_empty(), "{empty:?}");
 }
@@ -199,6 +244,63 @@ fn labels_are_those_of_kube_state_metrics() {
     check(
         "sum by (storageclass, volumename) (kube_persistentvolumeclaim_info)",
         &[r#"{storageclass="fast", volumename="pv-1"} 1"#],
+    );
+    check(
+        "sum without () (kube_persistentvolume_info)",
+        &[concat!(
+            r#"{csi_driver="csi.example.com", csi_volume_handle="vol-1", job="kube-state-metrics", "#,
+            r#"persistentvolume="pv-1", reclaim_policy="Delete", storageclass="fast"} 1"#
+        )],
+    );
+    check(
+        "kube_persistentvolume_capacity_bytes * on (persistentvolume) group_left(claim_namespace, name) kube_persistentvolume_claim_ref",
+        &[
+            r#"{claim_namespace="shop", job="kube-state-metrics", name="disk", persistentvolume="pv-1"} 1073741824"#,
+        ],
+    );
+    check(
+        "sum by (phase) (kube_persistentvolume_status_phase)",
+        &[
+            r#"{phase="Available"} 0"#,
+            r#"{phase="Bound"} 1"#,
+            r#"{phase="Failed"} 0"#,
+            r#"{phase="Pending"} 0"#,
+            r#"{phase="Released"} 0"#,
+        ],
+    );
+    check(
+        "sum without (job) (kube_resourcequota{resourcequota=\"compute\"})",
+        &[
+            r#"{namespace="shop", resource="pods", resourcequota="compute", type="hard"} 50"#,
+            r#"{namespace="shop", resource="pods", resourcequota="compute", type="used"} 3"#,
+            r#"{namespace="shop", resource="requests.cpu", resourcequota="compute", type="hard"} 4"#,
+            r#"{namespace="shop", resource="requests.cpu", resourcequota="compute", type="used"} 0.75"#,
+        ],
+    );
+    check("kube_resourcequota{resourcequota=\"other\"}", &[]);
+    check(
+        "sum without (job) (kube_horizontalpodautoscaler_info)",
+        &[concat!(
+            r#"{horizontalpodautoscaler="web", namespace="shop", scaletargetref_api_version="apps/v1", "#,
+            r#"scaletargetref_kind="Deployment", scaletargetref_name="web-1"} 1"#
+        )],
+    );
+    check(
+        "sum by (condition, status) (kube_horizontalpodautoscaler_status_condition == 1)",
+        &[
+            r#"{condition="AbleToScale", status="true"} 1"#,
+            r#"{condition="ScalingActive", status="unknown"} 1"#,
+            r#"{condition="ScalingLimited", status="false"} 1"#,
+        ],
+    );
+    check(
+        "sum by (__name__) ({__name__=~\"kube_horizontalpodautoscaler_s.+_replicas\"})",
+        &[
+            r#"kube_horizontalpodautoscaler_spec_max_replicas 9"#,
+            r#"kube_horizontalpodautoscaler_spec_min_replicas 2"#,
+            r#"kube_horizontalpodautoscaler_status_current_replicas 3"#,
+            r#"kube_horizontalpodautoscaler_status_desired_replicas 4"#,
+        ],
     );
     check("sum by (job_name) (kube_job_failed{condition=\"true\"})", &[r#"{job_name="broken"} 1"#]);
     check("sum(kube_job_complete{condition=\"true\"})", &["{} 1"]);

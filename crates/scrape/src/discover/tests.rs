@@ -75,11 +75,8 @@ fn hold(inventory: &mut Inventory, monitor: Monitor) {
     let (namespace, name) = (monitor.namespace.clone(), monitor.name.clone());
     let (kind, monitor) = (monitor.kind, Arc::new(monitor));
     match kind {
-        MonitorKind::Service => ServiceMonitor::shelf_mut(inventory)
-            .put(Arc::new(ServiceMonitor { namespace, name, monitor })),
-        MonitorKind::Pod => {
-            PodMonitor::shelf_mut(inventory).put(Arc::new(PodMonitor { namespace, name, monitor }));
-        }
+        MonitorKind::Service => inventory.put(ServiceMonitor { namespace, name, monitor }),
+        MonitorKind::Pod => inventory.put(PodMonitor { namespace, name, monitor }),
     }
 }
 
@@ -93,19 +90,19 @@ fn cluster(pods: Vec<Pod>) -> Inventory {
         node: "node-1".into(),
         hostname: "".into(),
     });
-    EndpointSlice::shelf_mut(&mut inventory).put(Arc::new(EndpointSlice {
+    inventory.put(EndpointSlice {
         namespace: "shop".into(),
         name: "web-abc".into(),
         service: "web".into(),
         address_type: "IPv4".into(),
         ports: [SlicePort { name: "http".into(), port: 8080, protocol: "TCP".into() }].into(),
         endpoints: endpoints.collect(),
-    }));
-    Service::shelf_mut(&mut inventory).put(Arc::new(Service {
+    });
+    inventory.put(Service {
         namespace: "shop".into(),
         name: "web".into(),
         labels: pairs(&[("app", "web"), ("team", "blue")]),
-    }));
+    });
     for pod in pods {
         inventory.put_pod(Arc::new(pod));
     }

@@ -91,8 +91,7 @@ pub(crate) fn inventory(pods: Vec<Pod>, monitors: Vec<Monitor>) -> SharedInvento
     }
     for monitor in monitors {
         let (namespace, name) = (monitor.namespace.clone(), monitor.name.clone());
-        let one = PodMonitor { namespace, name, monitor: Arc::new(monitor) };
-        PodMonitor::shelf_mut(&mut inventory).put(Arc::new(one));
+        inventory.put(PodMonitor { namespace, name, monitor: Arc::new(monitor) });
     }
     Arc::new(RwLock::new(inventory))
 }

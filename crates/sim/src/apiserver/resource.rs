@@ -126,9 +126,17 @@ pub(crate) const ALL: &[Resource] = &[
     ),
     stored(resource("", "v1", "endpoints", "endpoints", "Endpoints"), Kind::Endpoints, &["ep"]),
     resource("", "v1", "limitranges", "limitrange", "LimitRange"),
-    resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota"),
+    stored(
+        resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota"),
+        Kind::Quotas,
+        &["quota"],
+    ),
     resource("", "v1", "replicationcontrollers", "replicationcontroller", "ReplicationController"),
-    cluster_wide(resource("", "v1", "persistentvolumes", "persistentvolume", "PersistentVolume")),
+    cluster_wide(stored(
+        resource("", "v1", "persistentvolumes", "persistentvolume", "PersistentVolume"),
+        Kind::Volumes,
+        &["pv"],
+    )),
     in_all(stored(
         resource("apps", "v1", "deployments", "deployment", "Deployment"),
         Kind::Deployments,

@@ -30,6 +30,8 @@ fn round_trip_of(resource: &Resource) -> Option<RoundTrip> {
         | ("monitoring.coreos.com", "servicemonitors" | "podmonitors") => Ok,
         ("", "configmaps") => round_trip::<core::v1::ConfigMap>,
         ("", "persistentvolumeclaims") => round_trip::<core::v1::PersistentVolumeClaim>,
+        ("", "persistentvolumes") => round_trip::<core::v1::PersistentVolume>,
+        ("", "resourcequotas") => round_trip::<core::v1::ResourceQuota>,
         ("apps", "deployments") => round_trip::<apps::v1::Deployment>,
         ("apps", "statefulsets") => round_trip::<apps::v1::StatefulSet>,
         ("apps", "daemonsets") => round_trip::<apps::v1::DaemonSet>,

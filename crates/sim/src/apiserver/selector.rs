@@ -143,7 +143,9 @@ fn field(cluster: &Cluster, key: &Key, version: &Version, name: &str) -> Option<
     }
     match (name, &version.object) {
         ("metadata.name", _) => Some(key.1.to_string()),
-        ("metadata.namespace", Object::Node { .. } | Object::Namespace(_)) => None,
+        ("metadata.namespace", Object::Node { .. } | Object::Namespace(_) | Object::Volume(_)) => {
+            None
+        }
         ("metadata.namespace", _) => Some(plan.namespace(key.0).to_string()),
         (_, Object::Pod { slot, generation }) => {
             let pod = plan.pod(*slot, *generation)?;

@@ -11,7 +11,7 @@ use super::resource::Resource;
 use super::selector::container_names;
 use crate::objects::{
     Counts, Event, Object, Version, cluster_address, counts, duration, metadata, outcome, schedule,
-    slice, status_word,
+    slice, status_word, volume_name,
 };
 use crate::plan::{Controller, Plan, Sec, Workload};
 use crate::store::Kind;
@@ -137,6 +137,28 @@ const CLAIMS: &[Column] = &[
     AGE,
     ("VolumeMode", "string", 1),
 ];
+const SCALERS: &[Column] = &[
+    NAME,
+    ("Reference", "string", 0),
+    ("Targets", "string", 0),
+    ("MinPods", "string", 0),
+    ("MaxPods", "string", 0),
+    ("Replicas", "string", 0),
+    AGE,
+];
+const VOLUMES: &[Column] = &[
+    NAME,
+    ("Capacity", "string", 0),
+    ("Access Modes", "string", 0),
+    ("Reclaim Policy", "string", 0),
+    ("Status", "string", 0),
+    ("Claim", "string", 0),
+    ("StorageClass", "string", 0),
+    ("VolumeAttributesClass", "string", 0),
+    ("Reason", "string", 0),
+    AGE,
+    ("VolumeMode", "string", 1),
+];
 const ENDPOINT_SLICES: &[Column] =
     &[NAME, ("AddressType", "string", 0), ("Ports", "string", 0), ("Endpoints", "string", 0), AGE];
 const LEASES: &[Column] = &[NAME, ("Holder", "string", 0), AGE];
@@ -167,14 +189,9 @@ fn columns(resource: &Resource) -> &'static [Column] {
         Some(Kind::ControllerRevisions) => {
             &[NAME, ("Controller", "string", 0), ("Revision", "integer", 0), AGE]
         }
-        Some(Kind::Scalers) => &[
-            NAME,
-            ("Reference", "string", 0),
-            ("MinPods", "string", 0),
-            ("MaxPods", "string", 0),
-            ("Replicas", "string", 0),
-            AGE,
-        ],
+        Some(Kind::Scalers) => SCALERS,
+        Some(Kind::Volumes) => VOLUMES,
+        Some(Kind::Quotas) => &[NAME, AGE, ("Request", "string", 0), ("Limit", "string", 0)],
         Some(Kind::Ships) => &[NAME, ("Masts", "integer", 0), AGE],
         Some(Kind::EndpointSlices) => ENDPOINT_SLICES,
         Some(
@@ -224,6 +241,10 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
     let metadata = metadata(&renderer.cluster, version);
     let age = duration(now - metadata.created);
     let name = metadata.name;
+    // All that is shown of these is in their JSON.
+    let read_off = |name: &str, age: &str| {
+        written::cells(renderer.resource, &Value::Object(renderer.whole(version)), name, age)
+    };
     match &version.object {
         Object::Namespace(_) => json!([name, "Active", age]),
         Object::Node { node, lost, .. } => node_cells(plan, *node, lost.is_some(), &age),
@@ -235,6 +256,12 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
             let owner = owner.map(|one| format!("{}.apps/{}", one.kind.to_lowercase(), one.name));
             json!([name, owner, 1, age])
         }
+        Object::Scaler(_) | Object::Quota(_) | Object::Volume(_) => read_off(&name, &age),
+        Object::Changed { base, .. }
+            if matches!(**base, Object::Scaler(_) | Object::Quota(_) | Object::Volume(_)) =>
+        {
+            read_off(&name, &age)
+        }
         Object::Changed { base, patch } => {
             let cells = cells(renderer, &version.of(base));
             written::changed(base, patch, cells)
@@ -242,7 +269,7 @@ fn cells(renderer: &Renderer, version: &Version) -> Value {
         Object::Written(written) => written::cells(renderer.resource, &written.body, &name, &age),
         Object::Claim(slot) => {
             let size = format!("{}Gi", plan.workload_of(*slot).template.volume);
-            let volume = format!("pvc-{}", metadata.uid);
+            let volume = volume_name(plan, *slot);
             json!([name, "Bound", volume, size, "RWO", "fast", "<unset>", age, "Filesystem"])
         }
         Object::Service(index) => service_cells(plan, *index, &name, &age),

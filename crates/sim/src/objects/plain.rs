@@ -1,4 +1,4 @@
-//! Objects that never change: namespaces, services, persistent volume claims; and node leases,
+//! Objects that never change: namespaces, services, persistent volumes and claims; and node leases,
 //! which only tell the time.
 
 use std::net::Ipv4Addr;
@@ -9,13 +9,16 @@ use serde_json::{Value, json};
 use super::{Metadata, time};
 use crate::plan::{Controller, Exposed, Plan, Sec, Workload};
 
+/// What made the volumes.
+const DRIVER: &str = "csi.example.com";
 /// Seconds between two renewals of a lease.
 const RENEWAL: Sec = 10;
 
 /// The service of the API server has no workload; its index is this.
 pub(crate) const API_SERVICE: u32 = u32::MAX;
 
-fn oldest(plan: &Plan) -> Sec {
+/// When the cluster was made.
+pub(super) fn oldest(plan: &Plan) -> Sec {
     plan.nodes.iter().map(|node| node.booted).min().unwrap_or(plan.start)
 }
 
@@ -113,20 +116,59 @@ pub(super) fn claim_metadata(plan: &Plan, slot: u32) -> Metadata {
     }
 }
 
+/// The name of the volume that a slot's claim is bound to.
+pub(crate) fn volume_name(plan: &Plan, slot: u32) -> String {
+    format!("pvc-{}", claim_metadata(plan, slot).uid)
+}
+
 pub(super) fn claim(plan: &Plan, slot: u32) -> Value {
-    let uid = claim_metadata(plan, slot).uid;
-    let size = format!("{}Gi", plan.workload_of(slot).template.volume);
+    let size = size(plan, slot);
     json!({
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "resources": { "requests": { "storage": size } },
-            "volumeName": format!("pvc-{uid}"),
+            "volumeName": volume_name(plan, slot),
             "storageClassName": "fast",
             "volumeMode": "Filesystem",
         },
         "status": {
             "phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": { "storage": size },
         },
+    })
+}
+
+fn size(plan: &Plan, slot: u32) -> String {
+    format!("{}Gi", plan.workload_of(slot).template.volume)
+}
+
+pub(super) fn volume_metadata(plan: &Plan, slot: u32) -> Metadata {
+    let name = volume_name(plan, slot);
+    Metadata {
+        uid: plan.uid("PersistentVolume", &name),
+        name,
+        created: plan.workload_of(slot).created,
+        annotations: vec![("pv.kubernetes.io/provisioned-by", DRIVER.to_owned())],
+        ..Metadata::default()
+    }
+}
+
+pub(super) fn volume(plan: &Plan, slot: u32) -> Value {
+    let claim = claim_metadata(plan, slot);
+    let uid = volume_metadata(plan, slot).uid;
+    json!({
+        "spec": {
+            "capacity": { "storage": size(plan, slot) },
+            "accessModes": ["ReadWriteOnce"],
+            "claimRef": {
+                "kind": "PersistentVolumeClaim", "apiVersion": "v1", "uid": claim.uid,
+                "namespace": claim.namespace.as_deref(), "name": claim.name,
+            },
+            "csi": { "driver": DRIVER, "volumeHandle": format!("vol-{uid}"), "fsType": "ext4" },
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": "fast",
+            "volumeMode": "Filesystem",
+        },
+        "status": { "phase": "Bound", "lastPhaseTransitionTime": time(claim.created) },
     })
 }
 

@@ -152,12 +152,12 @@ fn resources(plan: &Plan, slot: u32, index: u32) -> Value {
 }
 
 /// Millicores as Kubernetes writes them: `250m`, `2`.
-fn millicores(amount: u32) -> String {
+pub(super) fn millicores(amount: u32) -> String {
     if amount.is_multiple_of(1000) { (amount / 1000).to_string() } else { format!("{amount}m") }
 }
 
 /// MiB as Kubernetes writes them: `192Mi`, `2Gi`.
-fn mebibytes(amount: u32) -> String {
+pub(super) fn mebibytes(amount: u32) -> String {
     if amount.is_multiple_of(1024) { format!("{}Gi", amount / 1024) } else { format!("{amount}Mi") }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn versions(plan: &Plan, workload: &Workload, t: Sec) -> std::ops::Ra
     newest.saturating_sub(KEPT - 1)..=newest
 }
 
-fn labels(workload: &Workload) -> Vec<(&'static str, std::borrow::Cow<'static, str>)> {
+pub(super) fn labels(workload: &Workload) -> Vec<(&'static str, std::borrow::Cow<'static, str>)> {
     let template = workload.template;
     vec![
         ("app", template.name.into()),

@@ -1,6 +1,6 @@
 //! The applications that are spread over the nodes. Data only.
 
-use super::template::{Answer, BASE, Controller, Exposed, Pattern, Template, Trouble};
+use super::template::{Answer, BASE, Controller, Exposed, Pattern, Scaled, Template, Trouble};
 
 /// Spread over the nodes, most telling first so that the smallest cluster has one of each.
 pub(crate) const APPLICATIONS: &[Template] = &[
@@ -16,6 +16,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory_limit: 512,
         pattern: Pattern::Daily,
         trouble: Trouble::Rollouts(720),
+        scaled: Scaled::Fewest(150),
         port: 8080,
         exposed: Exposed::Annotated(Answer::Well),
         traffic: 2400,
@@ -127,6 +128,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory: 192,
         memory_limit: 384,
         pattern: Pattern::Throttled,
+        scaled: Scaled::Most(40),
         port: 8080,
         exposed: Exposed::ByPod,
         traffic: 1200,
@@ -326,6 +328,7 @@ pub(crate) const APPLICATIONS: &[Template] = &[
         memory: 48,
         memory_limit: 96,
         pattern: Pattern::Idle,
+        scaled: Scaled::Fewest(80),
         port: 80,
         traffic: 20000,
         ..BASE

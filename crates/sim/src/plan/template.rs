@@ -72,6 +72,17 @@ pub(crate) enum Answer {
     Nothing,
 }
 
+/// Whether an autoscaler sets the replicas. Replicas of the world stay as they are drawn, so that
+/// each aims where that is what it would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scaled {
+    No,
+    /// Never uses so many percent of what it requests: there are as few as there may be.
+    Fewest(u32),
+    /// Always uses at least so many: there are as many as there may be.
+    Most(u32),
+}
+
 /// One application.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -94,6 +105,8 @@ pub(crate) struct Template {
     pub best_effort: bool,
     pub pattern: Pattern,
     pub trouble: Trouble,
+    /// Whether an autoscaler sets its replicas.
+    pub scaled: Scaled,
     /// Service port, 0 for no Service.
     pub port: u16,
     /// Whether its pods serve metrics.
@@ -119,6 +132,7 @@ pub(super) const BASE: Template = Template {
     best_effort: false,
     pattern: Pattern::Steady,
     trouble: Trouble::None,
+    scaled: Scaled::No,
     port: 0,
     exposed: Exposed::No,
     volume: 0,

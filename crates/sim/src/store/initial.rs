@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::{Actor, Key, Kind, State};
-use crate::objects::{API_SERVICE, Object, Version, slice, versions};
+use super::{Actor, Key, Kind, State, workloads};
+use crate::objects::{API_SERVICE, Object, Version, quota, scaler, slice, versions, volume_name};
 use crate::plan::{Controller, Workload};
+use crate::seed::below;
 
 impl State {
     /// Puts everything that exists now into the maps, without history.
@@ -15,6 +16,9 @@ impl State {
         let now = self.now;
         for (index, name) in (0..).zip(&plan.namespaces) {
             self.insert(Kind::Namespaces, (0, Arc::clone(name)), Object::Namespace(index));
+            if let Some(name) = quota::name(plan, index) {
+                self.insert(Kind::Quotas, (index, name.into()), Object::Quota(index));
+            }
         }
         let leases = plan.namespaces.iter().position(|name| &**name == "kube-node-lease");
         let leases = u32::try_from(leases.unwrap_or(0)).unwrap_or(0);
@@ -46,10 +50,16 @@ impl State {
                 self.due.push(Reverse((at, Actor::Workload(index))));
             }
         }
+        if scaler::is_scaled(workload) {
+            let first = now + 1 + below(workload.seed, workloads::SYNC);
+            self.due.push(Reverse((first.max(workload.created), Actor::Scaler(index))));
+        }
         for slot in workload.slots.clone() {
             if workload.template.volume > 0 {
                 let key = (workload.namespace, plan.claim_name(slot).into());
                 self.insert(Kind::Claims, key, Object::Claim(slot));
+                let key = (0, volume_name(plan, slot).into());
+                self.insert(Kind::Volumes, key, Object::Volume(slot));
             }
             for pod in plan.pods(slot, now) {
                 let key = (workload.namespace, plan.pod_name(&pod).into());
@@ -91,6 +101,9 @@ pub(super) fn controllers(
     }
     match workload.template.controller {
         Controller::Deployment => {
+            if scaler::is_scaled(workload) {
+                all.push((Kind::Scalers, own.clone(), Object::Scaler(index)));
+            }
             all.push((Kind::Deployments, own, Object::Deployment(index)));
             for version in versions(plan, workload, now) {
                 let name = format!("{}-{}", workload.name, workload.template_hash(version));

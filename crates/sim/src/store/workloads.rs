@@ -4,10 +4,34 @@ use std::sync::Arc;
 
 use super::initial::controllers;
 use super::{Key, Kind, State};
-use crate::objects::{Counts, Object, Outcome, counts, outcome, slice, versions};
+use crate::objects::{Counts, Object, Outcome, counts, outcome, quota, slice, versions};
 use crate::plan::{Controller, Sec, Workload};
 
+/// Seconds between two looks of the autoscalers' controller.
+pub(super) const SYNC: Sec = 15;
+
 impl State {
+    /// The controller looks at an autoscaler and says what it found.
+    pub(super) fn look(&mut self, index: u32, at: Sec) {
+        let cluster = Arc::clone(&self.cluster);
+        let workload = &cluster.plan.workloads[index as usize];
+        let key = (workload.namespace, Arc::clone(&workload.name));
+        if self.maps[Kind::Scalers as usize].contains_key(&key) {
+            self.put(Kind::Scalers, key, Object::Scaler(index), at);
+        }
+    }
+
+    /// Rewrites a namespace's quota if what is used changed in this second.
+    pub(super) fn refresh_quota(&mut self, namespace: u32, at: Sec) {
+        let cluster = Arc::clone(&self.cluster);
+        let plan = &cluster.plan;
+        let Some(name) = quota::name(plan, namespace) else { return };
+        let used = |at: Sec| quota::used(plan, namespace, Some(at));
+        if used(at - 1) != used(at) {
+            self.put(Kind::Quotas, (namespace, name.into()), Object::Quota(namespace), at);
+        }
+    }
+
     /// A workload is created, or begins a new version or run.
     pub(super) fn begin(&mut self, index: u32, at: Sec) {
         let cluster = Arc::clone(&self.cluster);

@@ -74,6 +74,31 @@ async fn gets_nodes_and_pods() {
 }
 
 #[tokio::test]
+async fn gets_autoscalers_quotas_and_volumes() {
+    let kubectl = Kubectl::new().await;
+    check(
+        &kubectl.run("get hpa,quota,pv -A").await,
+        &[
+            "horizontalpodautoscaler.autoscaling/frontend",
+            "Deployment/frontend",
+            "%/150%",
+            "resourcequota/compute",
+            "requests.cpu: ",
+            "limits.memory: ",
+            "persistentvolume/pvc-",
+            "data/data-postgres-0",
+        ],
+    );
+    check(
+        &kubectl.run("describe hpa -n web static-assets").await,
+        &["(as a percentage of request)", "/ 80%", "ScalingLimited", "TooFewReplicas"],
+    );
+    check(&kubectl.run("describe hpa -n shop checkout").await, &["Min replicas", "AbleToScale"]);
+    check(&kubectl.run("describe quota -n data").await, &["persistentvolumeclaims", "Gi"]);
+    check(&kubectl.run("describe pv").await, &["csi.example.com", "data/data-postgres-0", "Bound"]);
+}
+
+#[tokio::test]
 async fn gets_controllers() {
     let kubectl = Kubectl::new().await;
     let all = kubectl.run("get deploy,rs,sts,ds,jobs,cronjobs,svc,pvc -A").await;

@@ -56,6 +56,30 @@ async fn applying_the_changes_to_the_list_gives_the_later_list() {
 }
 
 #[tokio::test]
+async fn autoscalers_are_looked_at_and_quotas_follow_their_pods() {
+    let cluster = Cluster::small().await;
+    let following = async |path: &str| {
+        let list = cluster.get(path).await.json();
+        let version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+        let path = format!("{path}?watch=1&resourceVersion={version}");
+        Lines::of(cluster.open(&path, JSON).await)
+    };
+    let mut scalers = following("/apis/autoscaling/v2/horizontalpodautoscalers").await;
+    let mut quotas = following("/api/v1/resourcequotas").await;
+    // Long enough for a rollout, in which a pod comes before the one that it replaces is gone.
+    cluster.at(1500);
+    let scaler = scalers.until("MODIFIED").await["object"].take();
+    assert_eq!(scaler["kind"], "HorizontalPodAutoscaler");
+    let (spec, status) = (&scaler["spec"], &scaler["status"]);
+    let wanted = status["desiredReplicas"].as_u64().unwrap();
+    let bounds = spec["minReplicas"].as_u64().unwrap()..=spec["maxReplicas"].as_u64().unwrap();
+    assert!(bounds.contains(&wanted), "{scaler:#}");
+    let quota = quotas.until("MODIFIED").await["object"].take();
+    let status = &quota["status"];
+    assert_ne!(status["used"]["pods"], status["hard"]["pods"], "{quota:#}");
+}
+
+#[tokio::test]
 async fn a_watch_without_version_begins_with_everything() {
     let cluster = Cluster::small().await;
     let mut lines = Lines::of(cluster.open("/api/v1/nodes?watch=true", JSON).await);

@@ -73,14 +73,14 @@ async fn a_healthy_cluster_passes_everywhere() {
     assert_eq!(diagnosis["firstChange"], Value::Null);
     let checks = diagnosis["checks"].as_array().unwrap();
     assert!(checks.iter().all(|check| check["outcome"] == "pass"), "{diagnosis:#}");
-    assert_eq!(checks.len(), 7 + 14 + 1 + 3 * 8);
+    assert_eq!(checks.len(), 7 + 17 + 1 + 3 * 8);
     check(&diagnosis, "API server", "authentication", &["a token", "sim-admin"]);
     check(&diagnosis, "API server", "tls", &["issued by taffrail-sim-ca", "until 2099"]);
     check(&diagnosis, "node-2", "tls", &["for node-2, 127.1.0.2", "verified by the address"]);
     let text = cluster.doctor("", &[]).await;
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("  ✓ summary         /stats/summary: "), "{text}");
-    assert!(text.ends_with("0 failed, 0 warned, 46 passed, 0 skipped.\n"), "{text}");
+    assert!(text.ends_with("0 failed, 0 warned, 49 passed, 0 skipped.\n"), "{text}");
     assert!(!text.contains('\u{1b}'), "colour without a terminal: {text}");
 }
 

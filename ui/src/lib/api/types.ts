@@ -170,6 +170,9 @@ export interface ReplicaHistory {
   wanted: Num[];
   present: Num[];
   ready: Num[];
+  /** Bounds of its autoscalers; null while it had none. */
+  atLeast: Num[];
+  atMost: Num[];
 }
 
 export interface List<Item> {

@@ -1,6 +1,6 @@
 //! Why a workload or a pod's volume has no value.
 
-use model::{Owner, Pod};
+use model::{Claim, Owner, Pod};
 
 use super::pod;
 use super::reason::{Known, Question, Reason, no_such, target_reason};
@@ -72,7 +72,7 @@ pub(super) fn volume_missing(question: &Question, known: &Known<'_>) -> Reason {
             "check the name; emptyDir, configMap and the like are part of the pod's own usage",
         );
     };
-    match inventory.claim(&question.namespace, claim) {
+    match inventory.shelf::<Claim>().get(&question.namespace, claim) {
         Some(stated) if &*stated.phase != "Bound" => {
             let advice = format!(
                 "`kubectl -n {} describe pvc {claim}` says what it waits for",

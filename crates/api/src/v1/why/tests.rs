@@ -65,12 +65,12 @@ fn inventory() -> Inventory {
         }));
     }
     for (name, phase) in [("kept", "Bound"), ("wanted", "Pending")] {
-        inventory.put_claim(Arc::new(Claim {
+        inventory.put(Claim {
             namespace: "web".into(),
             name: name.into(),
             phase: phase.into(),
             ..Claim::default()
-        }));
+        });
     }
     let crash = || ContainerState::Waiting("CrashLoopBackOff".into());
     let oom = Termination { reason: "OOMKilled".into(), exit_code: 137, ..Termination::default() };

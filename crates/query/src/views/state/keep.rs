@@ -7,15 +7,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::{
-    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod,
-    Ready, Resources, ScrapeHint, Shared, Taint, Termination, Timestamp, Workload,
+    Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node,
+    Owner, PersistentVolume, Pod, Quota, Ready, Resources, ScrapeHint, Shared, Taint, Termination,
+    Timestamp, Truth, Workload,
 };
 
 use super::{Object, Objects, State, Up, Version};
 
 const MAGIC: &[u8; 4] = b"TFST";
 /// Goes up with every change of what is written; bytes of another layout are left unread.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 /// Most texts of one file.
 const MAX_TEXTS: usize = 50_000_000;
 
@@ -33,6 +34,9 @@ pub(super) fn write(state: &State) -> Vec<u8> {
     state.namespaces.put(&mut out);
     state.workloads.put(&mut out);
     state.claims.put(&mut out);
+    state.volumes.put(&mut out);
+    state.autoscalers.put(&mut out);
+    state.quotas.put(&mut out);
     state.targets.put(&mut out);
     out.bytes
 }
@@ -54,6 +58,9 @@ fn whole(input: &mut Reader<'_>) -> Option<State> {
         namespaces: Kept::take(input)?,
         workloads: Kept::take(input)?,
         claims: Kept::take(input)?,
+        volumes: Kept::take(input)?,
+        autoscalers: Kept::take(input)?,
+        quotas: Kept::take(input)?,
         targets: Kept::take(input)?,
         turn: 0,
         last,
@@ -269,24 +276,28 @@ impl Kept for Box<ScrapeHint> {
     }
 }
 
-impl Kept for Ready {
-    fn put(&self, out: &mut Writer) {
-        out.number(match self {
-            Self::Unstated => 0,
-            Self::No => 1,
-            Self::Yes => 2,
-        });
-    }
+/// One of several words, by its number.
+macro_rules! word {
+    ($type:ident: $($number:literal $word:ident)*) => {
+        impl Kept for $type {
+            fn put(&self, out: &mut Writer) {
+                out.number(match self {
+                    $(Self::$word => $number,)*
+                });
+            }
 
-    fn take(input: &mut Reader<'_>) -> Option<Self> {
-        match input.number()? {
-            0 => Some(Self::Unstated),
-            1 => Some(Self::No),
-            2 => Some(Self::Yes),
-            _ => None,
+            fn take(input: &mut Reader<'_>) -> Option<Self> {
+                match input.number()? {
+                    $($number => Some(Self::$word),)*
+                    _ => None,
+                }
+            }
         }
-    }
+    };
 }
+
+word!(Ready: 0 Unstated 1 No 2 Yes);
+word!(Truth: 0 Unknown 1 False 2 True);
 
 impl Kept for ContainerState {
     fn put(&self, out: &mut Writer) {
@@ -344,6 +355,11 @@ record!(ContainerStatus: name restart_count ready state last_termination);
 record!(Namespace: name uid labels phase created);
 record!(Up: node up);
 record!(Claim: namespace name phase storage_class volume requested capacity created);
+record!(PersistentVolume: name phase storage_class reclaim_policy mode capacity claim source
+    created);
+record!(Autoscaler: namespace name target target_api min max current wanted generation conditions
+    created);
+record!(Quota: namespace name hard used created);
 record!(Workload: namespace kind name owner desired ready counts created);
 record!(Counts: current updated available misscheduled completions succeeded failed generation
     observed active complete suspended started ended scheduled);

@@ -38,10 +38,41 @@ pub(super) fn cells(resource: &Resource, body: &Value, name: &str, age: &str) ->
             json!([
                 name,
                 reference,
+                targets(spec, status),
                 number(&spec["minReplicas"]),
                 number(&spec["maxReplicas"]),
                 number(&status["currentReplicas"]),
                 age
+            ])
+        }
+        Some(Kind::Quotas) => {
+            let (requests, limits) = quota(&body["status"]);
+            json!([name, age, requests, limits])
+        }
+        Some(Kind::Volumes) => {
+            let (spec, claim) = (&body["spec"], &body["spec"]["claimRef"]);
+            let mut held = text(&claim["name"]);
+            if !held.is_empty() {
+                held = format!("{}/{held}", text(&claim["namespace"]));
+            }
+            let modes = list(&spec["accessModes"]).map(|mode| match mode.as_str() {
+                Some("ReadWriteOnce") => "RWO",
+                Some("ReadOnlyMany") => "ROX",
+                Some("ReadWriteMany") => "RWX",
+                _ => "RWOP",
+            });
+            json!([
+                name,
+                spec["capacity"]["storage"],
+                modes.collect::<Vec<_>>().join(","),
+                spec["persistentVolumeReclaimPolicy"],
+                body["status"]["phase"],
+                held,
+                spec["storageClassName"],
+                "<unset>",
+                text(&body["status"]["reason"]),
+                age,
+                spec["volumeMode"]
             ])
         }
         Some(Kind::Endpoints) => json!([name, endpoints(&body["subsets"]), age]),
@@ -90,6 +121,36 @@ pub(super) fn changed(base: &Object, patch: &Value, mut cells: Value) -> Value {
         _ => {}
     }
     cells
+}
+
+/// Measures and targets of an autoscaler: `cpu: 37%/80%`.
+fn targets(spec: &Value, status: &Value) -> String {
+    let shown = |value: &Value| match value["averageUtilization"].as_u64() {
+        Some(percent) => Some(format!("{percent}%")),
+        None => {
+            ["averageValue", "value"].iter().find_map(|one| value[one].as_str().map(str::to_owned))
+        }
+    };
+    let all = list(&spec["metrics"]).enumerate().filter_map(|(at, metric)| {
+        let wanted = &metric["resource"];
+        let now = shown(&status["currentMetrics"][at]["resource"]["current"]);
+        let name = wanted["name"].as_str()?;
+        let now = now.unwrap_or_else(|| "<unknown>".to_owned());
+        Some(format!("{name}: {now}/{}", shown(&wanted["target"])?))
+    });
+    or_none(all.collect::<Vec<_>>().join(", "))
+}
+
+/// What is used of a quota's requests, and of its limits.
+fn quota(status: &Value) -> (String, String) {
+    let (mut requests, mut limits) = (Vec::new(), Vec::new());
+    for (resource, hard) in status["hard"].as_object().into_iter().flatten() {
+        let used = status["used"][resource].as_str().unwrap_or("0");
+        let shown = format!("{resource}: {used}/{}", hard.as_str().unwrap_or_default());
+        let side = if resource.starts_with("limits.") { &mut limits } else { &mut requests };
+        side.push(shown);
+    }
+    (requests.join(", "), limits.join(", "))
 }
 
 fn text_of(cell: &Value) -> String {
