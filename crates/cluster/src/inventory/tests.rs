@@ -149,7 +149,7 @@ fn a_node_without_ready_condition_is_unstated() {
 }
 
 #[test]
-fn autoscalers_quotas_and_volumes() {
+fn autoscalers_and_quotas() {
     let text = r#"{"metadata":{"name":"web","namespace":"shop","creationTimestamp":"2026-01-01T00:00:00Z"},
         "spec":{"scaleTargetRef":{"kind":"Deployment","name":"web","apiVersion":"apps/v1"},"minReplicas":2,"maxReplicas":9,
             "metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":80}}}]},
@@ -184,7 +184,10 @@ fn autoscalers_quotas_and_volumes() {
     assert_eq!(&*compute.used, &[None, Some(3000), Some(750), None]);
     let fresh = quota(serde_json::from_str(r#"{"metadata":{"name":"q"}}"#).unwrap());
     assert!(fresh.hard.is_empty() && fresh.used.is_empty());
+}
 
+#[test]
+fn volumes_and_where_they_are() {
     let volume = |source: &str| {
         let text = format!(
             r#"{{"metadata":{{"name":"pv-1"}},"spec":{{"capacity":{{"storage":"100Gi"}},"accessModes":["ReadWriteOnce"],

@@ -84,17 +84,13 @@ async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
     let server = Server::http(move |seen| match &*seen.path {
         _ if seen.query.contains("sendInitialEvents") => no_streams(),
         "/api/v1/pods" => pods(seen, &lists),
-        "/apis/apps/v1/daemonsets" => answer(
+        "/apis/apps/v1/daemonsets" | "/api/v1/resourcequotas" => answer(
             403,
             r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#,
         ),
         "/apis/batch/v1/cronjobs" | "/apis/autoscaling/v2/horizontalpodautoscalers" => {
             answer(404, "404 page not found")
         }
-        "/api/v1/resourcequotas" => answer(
-            403,
-            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#,
-        ),
         _ if seen.query.contains("watch=true") => events(&[], false),
         _ => list("", "", 5),
     })

@@ -93,11 +93,11 @@ impl<T> Objects<T> {
     }
 
     /// Sees every object of a shelf.
-    fn see_all(&mut self, shelf: &Shelf<T>, created: fn(&T) -> Timestamp, turn: Turn, now: i64)
+    fn see_all(&mut self, held: &Shelf<T>, created: fn(&T) -> Timestamp, turn: Turn, now: i64)
     where
         T: Held,
     {
-        for one in shelf.all() {
+        for one in held.all() {
             let key = key_of(one.namespace(), one.name());
             self.see(&key, one, created(one).millis(), turn, now);
         }

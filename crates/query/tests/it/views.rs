@@ -230,13 +230,15 @@ fn every_name_of_objects_has_series() {
     assert!(empty.is_empty(), "{empty:?}");
 }
 
+fn checked(views: &Views, text: &str, expected: &[&str]) {
+    let expected: BTreeSet<String> = expected.iter().map(|one| (*one).to_owned()).collect();
+    assert_eq!(asked(views, text), expected, "{text}");
+}
+
 #[test]
 fn labels_are_those_of_kube_state_metrics() {
     let views = views();
-    let check = |text: &str, expected: &[&str]| {
-        let expected: BTreeSet<String> = expected.iter().map(|one| (*one).to_owned()).collect();
-        assert_eq!(asked(&views, text), expected, "{text}");
-    };
+    let check = |text: &str, expected: &[&str]| checked(&views, text, expected);
     check(
         "sum by (namespace, persistentvolumeclaim, phase) (kube_persistentvolumeclaim_status_phase == 1)",
         &[r#"{namespace="shop", persistentvolumeclaim="disk", phase="Bound"} 1"#],
@@ -245,6 +247,24 @@ fn labels_are_those_of_kube_state_metrics() {
         "sum by (storageclass, volumename) (kube_persistentvolumeclaim_info)",
         &[r#"{storageclass="fast", volumename="pv-1"} 1"#],
     );
+    check("sum by (job_name) (kube_job_failed{condition=\"true\"})", &[r#"{job_name="broken"} 1"#]);
+    check("sum(kube_job_complete{condition=\"true\"})", &["{} 1"]);
+    check(
+        "kube_deployment_metadata_generation - kube_deployment_status_observed_generation",
+        &[r#"{deployment="web-1", job="kube-state-metrics", namespace="shop"} 1"#],
+    );
+    check("sum by (cronjob) (kube_cronjob_status_active)", &[r#"{cronjob="web-1"} 1"#]);
+    check("sum by (pod) (kube_pod_completion_time)", &[r#"{pod="ended"} 1799999000"#]);
+    check(
+        "sum by (type, address) (kube_node_status_addresses)",
+        &[r#"{address="10.0.0.1", type="InternalIP"} 1"#],
+    );
+}
+
+#[test]
+fn volumes_autoscalers_and_quotas_are_labelled_likewise() {
+    let views = views();
+    let check = |text: &str, expected: &[&str]| checked(&views, text, expected);
     check(
         "sum without () (kube_persistentvolume_info)",
         &[concat!(
@@ -296,22 +316,10 @@ fn labels_are_those_of_kube_state_metrics() {
     check(
         "sum by (__name__) ({__name__=~\"kube_horizontalpodautoscaler_s.+_replicas\"})",
         &[
-            r#"kube_horizontalpodautoscaler_spec_max_replicas 9"#,
-            r#"kube_horizontalpodautoscaler_spec_min_replicas 2"#,
-            r#"kube_horizontalpodautoscaler_status_current_replicas 3"#,
-            r#"kube_horizontalpodautoscaler_status_desired_replicas 4"#,
+            "kube_horizontalpodautoscaler_spec_max_replicas 9",
+            "kube_horizontalpodautoscaler_spec_min_replicas 2",
+            "kube_horizontalpodautoscaler_status_current_replicas 3",
+            "kube_horizontalpodautoscaler_status_desired_replicas 4",
         ],
-    );
-    check("sum by (job_name) (kube_job_failed{condition=\"true\"})", &[r#"{job_name="broken"} 1"#]);
-    check("sum(kube_job_complete{condition=\"true\"})", &["{} 1"]);
-    check(
-        "kube_deployment_metadata_generation - kube_deployment_status_observed_generation",
-        &[r#"{deployment="web-1", job="kube-state-metrics", namespace="shop"} 1"#],
-    );
-    check("sum by (cronjob) (kube_cronjob_status_active)", &[r#"{cronjob="web-1"} 1"#]);
-    check("sum by (pod) (kube_pod_completion_time)", &[r#"{pod="ended"} 1799999000"#]);
-    check(
-        "sum by (type, address) (kube_node_status_addresses)",
-        &[r#"{address="10.0.0.1", type="InternalIP"} 1"#],
     );
 }

@@ -1,8 +1,8 @@
 //! Inventories, and the targets that follow from them.
 
 use model::{
-    ContainerSpec, Held, MonitorEndpoint, PodMonitor, PortChoice, RelabelRule, ScrapeHint,
-    ScrapeTls, ServiceMonitor, SliceEndpoint, SlicePort,
+    ContainerSpec, MonitorEndpoint, PodMonitor, PortChoice, RelabelRule, ScrapeHint, ScrapeTls,
+    ServiceMonitor, SliceEndpoint, SlicePort,
 };
 
 use super::*;

@@ -7,9 +7,7 @@ use std::thread;
 
 use flate2::Compression;
 use flate2::read::GzEncoder;
-use model::{
-    ContainerSpec, Held as _, Inventory, Monitor, Pod, PodMonitor, ScrapeHint, SharedInventory,
-};
+use model::{ContainerSpec, Inventory, Monitor, Pod, PodMonitor, ScrapeHint, SharedInventory};
 
 /// What is answered on a path: status, content type, body.
 pub(crate) type Page =

@@ -1,6 +1,7 @@
 //! Tables: the columns of `kubectl get`, after kube-apiserver's printers
 //! (pkg/printers/internalversion).
 
+mod bounds;
 mod written;
 
 use serde_json::{Value, json};

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use crate::eventer::until;
 use crate::served::{Served, encoded, host};
 use crate::simulated::{Cluster, sized};
 
@@ -64,13 +65,8 @@ fn listed<const WORDS: usize>(
 fn amount(text: &str) -> f64 {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    let scale = match unit {
-        "" => 1.0,
-        "m" => 0.001,
-        "Mi" => f64::from(1 << 20),
-        "Gi" => f64::from(1 << 30),
-        other => panic!("{other}"),
-    };
+    let units = [("", 1.0), ("m", 0.001), ("Mi", 1_048_576.0), ("Gi", 1_073_741_824.0)];
+    let (_, scale) = units.into_iter().find(|(known, _)| *known == unit).unwrap();
     number.parse::<f64>().unwrap() * scale
 }
 
@@ -103,7 +99,7 @@ fn agree(server: &Served, query: &str, labels: &[&str], expected: impl Fn() -> F
             return;
         }
         assert!(began.elapsed().as_secs() < 120, "{query}: {found:#?} is not {wanted:#?}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(50));
     }
 }
 
@@ -180,23 +176,26 @@ fn changed_bounds(cluster: &Cluster, server: &Served) {
     let path = "/apis/autoscaling/v2/namespaces/web/horizontalpodautoscalers/frontend";
     let scaler = send(cluster, "GET", path, "");
     let [least, most] =
-        ["minReplicas", "maxReplicas"].map(|bound| scaler["spec"][bound].as_f64().unwrap());
+        ["minReplicas", "maxReplicas"].map(|bound| scaler["spec"][bound].as_u64().unwrap());
     let now = || server.get("/api/taffrail/v1/status")["lastBatch"]["timestamp"].as_i64().unwrap();
-    let since = now() - 10_000;
-    let patch = json!({ "spec": { "maxReplicas": most + 7.0 } }).to_string();
-    send(cluster, "PATCH", path, &patch);
+    let since = now();
+    // The first batch need not be on a whole step.
+    until("two batches more", || now() >= since + 10_000);
+    let change = json!({ "spec": { "maxReplicas": most + 7 } }).to_string();
+    assert_eq!(send(cluster, "PATCH", path, &change)["spec"]["maxReplicas"], most + 7);
     let query =
         "kube_horizontalpodautoscaler_spec_max_replicas{horizontalpodautoscaler=\"frontend\"}";
-    agree(server, query, &["namespace"], || [("web".to_owned(), most + 7.0)].into());
+    let changed = f64::from(u32::try_from(most + 7).unwrap());
+    agree(server, query, &["namespace"], || [("web".to_owned(), changed)].into());
     let path = "/api/taffrail/v1/workloads/web/Deployment/frontend/replicas";
     let bounds = server.get(&format!("{path}?start={since}&end={}", now()));
-    let known = |bound: &str| -> Vec<f64> {
-        let mut values: Vec<f64> =
-            bounds[bound].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+    let known = |bound: &str| -> Vec<u64> {
+        let mut values: Vec<u64> =
+            bounds[bound].as_array().unwrap().iter().filter_map(Value::as_u64).collect();
         values.dedup();
         values
     };
-    assert_eq!((known("atLeast"), known("atMost")), (vec![least], vec![most, most + 7.0]));
+    assert_eq!((known("atLeast"), known("atMost")), (vec![least], vec![most, most + 7]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

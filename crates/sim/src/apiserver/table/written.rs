@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::bounds;
 use crate::apiserver::resource::Resource;
 use crate::objects::Object;
 use crate::store::Kind;
@@ -29,52 +30,9 @@ pub(super) fn cells(resource: &Resource, body: &Value, name: &str, age: &str) ->
             });
             json!([name, or_none(owner.collect::<Vec<_>>().join(",")), body["revision"], age])
         }
-        Some(Kind::Scalers) => {
-            let (spec, status) = (&body["spec"], &body["status"]);
-            let target = &spec["scaleTargetRef"];
-            let reference = format!("{}/{}", text(&target["kind"]), text(&target["name"]));
-            let number =
-                |value: &Value| value.as_u64().map_or("<unset>".to_owned(), |n| n.to_string());
-            json!([
-                name,
-                reference,
-                targets(spec, status),
-                number(&spec["minReplicas"]),
-                number(&spec["maxReplicas"]),
-                number(&status["currentReplicas"]),
-                age
-            ])
-        }
-        Some(Kind::Quotas) => {
-            let (requests, limits) = quota(&body["status"]);
-            json!([name, age, requests, limits])
-        }
-        Some(Kind::Volumes) => {
-            let (spec, claim) = (&body["spec"], &body["spec"]["claimRef"]);
-            let mut held = text(&claim["name"]);
-            if !held.is_empty() {
-                held = format!("{}/{held}", text(&claim["namespace"]));
-            }
-            let modes = list(&spec["accessModes"]).map(|mode| match mode.as_str() {
-                Some("ReadWriteOnce") => "RWO",
-                Some("ReadOnlyMany") => "ROX",
-                Some("ReadWriteMany") => "RWX",
-                _ => "RWOP",
-            });
-            json!([
-                name,
-                spec["capacity"]["storage"],
-                modes.collect::<Vec<_>>().join(","),
-                spec["persistentVolumeReclaimPolicy"],
-                body["status"]["phase"],
-                held,
-                spec["storageClassName"],
-                "<unset>",
-                text(&body["status"]["reason"]),
-                age,
-                spec["volumeMode"]
-            ])
-        }
+        Some(Kind::Scalers) => bounds::scaler(body, name, age),
+        Some(Kind::Quotas) => bounds::quota(body, name, age),
+        Some(Kind::Volumes) => bounds::volume(body, name, age),
         Some(Kind::Endpoints) => json!([name, endpoints(&body["subsets"]), age]),
         Some(Kind::ApiServices) => {
             let service = &body["spec"]["service"];
@@ -123,45 +81,15 @@ pub(super) fn changed(base: &Object, patch: &Value, mut cells: Value) -> Value {
     cells
 }
 
-/// Measures and targets of an autoscaler: `cpu: 37%/80%`.
-fn targets(spec: &Value, status: &Value) -> String {
-    let shown = |value: &Value| match value["averageUtilization"].as_u64() {
-        Some(percent) => Some(format!("{percent}%")),
-        None => {
-            ["averageValue", "value"].iter().find_map(|one| value[one].as_str().map(str::to_owned))
-        }
-    };
-    let all = list(&spec["metrics"]).enumerate().filter_map(|(at, metric)| {
-        let wanted = &metric["resource"];
-        let now = shown(&status["currentMetrics"][at]["resource"]["current"]);
-        let name = wanted["name"].as_str()?;
-        let now = now.unwrap_or_else(|| "<unknown>".to_owned());
-        Some(format!("{name}: {now}/{}", shown(&wanted["target"])?))
-    });
-    or_none(all.collect::<Vec<_>>().join(", "))
-}
-
-/// What is used of a quota's requests, and of its limits.
-fn quota(status: &Value) -> (String, String) {
-    let (mut requests, mut limits) = (Vec::new(), Vec::new());
-    for (resource, hard) in status["hard"].as_object().into_iter().flatten() {
-        let used = status["used"][resource].as_str().unwrap_or("0");
-        let shown = format!("{resource}: {used}/{}", hard.as_str().unwrap_or_default());
-        let side = if resource.starts_with("limits.") { &mut limits } else { &mut requests };
-        side.push(shown);
-    }
-    (requests.join(", "), limits.join(", "))
-}
-
-fn text_of(cell: &Value) -> String {
+pub(super) fn text_of(cell: &Value) -> String {
     cell.as_str().unwrap_or_default().to_owned()
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn or_none(text: String) -> String {
+pub(super) fn or_none(text: String) -> String {
     if text.is_empty() { "<none>".to_owned() } else { text }
 }
 
