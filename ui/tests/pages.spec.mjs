@@ -269,6 +269,24 @@ test('right-sizing shows the numbers of the API, with a patch', async () => {
     const requests = new Map(answer.items.map((item) => [of('namespace', 'kind', 'workload', 'container')(item), String(item.memory.request ?? '')]));
     for (const [key, request] of shown) assert.equal(request, requests.get(key), key);
   });
+  // Hours near the limit: those of the API, give or take what a minute adds, and sorted by.
+  await go('sizing?days=1&sort=nearLimit');
+  await eventually(async () => {
+    const { items } = await api('sizing?days=1&sort=nearLimit&limit=25');
+    const cells = ['cpu', 'memory'];
+    const shown = await page.locator('[data-table=sizing] [data-row]').evaluateAll((all, cells) => all.map((row) => [row.dataset.row, ...cells.map((cell) => row.querySelector(`[data-cell=${cell}]`).dataset.near)]), cells);
+    assert.ok(shown.length > 0 && shown.length === items.length);
+    const told = new Map(items.map((item) => [of('namespace', 'kind', 'workload', 'container')(item), cells.map((cell) => item[cell].nearLimitHours)]));
+    for (const [key, ...near] of shown) {
+      for (const [at, hours] of (told.get(key) ?? []).entries()) {
+        assert.equal(near[at] === '', hours === null, `${key} ${cells[at]}`);
+        assert.ok(hours === null || Math.abs(Number(near[at]) - hours) < 0.1, `${key} ${cells[at]}: ${near[at]} and ${hours}`);
+      }
+    }
+    const longest = shown.map(([, ...near]) => Math.max(...near.map((hours) => (hours === '' ? -1 : Number(hours)))));
+    assert.ok(longest[0] >= 0, `nothing has a limit: ${longest}`);
+    assert.deepEqual(longest, longest.toSorted((a, b) => b - a));
+  });
   assert.match(await page.getByRole('button', { name: /Copy patch/ }).first().getAttribute('title'), /^kubectl patch /);
 });
 

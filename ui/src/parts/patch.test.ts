@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { SizedItem, SizedResource } from '../lib/api/types';
 import { patchOf } from './patch';
 
-const resource = (suggestedRequest: number | null, suggestedLimit: number | null): SizedResource => ({ p50: null, p95: null, max: null, request: null, limit: null, waste: null, suggestedRequest, suggestedLimit, risk: 'none' });
+const resource = (suggestedRequest: number | null, suggestedLimit: number | null): SizedResource => ({ p50: null, p95: null, max: null, request: null, limit: null, waste: null, nearLimitHours: null, suggestedRequest, suggestedLimit, risk: 'none' });
 const item = (kind: string, workload: string): SizedItem => ({ namespace: 'shop', kind, workload, container: 'app', pods: 1, restarts: 0, oomKilled: 0, risk: 'none', cpu: resource(115, null), memory: resource(64 * 2 ** 20, 80 * 2 ** 20) });
 
 test('a patch names the container and its amounts', () => {

@@ -87,6 +87,14 @@ struct Item {
     wasted: f64,
 }
 
+impl Item {
+    /// The hours of CPU or of memory, whichever are more; below zero where nothing limits it.
+    fn near_limit_hours(&self) -> f64 {
+        let hours = [&self.cpu, &self.memory].map(|one| one.near_limit_hours);
+        hours.into_iter().flatten().map(|one| one.0).fold(-1.0, f64::max)
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Resource {
     p50: Option<Number>,
@@ -96,6 +104,10 @@ struct Resource {
     limit: Option<Number>,
     /// Request less p95, times pods; zero where more is used than asked for.
     waste: Option<Number>,
+    /// For how many hours of the range it used at least 90 % of today's limit; of several pods,
+    /// the one that did longest. `None` without a limit. See [`suggest::Samples::extend`].
+    #[serde(rename = "nearLimitHours")]
+    near_limit_hours: Option<Number>,
     #[serde(rename = "suggestedRequest")]
     suggested_request: Option<Number>,
     #[serde(rename = "suggestedLimit")]
@@ -107,6 +119,7 @@ struct Resource {
 enum By {
     Waste,
     Risk,
+    NearLimit,
     Name,
 }
 
@@ -151,8 +164,9 @@ fn parse(query: &str) -> Result<Asked, Error> {
                 asked.by = match &*value {
                     "waste" => By::Waste,
                     "risk" => By::Risk,
+                    "nearLimit" => By::NearLimit,
                     "name" => By::Name,
-                    _ => return Err(wrong("sort", "waste, risk or name")),
+                    _ => return Err(wrong("sort", "waste, risk, nearLimit or name")),
                 }
             }
             "limit" => {
@@ -213,6 +227,7 @@ fn gather(state: &ApiState, asked: &Asked, cancel: &Cancel) -> Result<Answer, Er
         let by = match asked.by {
             By::Waste => right.wasted.total_cmp(&left.wasted),
             By::Risk => right.risk.cmp(&left.risk),
+            By::NearLimit => right.near_limit_hours().total_cmp(&left.near_limit_hours()),
             By::Name => std::cmp::Ordering::Equal,
         };
         let name =
@@ -302,10 +317,13 @@ fn used(
         groups.iter().flat_map(|(_, group)| group.containers.iter().flat_map(named)).collect();
     let asked = RangeAsked { series: &series, start, end, points: POINTS };
     let answer = state.window.joined(state.archive.as_deref(), &asked, cancel);
-    let mut values = answer.map_err(Error::Archive)?.series.into_iter();
+    let answer = answer.map_err(Error::Archive)?;
+    let hours = answer.step.as_secs_f64() / 3600.0;
+    let mut values = answer.series.into_iter();
     let mut found = Vec::with_capacity(groups.len());
     for (_, group) in groups {
-        let mut both: [suggest::Samples; 2] = Default::default();
+        let near = [suggest::CPU.near_limit(group.cpu), suggest::MEMORY.near_limit(group.memory)];
+        let mut both = near.map(|near| suggest::Samples::new(near, hours));
         for _ in &group.containers {
             for samples in &mut both {
                 samples.extend(values.next());
@@ -347,6 +365,7 @@ fn resource(amount: Amount, used: Used, pods: usize, rules: suggest::Rules) -> R
         request: amount.request.map(Number),
         limit: amount.limit.map(Number),
         waste: waste.map(Number),
+        near_limit_hours: used.near_hours.map(Number),
         suggested_request: suggestion.request.map(Number),
         suggested_limit: suggestion.limit.map(Number),
         risk: suggest::risk(amount, used, rules),

@@ -77,6 +77,38 @@ async fn answers_are_exact() {
     check(&host, "host-pods", "pods?search=web").await;
 }
 
+#[tokio::test]
+async fn hours_near_the_limit_are_told_and_sorted_by() {
+    let mut inventory = inventory();
+    let pod = inventory.pods().find(|pod| &*pod.name == "web-1").unwrap();
+    // The app uses 96, 102 and 108 millicores and 2500 bytes; its proxy 32 to 36 and 500.
+    let containers =
+        [("app", Some(113), 2700), ("proxy", None, 1000)].map(|(name, cpu, memory)| {
+            model::ContainerSpec {
+                name: name.into(),
+                limits: model::Resources {
+                    cpu_millicores: cpu,
+                    memory_bytes: Some(memory),
+                    ..model::Resources::default()
+                },
+                ..model::ContainerSpec::default()
+            }
+        });
+    let pod = model::Pod { containers: containers.into(), ..model::Pod::clone(pod) };
+    inventory.put_pod(Arc::new(pod));
+    let state = state(&cluster(), inventory);
+    let answer = get(&state, "/api/taffrail/v1/sizing?days=1&sort=nearLimit").await;
+    let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let hours = |at: usize, resource: &str| answer["items"][at][resource]["nearLimitHours"].clone();
+    let names: Vec<_> =
+        (0..4).map(|at| answer["items"][at]["container"].as_str().unwrap()).collect();
+    assert_eq!(names, ["app", "proxy", "main", "main"]);
+    let minutes = |hours: serde_json::Value| (hours.as_f64().unwrap() * 60.0).round();
+    assert_eq!((minutes(hours(0, "cpu")), minutes(hours(0, "memory"))), (2.0, 3.0), "{answer}");
+    assert_eq!((hours(1, "cpu"), minutes(hours(1, "memory"))), (serde_json::Value::Null, 0.0));
+    assert_eq!(hours(2, "memory"), serde_json::Value::Null);
+}
+
 async fn post(state: &Arc<ApiState>, body: &str) -> super::fixture::Answer {
     let request = Request::post("/api/taffrail/v1/query").body(Body::from(body.to_owned()));
     send(state, request.unwrap()).await
@@ -143,6 +175,7 @@ async fn wrong_questions_say_what_to_change() {
         ("search?limit=0", 400),
         ("pods?label=x", 400),
         ("sizing?days=3", 400),
+        ("sizing?sort=hours", 400),
     ] {
         let answer = get(&state, &format!("/api/taffrail/v1/{path}")).await;
         assert_eq!(answer.status.as_u16(), status, "{path}");

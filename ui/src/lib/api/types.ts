@@ -377,6 +377,7 @@ export interface SizedResource {
   request: Num;
   limit: Num;
   waste: Num;
+  nearLimitHours: Num;
   suggestedRequest: Num;
   suggestedLimit: Num;
   risk: Risk;

@@ -444,7 +444,7 @@ export const en = {
   sizing: {
     days: (days: number) => (days === 1 ? '1 day' : `${days} days`),
     span: 'Over',
-    body: 'What containers used against what they ask for. Percentiles are of the averages that history keeps; the maximum is the greatest value ever seen.',
+    body: 'What containers used against what they ask for. Percentiles are of the averages that history keeps; the maximum is the greatest value ever seen. Where 90 % of a limit or more was used, it says for how long.',
     reach: (from: string) => `History reaches back to ${from}: the numbers are of that time.`,
     commitment: 'Cluster commitment',
     committed: (requests: string, limits: string, used: string) => `requests ${requests}, limits ${limits}, used ${used} of allocatable`,
@@ -463,7 +463,8 @@ export const en = {
     wasted: (cpu: string, memory: string) => `${cpu} cores and ${memory} are asked for and not used`,
     none: 'No container has been measured over this time.',
     sort: 'Sort by',
-    sorts: { waste: 'waste', risk: 'risk', name: 'name' },
+    near: '≥ 90 % for',
+    sorts: { waste: 'waste', risk: 'risk', nearLimit: 'time near the limit', name: 'name' },
   },
 
   alerts,

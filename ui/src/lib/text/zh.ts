@@ -444,7 +444,7 @@ export const zh: Catalogue = {
   sizing: {
     days: (days) => `${days} 天`,
     span: '时间',
-    body: '容器的实际用量与其请求的比较。百分位取自历史保存的平均值;最大值是见过的最大值。',
+    body: '容器的实际用量与其请求的比较。百分位取自历史保存的平均值;最大值是见过的最大值。用量达到限制的 90 % 以上时,标出持续时长。',
     reach: (from) => `历史始于 ${from}:数字只反映那以后。`,
     commitment: '集群承诺量',
     committed: (requests, limits, used) => `请求 ${requests},限制 ${limits},已用 ${used}(占可分配)`,
@@ -463,7 +463,8 @@ export const zh: Catalogue = {
     wasted: (cpu, memory) => `${cpu} 核和 ${memory} 被请求但未使用`,
     none: '这段时间没有测量任何容器。',
     sort: '排序',
-    sorts: { waste: '浪费', risk: '风险', name: '名称' },
+    near: '≥ 90 % 时长',
+    sorts: { waste: '浪费', risk: '风险', nearLimit: '接近限制的时长', name: '名称' },
   },
 
   alerts,

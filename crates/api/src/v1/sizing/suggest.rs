@@ -18,12 +18,15 @@ impl Amount {
     }
 }
 
-/// What was used: percentiles of averages, and the greatest value ever seen.
+/// What was used: percentiles of averages, the greatest value ever seen, and for how long the
+/// limit was near.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Used {
     pub(super) p50: Option<f64>,
     pub(super) p95: Option<f64>,
     pub(super) max: Option<f64>,
+    /// Hours of the container for which they were most; `None` where nothing limits it.
+    pub(super) near_hours: Option<f64>,
 }
 
 /// The samples of the containers of one template.
@@ -31,11 +34,31 @@ pub(super) struct Used {
 pub(super) struct Samples {
     values: Vec<f64>,
     max: Option<f64>,
+    /// The value from which on the limit is near.
+    near: Option<f64>,
+    /// For how many hours a point stands.
+    hours: f64,
+    near_hours: Option<f64>,
 }
 
 impl Samples {
+    pub(super) fn new(near: Option<f64>, hours: f64) -> Self {
+        Self { near, hours, ..Self::default() }
+    }
+
+    /// Takes the points of one container.
+    ///
+    /// A point is a sample, or a bucket of samples with average, minimum and maximum; there are at
+    /// most 336, so that over 7 days one is half an hour. A point near the limit throughout
+    /// counts for all of its time. Of a bucket that was near it for a part, that share of its time
+    /// counts for which two levels, the minimum and the maximum, give its average:
+    /// (average - minimum) / (maximum - minimum).
     pub(super) fn extend(&mut self, series: Option<SeriesValues>) {
         let Some(series) = series else { return };
+        if let Some(points) = self.near.and_then(|near| points_near(&series, near)) {
+            let hours = points * self.hours;
+            self.near_hours = Some(self.near_hours.map_or(hours, |known| known.max(hours)));
+        }
         let greatest = match &series.extremes {
             Some(extremes) => extremes.max.iter().flatten().copied().reduce(f64::max),
             None => series.avg.iter().flatten().copied().reduce(f64::max),
@@ -46,7 +69,8 @@ impl Samples {
 
     pub(super) fn used(mut self) -> Used {
         self.values.sort_unstable_by(f64::total_cmp);
-        Used { p50: self.percentile(50), p95: self.percentile(95), max: self.max }
+        let (p50, p95) = (self.percentile(50), self.percentile(95));
+        Used { p50, p95, max: self.max, near_hours: self.near_hours }
     }
 
     /// The least value that so many percent of all do not exceed.
@@ -54,6 +78,23 @@ impl Samples {
         let rank = (self.values.len() * percent).div_ceil(100);
         self.values.get(rank.checked_sub(1)?).copied()
     }
+}
+
+/// How many points, in parts too, came to `near`; `None` where there are none.
+fn points_near(series: &SeriesValues, near: f64) -> Option<f64> {
+    let points = series.avg.iter().enumerate().filter_map(|(at, avg)| {
+        let avg = (*avg)?;
+        let (min, max) = match &series.extremes {
+            Some(extremes) => (extremes.min[at].unwrap_or(avg), extremes.max[at].unwrap_or(avg)),
+            None => (avg, avg),
+        };
+        Some(match (min >= near, max >= near) {
+            (true, _) => 1.0,
+            (false, false) => 0.0,
+            (false, true) => ((avg - min) / (max - min)).clamp(0.0, 1.0),
+        })
+    });
+    points.reduce(|all, one| all + one)
 }
 
 /// How much room a suggestion leaves, and what it is rounded up to.
@@ -69,6 +110,13 @@ pub(super) struct Rules {
     round: f64,
     /// Share of the limit from which on it is near.
     near: f64,
+}
+
+impl Rules {
+    /// The value from which on the limit is near.
+    pub(super) fn near_limit(&self, amount: Amount) -> Option<f64> {
+        amount.limit.map(|limit| limit * self.near)
+    }
 }
 
 /// CPU in millicores.
@@ -102,8 +150,8 @@ pub(super) enum Risk {
 }
 
 pub(super) fn risk(amount: Amount, used: Used, rules: Rules) -> Risk {
-    let near = |limit: f64| used.max.is_some_and(|max| max >= limit * rules.near);
-    if amount.limit.is_some_and(near) {
+    let near = rules.near_limit(amount).zip(used.max);
+    if near.is_some_and(|(near, max)| max >= near) {
         return Risk::NearLimit;
     }
     match (amount.request, used.p95) {
@@ -147,6 +195,35 @@ mod tests {
         let hundred: Vec<f64> = (1..=100).rev().map(f64::from).collect();
         let all = used(&hundred);
         assert_eq!((all.p50, all.p95, all.max), (Some(50.0), Some(95.0), Some(100.0)));
+    }
+
+    #[test]
+    fn hours_near_the_limit_are_of_the_container_with_most() {
+        let series = |points: &[(f64, f64, f64)]| {
+            let column = |of: fn(&(f64, f64, f64)) -> f64| {
+                points.iter().map(|point| Some(of(point))).chain([None]).collect::<Vec<_>>()
+            };
+            let extremes =
+                query::Extremes { min: column(|point| point.0), max: column(|point| point.2) };
+            SeriesValues { avg: column(|point| point.1), extremes: Some(extremes) }
+        };
+        let hours = |near: Option<f64>, all: &[SeriesValues]| {
+            let mut samples = Samples::new(near, 0.5);
+            for one in all {
+                samples.extend(Some(one.clone()));
+            }
+            samples.used().near_hours
+        };
+        // Throughout, never, and a quarter of the time at 100 while it is at 20 else.
+        let buckets = series(&[(91.0, 95.0, 99.0), (10.0, 80.0, 89.0), (20.0, 40.0, 100.0)]);
+        assert_eq!(hours(Some(90.0), std::slice::from_ref(&buckets)), Some(0.625));
+        let longer = series(&[(90.0, 90.0, 90.0), (90.0, 90.0, 90.0)]);
+        let raw = SeriesValues { avg: vec![Some(90.0), Some(89.9), None], extremes: None };
+        assert_eq!(hours(Some(90.0), &[raw.clone(), longer, buckets.clone()]), Some(1.0));
+        assert_eq!(hours(Some(90.0), &[raw]), Some(0.5));
+        assert_eq!(hours(Some(101.0), std::slice::from_ref(&buckets)), Some(0.0));
+        assert_eq!(hours(None, &[buckets]), None, "nothing limits it");
+        assert_eq!(hours(Some(90.0), &[SeriesValues::default()]), None, "nothing was measured");
     }
 
     #[test]
