@@ -81,9 +81,9 @@ impl Source for WindowSource<'_> {
     ) -> Result<(), Error> {
         let plan = &self.kinds[kind];
         let column = self.window.kinds[plan.kind.index()].column(self.metrics[kind][metric]);
-        let slot = self.slots[kind][entity] as usize;
-        if let Some(series) = column.and_then(|column| column.series.get(slot)) {
-            series.for_each(plan.metrics[metric].is_counter(), |tick, value| out.push(tick, value));
+        if let Some(column) = column {
+            let (slot, counter) = (self.slots[kind][entity], plan.metrics[metric].is_counter());
+            column.ticks.for_each(slot, counter, |tick, value| out.push(tick, value));
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Default for Options {
         Self {
             durability: Durability::Within(Duration::from_secs(1)),
             window: Duration::from_hours(2),
-            window_samples: 24_000_000,
+            window_samples: 48_000_000,
             retention: Duration::from_hours(30 * 24),
             retention_bytes: None,
             rollups: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_hours(1)],

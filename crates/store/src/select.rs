@@ -9,10 +9,10 @@ use std::time::Duration;
 use model::{EntityKind, Kind, Timestamp, ValueType};
 
 use crate::block::{Block, Cursor, Index};
+use crate::column::Ticks;
 use crate::error::Damage;
 use crate::merge::{bucket_of, positions};
 use crate::scale::{Aggregate, MetricDef};
-use crate::series::Series;
 use crate::window::Window;
 use crate::{Labels, Matcher};
 
@@ -117,10 +117,10 @@ pub struct Slice {
     pub columns: Vec<Values>,
 }
 
-/// One series of a window that was copied out of the growing head.
-pub(crate) struct HeadSeries {
+/// A metric of the growing head, as far as it had grown.
+pub(crate) struct HeadTicks {
     pub(crate) def: MetricDef,
-    pub(crate) series: Series,
+    pub(crate) ticks: Ticks,
 }
 
 /// Where values come from.
@@ -132,10 +132,13 @@ pub(crate) enum Part {
     Window {
         window: Arc<Window>,
     },
-    /// By position, by column: copied series.
+    /// What the growing window held.
     Head {
         ticks: Vec<i64>,
-        series: Vec<Vec<Vec<HeadSeries>>>,
+        /// By wanted column.
+        columns: Vec<Vec<HeadTicks>>,
+        /// By position.
+        slots: Vec<u32>,
     },
 }
 
@@ -298,9 +301,8 @@ impl Selection {
                 Part::Window { window } => {
                     window.metrics.iter().filter(|def| def.name == column.name).for_each(learn);
                 }
-                Part::Head { series, .. } => {
-                    let found = series.iter().find_map(|columns| columns[at].first());
-                    found.map(|one| &one.def).into_iter().for_each(learn);
+                Part::Head { columns, .. } => {
+                    columns.get(at).into_iter().flatten().for_each(|one| learn(&one.def));
                 }
             }
         }
@@ -436,8 +438,8 @@ impl Placed {
         let (wanted, places) = (&self.wanted, &self.places);
         let place =
             |tick: u32| wanted.contains(&tick).then(|| places[(tick - wanted.start) as usize]);
-        let mut series = |def: &MetricDef, series: &Series| {
-            series.for_each(def.is_counter(), |tick, value| {
+        let mut series = |def: &MetricDef, ticks: &Ticks, slot: u32| {
+            ticks.for_each(slot, def.is_counter(), |tick, value| {
                 if let Some(place) = place(tick) {
                     fill.put(place, def, value);
                 }
@@ -459,16 +461,15 @@ impl Placed {
             Part::Window { window } => {
                 for found in &window.kinds[kind.index()].columns {
                     let def = &window.metrics[usize::from(found.metric)];
-                    if *def.name == *name
-                        && let Some(one) = found.series.get(position)
-                    {
-                        series(def, one);
+                    if *def.name == *name {
+                        let slot = u32::try_from(position).unwrap_or(u32::MAX);
+                        series(def, &found.ticks, slot);
                     }
                 }
             }
-            Part::Head { series: all, .. } => {
-                for one in &all[position][column] {
-                    series(&one.def, &one.series);
+            Part::Head { columns, slots, .. } => {
+                for one in &columns[column] {
+                    series(&one.def, &one.ticks, slots[position]);
                 }
             }
         }

@@ -7,19 +7,12 @@ use std::collections::HashMap;
 
 use model::EntityKind;
 
+use crate::column::HeadColumn;
 use crate::frame::{Frame, FrameTable};
 use crate::scale::MetricDef;
-use crate::series::Series;
 
 /// Stands for an entity whose definition was lost to damage.
 pub(crate) const LOST: u32 = u32::MAX;
-
-/// One metric of one kind: a series per slot.
-#[derive(Debug)]
-pub(crate) struct HeadColumn {
-    pub(crate) metric: u16,
-    pub(crate) series: Vec<Series>,
-}
 
 /// The entities of one kind.
 #[derive(Debug, Default)]
@@ -122,32 +115,22 @@ impl Window {
             let counter = metric.is_counter();
             let at = kind.columns.iter().position(|found| found.metric == column.metric);
             let at = at.unwrap_or_else(|| {
-                kind.columns.push(HeadColumn { metric: column.metric, series: Vec::new() });
+                kind.columns.push(HeadColumn::new(column.metric, counter));
                 kind.columns.len() - 1
             });
-            let entities = kind.ids.len();
-            let series = &mut kind.columns[at].series;
-            for (slot, residual) in column.slots(&table.slots).zip(&column.residuals) {
-                let slot = slot as usize;
-                if slot >= entities {
-                    lost += 1;
-                    continue;
-                }
-                if slot >= series.len() {
-                    series.resize(entities, Series::default());
-                }
-                let one = &mut series[slot];
-                // A frame has one value of a series; a second one is not ours.
-                if one.reaches(tick) {
-                    lost += 1;
-                    continue;
-                }
-                let base = if key { 0 } else { one.expected(counter) };
-                one.push(tick, base.wrapping_add(*residual), counter);
-                self.samples += 1;
-            }
+            let values = column.slots(&table.slots).zip(column.residuals.iter().copied());
+            let taken = kind.columns[at].push(tick, kind.ids.len(), key, values);
+            self.samples += taken.samples;
+            lost += taken.lost;
         }
         lost
+    }
+
+    /// Gives back what only growth needs.
+    pub(crate) fn rest(&mut self) {
+        for column in self.kinds.iter_mut().flat_map(|kind| &mut kind.columns) {
+            column.rest();
+        }
     }
 
     /// Heap bytes held, and the number of series with values.
@@ -156,11 +139,8 @@ impl Window {
         for kind in &self.kinds {
             bytes += kind.ids.capacity() * 4 + kind.slots.capacity() * 9;
             for column in &kind.columns {
-                bytes += column.series.capacity() * size_of::<Series>();
-                for series in &column.series {
-                    bytes += series.heap_bytes();
-                    count += usize::from(series.last().is_some());
-                }
+                bytes += column.heap_bytes();
+                count += column.series();
             }
         }
         (bytes, count)

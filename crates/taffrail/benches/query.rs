@@ -14,8 +14,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -26,6 +25,8 @@ use pipeline::Clock;
 use serde_json::Value;
 use store::{Disk, Options, Store};
 
+#[path = "query/client.rs"]
+mod client;
 #[path = "store/kubelet.rs"]
 #[expect(dead_code, reason = "the store's benchmark replays recorded payloads too")]
 mod kubelet;
@@ -37,6 +38,7 @@ mod panels;
 #[expect(dead_code, reason = "the store's benchmark sends whole batches and measures files")]
 mod rivals;
 
+use client::Client;
 use measured::Measured;
 use panels::Panel;
 use rivals::Rival;
@@ -61,7 +63,7 @@ fn at(secs: i64) -> Timestamp {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let (nodes, pods) =
-        if arguments.iter().any(|word| word == "quick") { (3, 10) } else { (20, 30) };
+        if arguments.iter().any(|word| word == "quick") { (3, 10) } else { (10, 30) };
     dashboards(nodes, pods);
     long_ranges();
 }
@@ -95,11 +97,16 @@ impl Served {
         let address = greeting.split("http://").nth(1).unwrap().split('/').next().unwrap();
         let served = Self { child, address: address.to_owned(), _stdout: stdout };
         let begun = Instant::now();
-        while get(&served.address, "/api/taffrail/v1/status")["lastBatch"].is_null() {
+        let mut client = served.client();
+        while client.get("/api/taffrail/v1/status")["lastBatch"].is_null() {
             assert!(begun.elapsed() < Duration::from_mins(3), "nothing was measured");
             std::thread::sleep(Duration::from_millis(200));
         }
         served
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.address)
     }
 
     fn resident(&self) -> f64 {
@@ -108,48 +115,12 @@ impl Served {
     }
 }
 
-/// One question on a connection of its own, and its answer's body.
-fn send(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let at = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8_lossy(&answer[..at]).to_lowercase();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut body = &answer[at + 4..];
-    let mut whole = Vec::new();
-    if head.contains("transfer-encoding: chunked") {
-        while let Some(end) = body.windows(2).position(|part| part == b"\r\n") {
-            let len = String::from_utf8_lossy(&body[..end]).into_owned();
-            let len = usize::from_str_radix(len.trim(), 16).unwrap();
-            whole.extend_from_slice(&body[end + 2..end + 2 + len]);
-            body = &body[(end + 4 + len).min(body.len())..];
-        }
-    } else {
-        whole.extend_from_slice(body);
-    }
-    (status, String::from_utf8(whole).unwrap())
-}
-
-fn get(address: &str, path: &str) -> Value {
-    let (status, body) = send(address, "GET", path, "");
-    assert!(status == 200, "{path}: {status} {body}");
-    serde_json::from_str(&body).unwrap()
-}
-
 fn encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02X}"))
 }
 
 /// The fastest of some attempts in milliseconds, and how many series the answer has.
-fn time(address: &str, path: &str) -> (f64, usize) {
+fn time(client: &mut Client, path: &str) -> (f64, usize) {
     let mut best = f64::INFINITY;
     let mut last = String::new();
     let first = Instant::now();
@@ -158,9 +129,9 @@ fn time(address: &str, path: &str) -> (f64, usize) {
             break;
         }
         let begun = Instant::now();
-        let (status, body) = send(address, "GET", path, "");
+        let (status, body) = client.send("GET", path, "");
         best = best.min(begun.elapsed().as_secs_f64() * 1e3);
-        assert!(status == 200, "{address}{path}: {status} {body}");
+        assert!(status == 200, "{path}: {status} {body}");
         last = body;
     }
     let answer: Value = serde_json::from_str(&last).unwrap();
@@ -194,9 +165,11 @@ fn dashboards(nodes: u32, pods: u32) {
         samples as f64 / 1e6
     );
     let mut rows = Vec::new();
+    let mut ours = taffrail.client();
+    let mut theirs: Vec<Client> = others.iter().map(|one| Client::new(&one.address)).collect();
     for panel in &panels {
         for range in [0, HOUR, REACH] {
-            rows.push(Row::measure(panel, range, end, &taffrail, &others));
+            rows.push(Row::measure(panel, range, end, &mut ours, &mut theirs));
             eprint!("\r{} of {} questions", rows.len(), panels.len() * 3);
         }
     }
@@ -216,14 +189,15 @@ fn copy(taffrail: &Served, others: &mut [Rival], panels: &[Panel], end: i64) -> 
             panel.expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
         })
         .collect();
-    let names = get(&taffrail.address, "/api/v1/label/__name__/values");
+    let mut client = taffrail.client();
+    let names = client.get("/api/v1/label/__name__/values");
     let mut series = Vec::new();
     for name in names["data"].as_array().unwrap().iter().filter_map(Value::as_str) {
         if !words.contains(name) {
             continue;
         }
         let query = encoded(&format!("{{__name__=\"{name}\"}}[{REACH}s]"));
-        let answer = get(&taffrail.address, &format!("/api/v1/query?time={end}&query={query}"));
+        let answer = client.get(&format!("/api/v1/query?time={end}&query={query}"));
         for one in answer["data"]["result"].as_array().unwrap() {
             let labels: BTreeMap<String, String> =
                 serde_json::from_value(one["metric"].clone()).unwrap();
@@ -267,7 +241,13 @@ struct Row {
 }
 
 impl Row {
-    fn measure(panel: &Panel, range: i64, end: i64, taffrail: &Served, others: &[Rival]) -> Self {
+    fn measure(
+        panel: &Panel,
+        range: i64,
+        end: i64,
+        ours: &mut Client,
+        theirs: &mut [Client],
+    ) -> Self {
         let query = encoded(&panel.expression);
         let path = if range == 0 {
             format!("/api/v1/query?time={end}&nocache=1&query={query}")
@@ -280,8 +260,8 @@ impl Row {
         Self {
             place: panel.place.clone(),
             range,
-            ours: time(&taffrail.address, &path),
-            theirs: others.iter().map(|other| time(&other.address, &path)).collect(),
+            ours: time(ours, &path),
+            theirs: theirs.iter_mut().map(|other| time(other, &path)).collect(),
         }
     }
 
@@ -369,6 +349,7 @@ fn long_ranges() {
         "\n| POST /query, 30 d of a sample a minute, 1,000 points | series | ms, first | ms, best of {TIMES} |"
     );
     println!("|---|---|---|---|");
+    let mut client = taffrail.client();
     for (what, asked) in [
         ("one container's memory".to_owned(), named(1)),
         ("20 containers' memory".to_owned(), named(20)),
@@ -381,7 +362,7 @@ fn long_ranges() {
         let mut series = 0;
         for _ in 0..TIMES {
             let begun = Instant::now();
-            let (status, answer) = send(&taffrail.address, "POST", "/api/taffrail/v1/query", &body);
+            let (status, answer) = client.send("POST", "/api/taffrail/v1/query", &body);
             times.push(begun.elapsed().as_secs_f64() * 1e3);
             assert!(status == 200, "{status} {answer}");
             let answer: Value = serde_json::from_str(&answer).unwrap();

@@ -249,8 +249,9 @@ impl Store {
     pub(super) fn seal(&self, writer: &mut Writer) {
         let mut shared = self.shared_mut();
         let empty = Window::new(0, 0, 0);
-        let head = std::mem::replace(&mut shared.head, empty);
+        let mut head = std::mem::replace(&mut shared.head, empty);
         if head.id != 0 {
+            head.rest();
             shared.sealed.push(Arc::new(head));
         }
         writer.log = None;
@@ -425,16 +426,12 @@ fn fill(
             continue;
         };
         let coding = MetricDef::of(column.metric()).coding;
-        let counter = column.metric().kind() == model::Kind::Counter;
-        let series = kind.column(metric).map_or(&[][..], |found| &found.series);
+        let known = kind.column(metric).filter(|_| !key);
         let mut present = Vec::with_capacity(rows.len());
         let mut residuals = Vec::with_capacity(rows.len());
         for (position, (slot, row)) in (0_u32..).zip(rows) {
             let Some(value) = column.get(*row as usize) else { continue };
-            let base = match series.get(*slot as usize) {
-                Some(series) if !key => series.expected(counter),
-                _ => 0,
-            };
+            let base = known.map_or(0, |known| known.expected(*slot));
             present.push(position);
             residuals.push(coding.encode(value).wrapping_sub(base));
         }

@@ -240,7 +240,9 @@ fn recover(
             recovered.damaged.insert(id);
         }
         // An empty window is sealed too: turning it into a block removes its log.
-        recovered.sealed.push(Arc::new(replay.window));
+        let mut window = replay.window;
+        window.rest();
+        recovered.sealed.push(Arc::new(window));
     }
     Ok(recovered)
 }

@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::merge::bucket_of;
 use crate::options::millis;
-use crate::select::{HeadSeries, Part, Targets};
+use crate::select::{HeadTicks, Part, Targets};
 use crate::window::Window;
 use crate::{Labels, Matcher, Query, Selection, Values};
 
@@ -328,11 +328,11 @@ fn plan(
             targets.add(id, part, position);
             position += 1;
         };
-        let mut series = Vec::new();
+        let (mut wanted, mut slots) = (Vec::new(), Vec::new());
         if holds(head, query.kind, &columns) {
-            series = copy_head(head, query.kind, &ids, &columns, values, each);
+            (wanted, slots) = snapshot(head, query.kind, &ids, &columns, values, each);
         }
-        parts.push(Part::Head { ticks: head.ticks.clone(), series });
+        parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
     let labels = |id: u32| catalog.labels(id).map(Arc::clone);
     Selection::new(query.kind, columns, range, resolution, parts, targets.by_entity(labels))
@@ -345,46 +345,32 @@ fn holds(window: &Window, kind: EntityKind, columns: &[Arc<str>]) -> bool {
     window.kinds[kind.index()].columns.iter().any(|column| wanted(column.metric))
 }
 
-/// Copies the wanted series out of the head, so that it can go on growing. Calls `each` with the
-/// catalog number of every copied entity.
-fn copy_head(
+/// What the head holds of the wanted columns, so that it can go on growing, and the slots of the
+/// wanted entities. Calls `each` with the catalog number of every such entity.
+fn snapshot(
     head: &Window,
     kind: EntityKind,
     ids: &RoaringBitmap,
     columns: &[Arc<str>],
     values: bool,
     mut each: impl FnMut(u32),
-) -> Vec<Vec<Vec<HeadSeries>>> {
+) -> (Vec<Vec<HeadTicks>>, Vec<u32>) {
     let part = &head.kinds[kind.index()];
-    let wanted: Vec<Vec<_>> = columns
-        .iter()
-        .map(|name| {
-            part.columns
-                .iter()
-                .filter_map(|column| Some((head.metrics.get(usize::from(column.metric))?, column)))
-                .filter(|(def, _)| def.name == *name)
-                .collect()
-        })
-        .collect();
-    let mut series = Vec::new();
-    for (slot, id) in part.ids.iter().enumerate().filter(|(_, id)| ids.contains(**id)) {
+    let mut slots = Vec::new();
+    for (slot, id) in (0_u32..).zip(&part.ids).filter(|(_, id)| ids.contains(**id)) {
         each(*id);
-        if !values {
-            continue;
-        }
-        let copy = wanted
-            .iter()
-            .map(|columns| {
-                columns
-                    .iter()
-                    .filter_map(|(def, column)| {
-                        let series = column.series.get(slot)?.clone();
-                        Some(HeadSeries { def: (*def).clone(), series })
-                    })
-                    .collect()
-            })
-            .collect();
-        series.push(copy);
+        slots.push(slot);
     }
-    series
+    if !values {
+        return (Vec::new(), slots);
+    }
+    let named = |name: &Arc<str>| {
+        let all = part.columns.iter();
+        let known = all.filter_map(|one| Some((head.metrics.get(usize::from(one.metric))?, one)));
+        known
+            .filter(|(def, _)| def.name == *name)
+            .map(|(def, one)| HeadTicks { def: def.clone(), ticks: one.ticks.clone() })
+            .collect()
+    };
+    (columns.iter().map(named).collect(), slots)
 }

@@ -1,0 +1,239 @@
+//! One metric of one kind in a head: what each tick added, and what is expected next.
+//!
+//! Knows no time: a tick is a position in the head's list of times. Never on disk.
+
+use std::sync::Arc;
+
+use crate::packed::{Packed, Packer};
+
+/// What comes next if nothing changes: a counter keeps its step, a gauge its value.
+#[derive(Debug, Clone, Copy)]
+struct Predictor {
+    last: i64,
+    step: i64,
+    started: bool,
+}
+
+impl Predictor {
+    const NEW: Self = Self { last: 0, step: 0, started: false };
+
+    #[inline]
+    fn expect(self, counter: bool) -> i64 {
+        if counter { self.last.wrapping_add(self.step) } else { self.last }
+    }
+
+    #[inline]
+    fn see(&mut self, value: i64) {
+        self.step = if self.started { value.wrapping_sub(self.last) } else { 0 };
+        self.last = value;
+        self.started = true;
+    }
+}
+
+/// The newest values of all slots: what differences are taken from.
+#[derive(Debug, Default)]
+struct Newest {
+    last: Vec<i64>,
+    /// Of counters alone.
+    step: Vec<i64>,
+    /// A bit per slot that has had a value.
+    started: Vec<u64>,
+}
+
+impl Newest {
+    fn reach(&mut self, slots: usize, counter: bool) {
+        if self.last.len() >= slots {
+            return;
+        }
+        grow(&mut self.last, slots);
+        if counter {
+            grow(&mut self.step, slots);
+        }
+        self.started.resize(slots.div_ceil(64), 0);
+    }
+
+    #[inline]
+    fn of(&self, slot: usize) -> Predictor {
+        let Some(last) = self.last.get(slot) else { return Predictor::NEW };
+        let step = self.step.get(slot).copied().unwrap_or(0);
+        Predictor { last: *last, step, started: self.started[slot / 64] >> (slot % 64) & 1 == 1 }
+    }
+
+    #[inline]
+    fn put(&mut self, slot: usize, predictor: Predictor) {
+        self.last[slot] = predictor.last;
+        if let Some(step) = self.step.get_mut(slot) {
+            *step = predictor.step;
+        }
+        self.started[slot / 64] |= 1 << (slot % 64);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        (self.last.capacity() + self.step.capacity() + self.started.capacity()) * 8
+    }
+}
+
+/// To `slots`, and a little more: there are many columns, and few entities come later.
+fn grow(numbers: &mut Vec<i64>, slots: usize) {
+    if slots > numbers.capacity() {
+        numbers.reserve_exact(slots + slots / 16 - numbers.len());
+    }
+    numbers.resize(slots, 0);
+}
+
+/// What each tick added to a column, by growing tick: may be held while the column grows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ticks(Vec<(u32, Arc<Packed>)>);
+
+impl Ticks {
+    /// Calls `each(tick, value)` in order of ticks for one entity.
+    pub(crate) fn for_each(&self, slot: u32, counter: bool, mut each: impl FnMut(u32, i64)) {
+        let mut predictor = Predictor::NEW;
+        for (tick, packed) in &self.0 {
+            if let Some(difference) = packed.get(slot) {
+                predictor.see(predictor.expect(counter).wrapping_add(difference));
+                each(*tick, predictor.last);
+            }
+        }
+    }
+}
+
+/// One metric of one kind.
+#[derive(Debug)]
+pub(crate) struct HeadColumn {
+    pub(crate) metric: u16,
+    counter: bool,
+    newest: Newest,
+    pub(crate) ticks: Ticks,
+    /// Entities with values.
+    series: usize,
+}
+
+/// What became of the values of a tick.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) samples: u64,
+    /// Values that belong to nothing that is defined.
+    pub(crate) lost: u64,
+}
+
+impl HeadColumn {
+    pub(crate) fn new(metric: u16, counter: bool) -> Self {
+        let (newest, ticks) = (Newest::default(), Ticks::default());
+        Self { metric, counter, newest, ticks, series: 0 }
+    }
+
+    /// What the next value of a slot is expected to be.
+    #[inline]
+    pub(crate) fn expected(&self, slot: u32) -> i64 {
+        self.newest.of(slot as usize).expect(self.counter)
+    }
+
+    /// Adds the values of `tick`, which is after every earlier one: by growing slot below
+    /// `entities`, as values if `key`, else as differences to what is expected.
+    pub(crate) fn push(
+        &mut self,
+        tick: u32,
+        entities: usize,
+        key: bool,
+        values: impl Iterator<Item = (u32, i64)>,
+    ) -> Taken {
+        let mut taken = Taken::default();
+        if self.ticks.0.last().is_some_and(|(newest, _)| *newest >= tick) {
+            taken.lost = values.count() as u64;
+            return taken;
+        }
+        self.newest.reach(entities, self.counter);
+        let mut packer = Packer::new();
+        for (slot, number) in values {
+            let at = slot as usize;
+            let mut predictor = self.newest.of(at);
+            let expected = predictor.expect(self.counter);
+            let value = if key { number } else { expected.wrapping_add(number) };
+            if at >= entities || !packer.push(slot, value.wrapping_sub(expected)) {
+                taken.lost += 1;
+                continue;
+            }
+            self.series += usize::from(!predictor.started);
+            predictor.see(value);
+            self.newest.put(at, predictor);
+            taken.samples += 1;
+        }
+        self.ticks.0.push((tick, Arc::new(packer.finish())));
+        taken
+    }
+
+    /// Gives back what only growth needs.
+    pub(crate) fn rest(&mut self) {
+        self.newest = Newest::default();
+        self.ticks.0.shrink_to_fit();
+    }
+
+    /// Entities with values.
+    pub(crate) fn series(&self) -> usize {
+        self.series
+    }
+
+    /// Heap bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let packed = self.ticks.0.iter().map(|(_, packed)| packed.heap_bytes()).sum::<usize>();
+        let each = size_of::<(u32, Arc<Packed>)>() + size_of::<Packed>();
+        self.newest.heap_bytes() + packed + self.ticks.0.capacity() * each
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of one entity, by tick.
+    fn check(points: &[(u32, i64)]) {
+        for counter in [false, true] {
+            for key in [false, true] {
+                let mut column = HeadColumn::new(0, counter);
+                for (tick, value) in points {
+                    let base = if key { 0 } else { column.expected(5) };
+                    let number = value.wrapping_sub(base);
+                    let taken = column.push(*tick, 6, key, [(5, number)].into_iter());
+                    assert_eq!(taken, Taken { samples: 1, lost: 0 });
+                }
+                let mut read = Vec::new();
+                column.rest();
+                column.ticks.for_each(5, counter, |tick, value| read.push((tick, value)));
+                assert_eq!(read, points);
+                assert_eq!(column.series(), usize::from(!points.is_empty()));
+                column.ticks.for_each(4, counter, |_, _| unreachable!("has no values"));
+            }
+        }
+    }
+
+    #[test]
+    fn values_and_gaps_come_back() {
+        check(&[]);
+        check(&[(3, 7), (4, 7), (9, -1)]);
+        check(&[(0, i64::MAX), (1, i64::MIN), (2, 0), (3, i64::MIN), (7, i64::MAX)]);
+        check(&[(0, 0), (1, i64::MIN), (2, i64::MIN)]);
+    }
+
+    #[test]
+    fn steady_counters_cost_little() {
+        let mut column = HeadColumn::new(0, true);
+        for tick in 0..100 {
+            let value = 5 + i64::from(tick) * 60_000;
+            column.push(tick, 640, true, (0..640).map(|slot| (slot, value)));
+        }
+        column.rest();
+        // The first two ticks tell value and step, the others an eighth of a byte.
+        assert!(column.heap_bytes() < 640 * 24, "{}", column.heap_bytes());
+    }
+
+    #[test]
+    fn what_is_not_defined_or_comes_twice_is_counted() {
+        let mut column = HeadColumn::new(0, false);
+        let taken = column.push(3, 2, true, [(0, 1), (0, 2), (2, 3)].into_iter());
+        assert_eq!(taken, Taken { samples: 1, lost: 2 });
+        let taken = column.push(3, 2, true, [(1, 1)].into_iter());
+        assert_eq!(taken, Taken { samples: 0, lost: 1 });
+        assert_eq!(column.expected(0), 1);
+    }
+}
