@@ -156,6 +156,8 @@ struct State {
     due: BinaryHeap<Reverse<(Sec, Actor)>>,
     /// Workloads whose pods changed in this second.
     touched: BTreeSet<u32>,
+    /// Namespaces in which what quotas count changed in this second.
+    recounted: BTreeSet<u32>,
     outages: HashMap<u32, nodes::Outage>,
     told: events::Told,
     /// How many objects clients have written.
@@ -178,6 +180,7 @@ impl Store {
             now: start - PRELUDE,
             due: BinaryHeap::new(),
             touched: BTreeSet::new(),
+            recounted: BTreeSet::new(),
             outages: HashMap::new(),
             told: events::Told::default(),
             written: 0,
@@ -284,12 +287,10 @@ impl State {
                 self.due.pop();
                 self.act(actor, at);
             }
-            let mut namespaces = BTreeSet::new();
             for workload in std::mem::take(&mut self.touched) {
                 self.refresh_workload(workload, at);
-                namespaces.insert(self.cluster.plan.workloads[workload as usize].namespace);
             }
-            for namespace in namespaces {
+            for namespace in std::mem::take(&mut self.recounted) {
                 self.refresh_quota(namespace, at);
             }
         }

@@ -32,6 +32,12 @@ impl State {
         let cluster = Arc::clone(&self.cluster);
         let plan = &cluster.plan;
         let (before, after) = (plan.pods(slot, at - 1), plan.pods(slot, at));
+        let ended =
+            |pod: &Pod, t: Sec| matches!(plan.phase(pod, t), Phase::Succeeded | Phase::Failed);
+        let counted = |pods: &[Pod], t: Sec| pods.iter().filter(|pod| !ended(pod, t)).count();
+        if counted(&before, at - 1) != counted(&after, at) {
+            self.recounted.insert(plan.workload_of(slot).namespace);
+        }
         for pod in before.iter().filter(|pod| !after.contains(pod)) {
             self.delete(Kind::Pods, &key(plan, pod), at);
         }

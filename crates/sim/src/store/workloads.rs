@@ -21,15 +21,12 @@ impl State {
         }
     }
 
-    /// Rewrites a namespace's quota if what is used changed in this second.
+    /// Rewrites a namespace's quota, where it has one.
     pub(super) fn refresh_quota(&mut self, namespace: u32, at: Sec) {
         let cluster = Arc::clone(&self.cluster);
         let plan = &cluster.plan;
         let Some(name) = quota::name(plan, namespace) else { return };
-        let used = |at: Sec| quota::used(plan, namespace, Some(at));
-        if used(at - 1) != used(at) {
-            self.put(Kind::Quotas, (namespace, name.into()), Object::Quota(namespace), at);
-        }
+        self.put(Kind::Quotas, (namespace, name.into()), Object::Quota(namespace), at);
     }
 
     /// A workload is created, or begins a new version or run.
@@ -40,6 +37,7 @@ impl State {
             for (kind, key, object) in controllers(&cluster.plan, index, at) {
                 self.put(kind, key, object, at);
             }
+            self.recounted.insert(workload.namespace);
         }
     }
 
