@@ -38,7 +38,7 @@ pub struct SeriesView<'a> {
     pub labels: Labels,
     /// Milliseconds since the epoch, strictly ascending.
     pub timestamps: Column<'a, i64>,
-    /// As many as timestamps; [`STALE`] ends a series.
+    /// As many as timestamps; [`STALE`](super::STALE) ends a series.
     pub values: Column<'a, f64>,
 }
 
