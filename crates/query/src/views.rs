@@ -286,11 +286,28 @@ struct Gathered<'g> {
     matchers: &'g [Matcher],
     times: &'g [i64],
     series: HashMap<Labels, Vec<f64>, foldhash::fast::RandomState>,
+    words: SharedWords,
+}
+
+/// Names and values of labels, each once: most series share most of theirs.
+#[derive(Default)]
+struct SharedWords(HashSet<Arc<str>, foldhash::fast::RandomState>);
+
+impl SharedWords {
+    fn shared(&mut self, word: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(word) {
+            return Arc::clone(known);
+        }
+        let word: Arc<str> = word.into();
+        self.0.insert(Arc::clone(&word));
+        word
+    }
 }
 
 impl<'g> Gathered<'g> {
     fn new(family: &'g Family, matchers: &'g [Matcher], times: &'g [i64]) -> Self {
-        Self { family, matchers, times, series: HashMap::default() }
+        let (series, words) = (HashMap::default(), SharedWords::default());
+        Self { family, matchers, times, series, words }
     }
 
     /// Whether an object of this namespace and name may have series that pass.
@@ -386,7 +403,10 @@ impl<'g> Gathered<'g> {
             return;
         }
         let own = own.iter().filter(|(_, value)| !value.is_empty());
-        let labels = Labels::new(labels.iter().chain(own).copied());
+        let words = &mut self.words;
+        let all = labels.iter().chain(own);
+        let labels =
+            Labels::new(all.map(|(name, value)| (words.shared(name), words.shared(value))));
         let len = self.times.len();
         let values = self.series.entry(labels).or_insert_with(|| vec![STALE; len]);
         for place in values.get_mut(ticks.clone()).into_iter().flatten() {
