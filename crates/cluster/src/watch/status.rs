@@ -60,8 +60,18 @@ impl WatchBoard {
 
     /// Ends when nodes, namespaces and pods have each been listed, or have failed to be.
     pub async fn settled(&self) {
+        self.first_settled(ESSENTIAL).await;
+    }
+
+    /// Ends when nodes have been listed, or have failed to be: a large cluster lists its pods long
+    /// after.
+    pub async fn nodes_settled(&self) {
+        self.first_settled(1).await;
+    }
+
+    async fn first_settled(&self, count: usize) {
         let settled = |status: &WatchStatus| status.synced || status.failure.is_some();
-        self.until(|statuses| statuses.iter().take(ESSENTIAL).all(settled)).await;
+        self.until(|statuses| statuses.iter().take(count).all(settled)).await;
     }
 
     /// Ends when `condition` holds; it is asked again after every change that a watch brings.
@@ -106,5 +116,22 @@ impl WatchBoard {
         drop(statuses);
         self.changed.send_replace(());
         news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn nodes_do_not_wait_for_pods() {
+        let now = Timestamp::from_secs(1);
+        let board = WatchBoard::new(["nodes", "namespaces", "pods"], now);
+        assert!(board.nodes_settled().now_or_never().is_none());
+        board.well("nodes", true, 1, now);
+        assert!(board.nodes_settled().now_or_never().is_some());
+        assert!(board.settled().now_or_never().is_none());
     }
 }

@@ -49,14 +49,14 @@ impl Resources {
         matches!(self.feed, Feed::Tick).then_some(&self.windows)
     }
 
-    /// Starts the loop, where there is one, once nodes are known.
+    /// Starts the loop, where there is one, once nodes are known; pods may still be listed.
     pub(super) fn spawn(self, tasks: &mut JoinSet<&'static str>, board: Option<&WatchBoard>) {
         let Feed::Loop(kubelets, every) = self.feed else { return };
         let board = board.cloned();
         let taker = FilledWindows::new(&self.windows);
         tasks.spawn(async move {
             if let Some(board) = board {
-                board.settled().await;
+                board.nodes_settled().await;
             }
             kubelets.follow_resources(every, &taker).await;
             "resources"
