@@ -1,6 +1,10 @@
 //! A column: one metric's values for the rows of a table, absent values included.
 
+mod packed;
+
 use std::sync::Arc;
+
+pub(crate) use packed::Packed;
 
 use crate::{Kind, MetricId, ValueType, descriptor};
 
@@ -82,6 +86,8 @@ impl Value {
 enum Values {
     Int(Vec<i64>),
     Float(Vec<f64>),
+    /// Of a frozen batch.
+    Packed(Packed, ValueType),
 }
 
 /// One metric's values by row; shorter than its table when the last rows have none.
@@ -120,6 +126,10 @@ impl Column {
             Values::Float(values) => {
                 values.get(row).copied().filter(|value| !value.is_nan()).map(Value::Float)
             }
+            Values::Packed(values, ValueType::Int) => values.get(row).map(Value::Int),
+            Values::Packed(values, ValueType::Float) => {
+                values.get(row).map(|value| Value::Float(Value::Int(value).as_f64()))
+            }
         }
     }
 
@@ -128,6 +138,8 @@ impl Column {
         match &self.values {
             Values::Int(values) => values.iter().all(|value| *value == ABSENT),
             Values::Float(values) => values.iter().all(|value| value.is_nan()),
+            // It ends with the last row that has a value.
+            Values::Packed(values, _) => values.rows() == 0,
         }
     }
 
@@ -136,12 +148,14 @@ impl Column {
         let len = match &self.values {
             Values::Int(values) => values.len(),
             Values::Float(values) => values.len(),
+            Values::Packed(values, _) => values.rows(),
         };
         (0..len).filter_map(|row| self.get(row).map(|value| (row, value)))
     }
 
     /// Puts `value` into `row`, converted to the column's type. NaN clears the row.
     pub fn set(&mut self, row: usize, value: Value) {
+        self.unpack();
         match &mut self.values {
             Values::Int(values) => {
                 pad(values, row, ABSENT);
@@ -151,17 +165,17 @@ impl Column {
                 pad(values, row, f64::NAN);
                 values[row] = value.as_f64();
             }
+            // It was unpacked just now.
+            Values::Packed(..) => {}
         }
     }
 
     /// Adds `value` to what `row` holds, or puts it there. Integers saturate.
     pub fn add(&mut self, row: usize, value: Value) {
-        let sum = match (self.get(row), &self.values) {
-            (None, _) => value,
-            (Some(old), Values::Int(_)) => {
-                Value::Int(old.as_i64().saturating_add(value.as_i64()).max(ABSENT + 1))
-            }
-            (Some(old), Values::Float(_)) => Value::Float(old.as_f64() + value.as_f64()),
+        let sum = match self.get(row) {
+            None => value,
+            Some(Value::Int(old)) => Value::Int(old.saturating_add(value.as_i64()).max(ABSENT + 1)),
+            Some(Value::Float(old)) => Value::Float(old + value.as_f64()),
         };
         self.set(row, sum);
     }
@@ -171,15 +185,52 @@ impl Column {
         match &self.values {
             Values::Int(values) => values.capacity() * 8,
             Values::Float(values) => values.capacity() * 8,
+            Values::Packed(values, _) => values.heap_bytes(),
         }
     }
 
+    /// Keeps the values in less memory: nobody changes them any more.
     pub(crate) fn shrink(&mut self) {
-        match &mut self.values {
-            Values::Int(values) => trim(values),
-            Values::Float(values) => trim(values),
+        let packed = match &self.values {
+            Values::Int(values) => Packed::new(values.iter().map(|value| present(*value))),
+            Values::Float(values) if values.iter().copied().all(is_whole) => {
+                let integer = |value: &f64| Value::Float(*value).as_i64();
+                Packed::new(values.iter().map(|value| (!value.is_nan()).then(|| integer(value))))
+            }
+            Values::Float(_) | Values::Packed(..) => None,
+        };
+        match (packed, &mut self.values) {
+            (Some(packed), _) => self.values = Values::Packed(packed, self.metric.value_type()),
+            (None, Values::Int(values)) => trim(values),
+            (None, Values::Float(values)) => trim(values),
+            (None, Values::Packed(..)) => {}
         }
     }
+
+    fn unpack(&mut self) {
+        if let Values::Packed(packed, kind) = &self.values {
+            let values = (0..packed.rows()).map(|row| packed.get(row));
+            self.values = match kind {
+                ValueType::Int => {
+                    Values::Int(values.map(|value| value.unwrap_or(ABSENT)).collect())
+                }
+                ValueType::Float => {
+                    let float = |value| Value::Int(value).as_f64();
+                    Values::Float(values.map(|value| value.map_or(f64::NAN, float)).collect())
+                }
+            };
+        }
+    }
+}
+
+fn present(value: i64) -> Option<i64> {
+    Some(value).filter(|value| *value != ABSENT)
+}
+
+/// Whether a float is nothing, or comes back from an integer as it was.
+fn is_whole(value: f64) -> bool {
+    let again = Value::Int(Value::Float(value).as_i64()).as_f64();
+    value.is_nan() || again.to_bits() == value.to_bits()
 }
 
 /// Gives memory back where much of it is unused; moving everything to save a little is not worth
@@ -200,6 +251,35 @@ fn pad<T: Copy>(values: &mut Vec<T>, row: usize, absent: T) {
 mod tests {
     use super::*;
     use crate::metric;
+
+    #[test]
+    fn frozen_columns_read_the_same() {
+        for (id, values) in [
+            (metric::MEMORY_USAGE, [Some(1.0), None, Some(3.0), Some(-7.0)]),
+            (metric::CPU_USAGE_RATE, [Some(1.0), None, Some(3.0), Some(-7.0)]),
+            (metric::MEMORY_NODE_UTILIZATION, [Some(0.0), None, Some(2.0), None]),
+            (metric::MEMORY_NODE_UTILIZATION, [Some(0.5), None, Some(2.0), None]),
+            (metric::MEMORY_NODE_UTILIZATION, [Some(-0.0), None, Some(2.0), Some(1e300)]),
+            (metric::MEMORY_NODE_UTILIZATION, [None; 4]),
+        ] {
+            let mut column = Column::new(Metric::Known(id));
+            for (row, value) in values.iter().enumerate() {
+                if let Some(value) = value {
+                    column.set(row, Value::Float(*value));
+                }
+            }
+            let bits = |column: &Column| -> Vec<_> {
+                let each = column.iter();
+                each.map(|(row, value)| (row, value, value.as_f64().to_bits())).collect()
+            };
+            let (before, empty) = (bits(&column), column.is_empty());
+            column.shrink();
+            assert_eq!((bits(&column), column.is_empty()), (before.clone(), empty), "{values:?}");
+            column.add(9, Value::Float(4.0));
+            assert_eq!(column.iter().count(), before.len() + 1, "{values:?}");
+            assert_eq!(column.get(9).map(Value::as_i64), Some(4));
+        }
+    }
 
     #[test]
     fn absent_values_are_gaps() {

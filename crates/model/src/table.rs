@@ -1,10 +1,13 @@
 //! A table: the entities of one kind in one batch, a row each, a column per metric.
 
+mod times;
+
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use crate::column::trim;
+use crate::table::times::Times;
 use crate::{
     CATALOG, Column, Entity, EntityKind, Metric, MetricId, Namespace, Node, Pod, Timestamp, Value,
 };
@@ -34,11 +37,10 @@ pub struct Table {
     expected: usize,
     entities: Vec<Arc<Entity>>,
     index: HashTable<u32>,
-    /// Times by row; each only as long as its last row that has one.
-    scraped: Vec<Timestamp>,
-    computed: Vec<Timestamp>,
-    started: Vec<Timestamp>,
-    created: Vec<Timestamp>,
+    scraped: Times,
+    computed: Times,
+    started: Times,
+    created: Times,
     /// Only as long as the last row that has one: parts need none.
     contexts: Vec<Context>,
     columns: Vec<Column>,
@@ -59,10 +61,10 @@ impl Table {
             expected,
             entities: Vec::with_capacity(expected),
             index: HashTable::with_capacity(expected),
-            scraped: Vec::new(),
-            computed: Vec::new(),
-            started: Vec::new(),
-            created: Vec::new(),
+            scraped: Times::default(),
+            computed: Times::default(),
+            started: Times::default(),
+            created: Times::default(),
             contexts: Vec::new(),
             columns: Vec::new(),
             slots: [NO_SLOT; CATALOG.len()],
@@ -98,24 +100,24 @@ impl Table {
 
     /// When the source measured `row`; [`Timestamp::NEVER`] for computed rows.
     pub fn scraped(&self, row: usize) -> Timestamp {
-        time(&self.scraped, row)
+        self.scraped.get(row)
     }
 
     /// When CPU and memory of `row` were measured: a kubelet reads them and the network at times
     /// of their own.
     pub fn compute_time(&self, row: usize) -> Timestamp {
-        let own = time(&self.computed, row);
+        let own = self.computed.get(row);
         if own.is_never() { self.scraped(row) } else { own }
     }
 
     /// When the counters of `row` began (Heapster: `CollectionStartTime`).
     pub fn started(&self, row: usize) -> Timestamp {
-        time(&self.started, row)
+        self.started.get(row)
     }
 
     /// When the entity of `row` was created (Heapster: `EntityCreateTime`).
     pub fn created(&self, row: usize) -> Timestamp {
-        time(&self.created, row)
+        self.created.get(row)
     }
 
     /// What the inventory knows of `row`.
@@ -159,22 +161,22 @@ impl Table {
 
     /// Sets when the source measured `row`.
     pub fn set_scraped(&mut self, row: usize, time: Timestamp) {
-        set_time(&mut self.scraped, row, time);
+        self.scraped.set(row, time);
     }
 
     /// Sets when CPU and memory of `row` were measured, where that is not its scrape time.
     pub fn set_compute_time(&mut self, row: usize, time: Timestamp) {
-        set_time(&mut self.computed, row, time);
+        self.computed.set(row, time);
     }
 
     /// Sets when the counters of `row` began.
     pub fn set_started(&mut self, row: usize, time: Timestamp) {
-        set_time(&mut self.started, row, time);
+        self.started.set(row, time);
     }
 
     /// Sets when the entity of `row` was created.
     pub fn set_created(&mut self, row: usize, time: Timestamp) {
-        set_time(&mut self.created, row, time);
+        self.created.set(row, time);
     }
 
     /// What the inventory knows of `row`, to fill in.
@@ -228,7 +230,7 @@ impl Table {
         let times = [&self.scraped, &self.computed, &self.started, &self.created];
         self.entities.capacity() * size_of::<Arc<Entity>>()
             + self.index.allocation_size()
-            + times.iter().map(|times| times.capacity() * size_of::<Timestamp>()).sum::<usize>()
+            + times.iter().map(|times| times.heap_bytes()).sum::<usize>()
             + self.contexts.capacity() * size_of::<Context>()
             + self.columns.iter().map(Column::heap_bytes).sum::<usize>()
     }
@@ -237,19 +239,8 @@ impl Table {
         trim(&mut self.entities);
         trim(&mut self.contexts);
         for times in [&mut self.scraped, &mut self.computed, &mut self.started, &mut self.created] {
-            trim(times);
+            times.shrink();
         }
         self.columns.iter_mut().for_each(Column::shrink);
     }
-}
-
-fn time(times: &[Timestamp], row: usize) -> Timestamp {
-    times.get(row).copied().unwrap_or(Timestamp::NEVER)
-}
-
-fn set_time(times: &mut Vec<Timestamp>, row: usize, time: Timestamp) {
-    if times.len() <= row {
-        times.resize(row + 1, Timestamp::NEVER);
-    }
-    times[row] = time;
 }
