@@ -22,6 +22,8 @@ pub use columns::{Columns, ColumnsAsked, EntityColumns, EntityRow};
 pub use joined::RangeAsked;
 pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
 pub use rank::top;
-pub use resource::{ContainerUsage, NodeWindow, PodUsage, ResourceOptions, ResourceWindows, Usage};
+pub use resource::{
+    ContainerUsage, Glance, NodeWindow, PodUsage, ResourceOptions, ResourceWindows, Usage,
+};
 pub use views::{StateHistory, UnknownStates, Views};
 pub use window::{Rejected, Window, WindowOptions};

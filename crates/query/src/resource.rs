@@ -7,11 +7,11 @@ mod window;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use metrics::gauge;
-use model::{NodeSamples, Timestamp};
+use model::{NodeSamples, Pod, Timestamp};
 
 use crate::telemetry;
 
@@ -41,11 +41,13 @@ impl Default for ResourceOptions {
     }
 }
 
+type Nodes = HashMap<Arc<str>, Arc<NodeWindow>, foldhash::fast::RandomState>;
+
 /// The windows of a cluster, shared between rounds (writers) and readers.
 #[derive(Debug)]
 pub struct ResourceWindows {
     options: ResourceOptions,
-    nodes: RwLock<HashMap<Arc<str>, Arc<NodeWindow>>>,
+    nodes: RwLock<Nodes>,
     /// When the last round began, in nanoseconds since the epoch; 0 before the first.
     round: AtomicI64,
 }
@@ -119,7 +121,7 @@ impl ResourceWindows {
 
     /// Whether some node and some container can be told: what metrics-server calls ready.
     pub fn is_ready(&self) -> bool {
-        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let nodes = self.read();
         nodes.values().any(|window| window.has_node())
             && nodes.values().any(|window| window.has_container())
     }
@@ -129,6 +131,11 @@ impl ResourceWindows {
         self.node_window(node).filter(|window| now.since(window.taken()) <= self.kept_for())
     }
 
+    /// All windows as they are at `now`, for many questions at once; rounds wait while it lives.
+    pub fn glance(&self, now: Timestamp) -> Glance<'_> {
+        Glance { nodes: self.read(), now, kept_for: self.kept_for() }
+    }
+
     fn kept_for(&self) -> Duration {
         let least = self.options.resolution.mul_f64(LEAST_KEPT_ROUNDS);
         // By the old rules a failed node is removed at once; this only bounds a loop that hangs.
@@ -136,11 +143,36 @@ impl ResourceWindows {
     }
 
     fn node_window(&self, node: &str) -> Option<Arc<NodeWindow>> {
-        self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(node).map(Arc::clone)
+        self.read().get(node).map(Arc::clone)
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Arc<str>, Arc<NodeWindow>>> {
+    fn read(&self) -> RwLockReadGuard<'_, Nodes> {
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Nodes> {
         self.nodes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The windows of a moment. Hold it briefly.
+#[derive(Debug)]
+pub struct Glance<'a> {
+    nodes: RwLockReadGuard<'a, Nodes>,
+    now: Timestamp,
+    kept_for: Duration,
+}
+
+impl Glance<'_> {
+    /// The window of `node`, if it answered lately.
+    pub fn node(&self, node: &str) -> Option<&NodeWindow> {
+        let window = self.nodes.get(node)?;
+        (self.now.since(window.taken()) <= self.kept_for).then_some(&**window)
+    }
+
+    /// The usage of `pod`; `None` when nothing, or not everything that counts, is known of it.
+    pub fn pod(&self, pod: &Pod) -> Option<PodUsage<'_>> {
+        self.node(&pod.node)?.pod(pod)
     }
 }
 

@@ -5,19 +5,21 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{Method, Request};
 use metrics::histogram;
 use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp};
-use query::ResourceWindows;
+use query::{NodeWindow, ResourceWindows};
 
 use super::accept::Form;
-use super::paced::{self, CHUNK_BYTES, Place, with_type};
+use super::paced::{self, CHUNK_BYTES, PIECE_BYTES, Place, with_type};
 use super::parameters::Parameters;
 use super::selector::Selection;
 use super::status::Status;
+use super::write::Ink;
 use super::{proto, write};
 use crate::ApiState;
 use crate::request::decoded;
@@ -98,12 +100,12 @@ impl Asked {
         Ok(match self.form {
             Form::Protobuf => protobuf(proto::node(&self.api_version, &node)),
             Form::Json => {
-                write::node(&mut out, &node, Some(&self.api_version));
+                write::node(&mut out, &node, Some(&self.api_version), &mut Ink::default());
                 json(out)
             }
             Form::Table(version) => {
                 out.push_str(&table_head(version, true));
-                write::node_row(&mut out, &node);
+                write::node_row(&mut out, &node, &mut Ink::default());
                 json(out + "],\"metadata\":{}}")
             }
         })
@@ -126,12 +128,12 @@ impl Asked {
         Ok(match self.form {
             Form::Protobuf => protobuf(proto::pod(&self.api_version, &pod)),
             Form::Json => {
-                write::pod(&mut out, &pod, Some(&self.api_version));
+                write::pod(&mut out, &pod, Some(&self.api_version), &mut Ink::default());
                 json(out)
             }
             Form::Table(version) => {
                 out.push_str(&table_head(version, true));
-                write::pod_row(&mut out, &pod);
+                write::pod_row(&mut out, &pod, &mut Ink::default());
                 json(out + "],\"metadata\":{}}")
             }
         })
@@ -149,9 +151,11 @@ impl Asked {
         let (mut out, mut written) = (String::new(), proto::List::default());
         let (mut count, mut last, mut go_on) = (0, None, None);
         let (mut items, mut oldest) = (String::new(), Timestamp::from_nanos(i64::MAX));
+        let (glance, mut ink) = (self.windows.glance(self.now), Ink::default());
         for record in &records {
-            let Some(window) = self.windows.node(&record.name, self.now) else { continue };
-            let Some(usage) = window.usage() else { continue };
+            let Some(usage) = glance.node(&record.name).and_then(NodeWindow::usage) else {
+                continue;
+            };
             if parameters.limit.is_some_and(|limit| count >= limit) {
                 go_on = last.map(|name: &str| token("", name));
                 break;
@@ -164,12 +168,13 @@ impl Asked {
             }
             match self.form {
                 Form::Protobuf => written.node(&node),
-                Form::Json => write::node(&mut items, &node, None),
-                Form::Table(_) => write::node_row(&mut items, &node),
+                Form::Json => write::node(&mut items, &node, None, &mut ink),
+                Form::Table(_) => write::node_row(&mut items, &node, &mut ink),
             }
             count += 1;
             last = Some(&*record.name);
         }
+        drop(glance);
         self.told(oldest);
         let go_on = go_on.as_deref();
         match self.form {
@@ -191,8 +196,7 @@ impl Asked {
         if writer.asked.form == Form::Protobuf {
             return paced::whole(writer.all_protobuf(), proto::MEDIA_TYPE, place);
         }
-        let mut first = String::with_capacity(CHUNK_BYTES * 5 / 4);
-        writer.fill(&mut first);
+        let first = writer.piece(CHUNK_BYTES);
         if writer.ended {
             return json(first);
         }
@@ -206,9 +210,7 @@ impl Asked {
                         writer.ended = true;
                         return Some((Err(late), (writer, None, place)));
                     }
-                    let mut chunk = String::with_capacity(CHUNK_BYTES * 5 / 4);
-                    writer.fill(&mut chunk);
-                    chunk
+                    writer.piece(PIECE_BYTES)
                 }
             };
             Some((Ok(Bytes::from(chunk)), (writer, None, place)))
@@ -226,46 +228,45 @@ struct PodWriter {
     /// When the oldest of those that were written was measured.
     oldest: Timestamp,
     ended: bool,
+    ink: Ink,
 }
 
 impl PodWriter {
     fn new(asked: Asked, walk: Walk, limit: Option<usize>) -> Self {
         let oldest = Timestamp::from_nanos(i64::MAX);
-        Self { asked, walk, limit, count: 0, oldest, ended: false }
+        Self { asked, walk, limit, count: 0, oldest, ended: false, ink: Ink::default() }
     }
 
-    /// Adds about [`CHUNK_BYTES`] to `out`, and the end when that is reached.
-    fn fill(&mut self, out: &mut String) {
-        let mut before: Option<Arc<PodRecord>> = None;
-        while out.len() < CHUNK_BYTES {
+    /// The next piece of about `bytes`, with the end when that is reached.
+    fn piece(&mut self, bytes: usize) -> String {
+        let windows = Arc::clone(&self.asked.windows);
+        let glance = windows.glance(self.asked.now);
+        let mut out = String::with_capacity(bytes + bytes / 4);
+        while !self.ended && out.len() < bytes {
             let Some(record) = self.walk.next() else {
-                self.end(out, None);
-                return;
+                self.end(&mut out, None);
+                break;
             };
-            let Some(window) = self.asked.windows.node(&record.node, self.asked.now) else {
-                continue;
-            };
-            let Some(usage) = window.pod(&record) else { continue };
+            let Some(usage) = glance.pod(&record) else { continue };
             if self.limit.is_some_and(|limit| self.count >= limit) {
                 let last = self.walk.written.take();
                 let go_on = last.map(|(namespace, name)| token(&namespace, &name));
-                self.end(out, go_on.as_deref());
-                return;
+                self.end(&mut out, go_on.as_deref());
+                break;
             }
             self.oldest = self.oldest.min(usage.at);
-            self.begin_item(out);
+            self.begin_item(&mut out);
             let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
             let pod = write::Pod { namespace, name, labels, usage, now: self.asked.now };
             match self.asked.form {
-                Form::Table(_) => write::pod_row(out, &pod),
-                Form::Json | Form::Protobuf => write::pod(out, &pod, None),
+                Form::Table(_) => write::pod_row(&mut out, &pod, &mut self.ink),
+                Form::Json | Form::Protobuf => write::pod(&mut out, &pod, None, &mut self.ink),
             }
             if self.limit.is_some() {
                 self.walk.written = Some((namespace.clone(), name.clone()));
             }
-            before = Some(record);
         }
-        drop(before);
+        out
     }
 
     fn begin_item(&mut self, out: &mut String) {
@@ -298,11 +299,9 @@ impl PodWriter {
     fn all_protobuf(&mut self) -> Vec<u8> {
         let mut written = proto::List::default();
         let (mut last, mut go_on): (Option<Arc<PodRecord>>, _) = (None, None);
+        let glance = self.asked.windows.glance(self.asked.now);
         for record in self.walk.by_ref() {
-            let Some(window) = self.asked.windows.node(&record.node, self.asked.now) else {
-                continue;
-            };
-            let Some(usage) = window.pod(&record) else { continue };
+            let Some(usage) = glance.pod(&record) else { continue };
             if self.limit.is_some_and(|limit| self.count >= limit) {
                 go_on = last.map(|last| token(&last.namespace, &last.name));
                 break;
@@ -323,7 +322,7 @@ struct Walk {
     inventory: SharedInventory,
     selection: Selection,
     namespaces: VecDeque<Box<str>>,
-    pods: std::vec::IntoIter<Arc<PodRecord>>,
+    pods: std::vec::IntoIter<(u128, Arc<PodRecord>)>,
     after: Option<(String, String)>,
     /// The last that was written, where somebody will ask.
     written: Option<(Box<str>, Box<str>)>,
@@ -352,14 +351,16 @@ impl Walk {
         Self { inventory, selection, namespaces, pods, after, written: None }
     }
 
-    fn in_namespace(&self, inventory: &Inventory, namespace: &str) -> Vec<Arc<PodRecord>> {
+    /// Its pods that are selected, each behind how its name begins.
+    fn in_namespace(&self, inventory: &Inventory, namespace: &str) -> Vec<(u128, Arc<PodRecord>)> {
         let after = self.after.as_ref().filter(|(from, _)| from == namespace);
         let selected = |pod: &&Arc<PodRecord>| {
             is_running(pod)
                 && after.is_none_or(|(_, name)| **name < *pod.name)
                 && self.selection.matches(&pod.namespace, &pod.name, &pod.labels)
         };
-        inventory.pods_in(namespace).filter(selected).map(Arc::clone).collect()
+        let selected = inventory.pods_in(namespace).filter(selected);
+        selected.map(|pod| (beginning(&pod.name), Arc::clone(pod))).collect()
     }
 }
 
@@ -368,17 +369,28 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(pod) = self.pods.next() {
+            if let Some((_, pod)) = self.pods.next() {
                 return Some(pod);
             }
             let namespace = self.namespaces.pop_front()?;
             let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
             let mut pods = self.in_namespace(&inventory, &namespace);
             drop(inventory);
-            pods.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+            // Beginnings are compared where they lie; most names differ there.
+            pods.sort_unstable_by(|left, right| {
+                left.0.cmp(&right.0).then_with(|| left.1.name.cmp(&right.1.name))
+            });
             self.pods = pods.into_iter();
         }
     }
+}
+
+/// The first 16 bytes of `name` as a number that sorts as they do.
+fn beginning(name: &str) -> u128 {
+    let mut bytes = [0; 16];
+    let length = name.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    u128::from_be_bytes(bytes)
 }
 
 fn is_running(pod: &PodRecord) -> bool {

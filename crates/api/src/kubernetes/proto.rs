@@ -126,7 +126,7 @@ fn fill_pod(object: &mut Message, pod: &Pod<'_>) {
     object.time(2, pod.usage.at);
     let window = i64::try_from(pod.usage.window.as_nanos()).unwrap_or(i64::MAX);
     object.message(3, |duration| duration.number(1, window));
-    for container in &pod.usage.containers {
+    for container in pod.usage.containers() {
         object.message(4, |message| {
             message.text(1, container.name);
             message.usage(2, container.cpu_nanocores, container.memory_bytes);

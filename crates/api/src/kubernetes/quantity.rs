@@ -4,22 +4,43 @@ use std::time::Duration;
 
 /// CPU, from billionths of a core: `5m`, `4531n`, `2`.
 pub(crate) fn cpu(nanocores: i64) -> String {
+    let mut out = String::new();
+    put_cpu(&mut out, nanocores);
+    out
+}
+
+/// The same, behind what `out` holds.
+pub(super) fn put_cpu(out: &mut String, nanocores: i64) {
     let mut value = nanocores;
     for suffix in ["n", "u", "m"] {
         if value == 0 {
-            return "0".to_owned();
+            out.push('0');
+            return;
         }
         if value % 1000 != 0 {
-            return format!("{value}{suffix}");
+            put_whole(out, value);
+            out.push_str(suffix);
+            return;
         }
         value /= 1000;
     }
-    scaled(value, 1000, &["", "k", "M", "G"])
+    put_scaled(out, value, 1000, &["", "k", "M", "G"]);
 }
 
 /// Memory: the largest binary unit without a remainder (`12345Ki`, `50Mi`).
 pub(crate) fn memory(bytes: i64) -> String {
-    scaled(bytes, 1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi"])
+    let mut out = String::new();
+    put_memory(&mut out, bytes);
+    out
+}
+
+/// The same, behind what `out` holds.
+pub(super) fn put_memory(out: &mut String, bytes: i64) {
+    put_scaled(out, bytes, 1024, &["", "Ki", "Mi", "Gi", "Ti", "Pi"]);
+}
+
+fn put_whole(out: &mut String, value: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 /// A number in decimal units, to three digits behind the point (small ones to six): `1500m`, `2k`.
@@ -39,7 +60,13 @@ fn milli(value: i64) -> String {
     format!("{value}m")
 }
 
-fn scaled(mut value: i64, step: i64, suffixes: &[&str]) -> String {
+fn scaled(value: i64, step: i64, suffixes: &[&str]) -> String {
+    let mut out = String::new();
+    put_scaled(&mut out, value, step, suffixes);
+    out
+}
+
+fn put_scaled(out: &mut String, mut value: i64, step: i64, suffixes: &[&str]) {
     let mut suffix = suffixes.first().copied().unwrap_or("");
     for next in suffixes.iter().skip(1) {
         if value == 0 || value % step != 0 {
@@ -48,38 +75,55 @@ fn scaled(mut value: i64, step: i64, suffixes: &[&str]) -> String {
         value /= step;
         suffix = next;
     }
-    format!("{value}{suffix}")
+    put_whole(out, value);
+    out.push_str(suffix);
 }
 
-/// A duration as Go's `Duration.String` prints it: `15.041s`, `1m0s`.
-pub(crate) fn duration(duration: Duration) -> String {
+/// A duration as Go's `Duration.String` prints it, behind what `out` holds: `15.041s`, `1m0s`.
+pub(crate) fn put_duration(out: &mut String, duration: Duration) {
     let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
     if seconds == 0 {
-        return match nanos {
-            0 => "0s".to_owned(),
-            1..1_000 => format!("{nanos}ns"),
-            1_000..1_000_000 => format!("{}µs", decimal(u64::from(nanos), 1_000)),
-            _ => format!("{}ms", decimal(u64::from(nanos), 1_000_000)),
+        let (digits, unit) = match nanos {
+            0 => (0, "s"),
+            1..1_000 => (0, "ns"),
+            1_000..1_000_000 => (3, "µs"),
+            _ => (6, "ms"),
         };
+        put_decimal(out, u64::from(nanos), digits);
+        out.push_str(unit);
+        return;
     }
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    let rest = decimal(seconds % 60 * 1_000_000_000 + u64::from(nanos), 1_000_000_000);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest}s"),
-        (0, minutes) => format!("{minutes}m{rest}s"),
-        (hours, minutes) => format!("{hours}h{minutes}m{rest}s"),
+    if hours > 0 {
+        put_whole(out, hours);
+        out.push('h');
     }
+    if hours > 0 || minutes > 0 {
+        put_whole(out, minutes);
+        out.push('m');
+    }
+    put_decimal(out, seconds % 60 * 1_000_000_000 + u64::from(nanos), 9);
+    out.push('s');
 }
 
-/// `value / unit` with as many fractional digits as needed; `unit` is a power of ten.
-fn decimal(value: u64, unit: u64) -> String {
-    let (whole, part) = (value / unit, value % unit);
+/// `value` by ten to the power of `digits`, with as many fractional digits as needed.
+fn put_decimal(out: &mut String, value: u64, digits: u32) {
+    let unit = 10_u64.pow(digits);
+    put_whole(out, value / unit);
+    let mut part = value % unit;
     if part == 0 {
-        return whole.to_string();
+        return;
     }
-    let width = unit.to_string().len() - 1;
-    let digits = format!("{part:0width$}");
-    format!("{whole}.{}", digits.trim_end_matches('0'))
+    out.push('.');
+    let mut unit = unit / 10;
+    while part < unit {
+        out.push('0');
+        unit /= 10;
+    }
+    while part.is_multiple_of(10) {
+        part /= 10;
+    }
+    put_whole(out, part);
 }
 
 #[cfg(test)]
@@ -130,6 +174,11 @@ mod tests {
 
     #[test]
     fn durations_are_gos() {
+        let duration = |duration| {
+            let mut out = String::new();
+            put_duration(&mut out, duration);
+            out
+        };
         for (millis, text) in [
             (0, "0s"),
             (15_041, "15.041s"),
@@ -138,6 +187,7 @@ mod tests {
             (61_500, "1m1.5s"),
             (3_600_000, "1h0m0s"),
             (250, "250ms"),
+            (3_661_010, "1h1m1.01s"),
         ] {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }

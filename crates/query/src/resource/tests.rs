@@ -51,7 +51,7 @@ impl Bench {
         let Some(window) = self.windows.node("n", at(now)) else { return "no node".to_owned() };
         let Some(usage) = window.pod(&self.pod) else { return "nothing".to_owned() };
         let mut text = format!("@{} {:?}", usage.at.secs() - 1_000_000, usage.window);
-        for one in usage.containers {
+        for one in usage.containers() {
             let memory = one.memory_bytes >> 10;
             write!(text, " {}={}n,{memory}Ki", one.name, one.cpu_nanocores).unwrap();
         }

@@ -1,5 +1,7 @@
 //! One node's windows: its own and its containers', made of an answer and the window before it.
 
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 use std::time::Duration;
 
 use model::{ContainerState, NodeSamples, Pod, PodSamples, Sample, Timestamp};
@@ -34,32 +36,46 @@ pub struct ContainerUsage<'a> {
 }
 
 /// A pod's usage: time and window of the container that was measured first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct PodUsage<'a> {
     /// When it was measured.
     pub at: Timestamp,
     /// How long the window is.
     pub window: Duration,
-    /// Its containers; never empty.
-    pub containers: Vec<ContainerUsage<'a>>,
+    node: &'a NodeWindow,
+    pod: &'a PodWindow,
 }
 
-/// What is known of one node.
+/// What is known of one node: four pieces of memory, however many pods it has.
 #[derive(Debug)]
 pub struct NodeWindow {
     taken: Timestamp,
     own: Option<Pair>,
-    /// Sorted by namespace and name.
+    /// Of each pod's namespace and name, sorted: a search touches nothing else.
+    hashes: Box<[u64]>,
+    /// In the order of `hashes`.
     pods: Box<[PodWindow]>,
+    containers: Box<[ContainerWindow]>,
+    /// Every name, one after the other.
+    text: Box<str>,
     old_rules: bool,
 }
 
 #[derive(Debug)]
 struct PodWindow {
-    namespace: Box<str>,
-    name: Box<str>,
-    containers: Box<[(Box<str>, Pair)]>,
+    namespace: Text,
+    name: Text,
+    containers: Range<u32>,
 }
+
+#[derive(Debug)]
+struct ContainerWindow {
+    name: Text,
+    pair: Pair,
+}
+
+/// A piece of a node's text.
+type Text = Range<u32>;
 
 /// The newest sample, and the one that a rate counts from.
 #[derive(Debug, Clone, Copy)]
@@ -85,13 +101,22 @@ impl NodeWindow {
         let own = Some(samples.own)
             .filter(|own| !own.at.is_never() && is_positive(own))
             .map(|own| Pair::follow(own, before.and_then(|before| before.own), options));
-        let mut pods: Vec<PodWindow> = samples
-            .pods
-            .into_iter()
-            .filter_map(|pod| PodWindow::new(pod, before, options))
-            .collect();
-        pods.sort_unstable_by(|left, right| left.key().cmp(&right.key()));
-        Self { taken, own, pods: pods.into(), old_rules: options.old_rules }
+        let mut pods: Vec<(u64, PodSamples)> =
+            samples.pods.into_iter().map(|pod| (hash_of(&pod.namespace, &pod.name), pod)).collect();
+        pods.sort_unstable_by_key(|(hash, _)| *hash);
+        let mut building = Building::default();
+        for (hash, pod) in pods {
+            building.pod(hash, pod, before, options);
+        }
+        Self {
+            taken,
+            own,
+            hashes: building.hashes.into(),
+            pods: building.pods.into(),
+            containers: building.containers.into(),
+            text: building.text.into(),
+            old_rules: options.old_rules,
+        }
     }
 
     /// When its kubelet answered.
@@ -106,29 +131,23 @@ impl NodeWindow {
 
     /// The usage of `pod`; `None` when nothing, or not everything that counts, is known of it.
     pub fn pod(&self, pod: &Pod) -> Option<PodUsage<'_>> {
-        let window = self.find(&pod.namespace, &pod.name)?;
-        let mut containers = Vec::with_capacity(window.containers.len());
+        let window = self.find(hash_of(&pod.namespace, &pod.name), &pod.namespace, &pod.name)?;
         let mut earliest: Option<Usage> = None;
-        for (name, pair) in &window.containers {
-            if pair.before.is_none() {
-                if self.old_rules || runs(pod, name) {
+        for container in self.containers(window) {
+            if container.pair.before.is_none() {
+                if self.old_rules || runs(pod, self.text(&container.name)) {
                     return None;
                 }
                 continue;
             }
             // A counter that fell says nothing; the others still count.
-            let Some(usage) = pair.usage() else { continue };
-            containers.push(ContainerUsage {
-                name,
-                cpu_nanocores: usage.cpu_nanocores,
-                memory_bytes: usage.memory_bytes,
-            });
+            let Some(usage) = container.pair.usage() else { continue };
             if earliest.is_none_or(|earliest| usage.at < earliest.at) {
                 earliest = Some(usage);
             }
         }
-        let Usage { at, window, .. } = earliest?;
-        Some(PodUsage { at, window, containers })
+        let Usage { at, window: length, .. } = earliest?;
+        Some(PodUsage { at, window: length, node: self, pod: window })
     }
 
     pub(super) fn has_node(&self) -> bool {
@@ -136,51 +155,116 @@ impl NodeWindow {
     }
 
     pub(super) fn has_container(&self) -> bool {
-        self.pods.iter().flat_map(|pod| &pod.containers).any(|(_, pair)| pair.before.is_some())
+        self.containers.iter().any(|container| container.pair.before.is_some())
     }
 
     /// How many nodes and containers it holds.
     pub(super) fn points(&self) -> (u32, u32) {
-        let containers = self.pods.iter().map(|pod| pod.containers.len()).sum::<usize>();
-        (u32::from(self.own.is_some()), u32::try_from(containers).unwrap_or(u32::MAX))
+        let containers = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
+        (u32::from(self.own.is_some()), containers)
     }
 
-    fn find(&self, namespace: &str, name: &str) -> Option<&PodWindow> {
-        let at = self.pods.binary_search_by(|pod| pod.key().cmp(&(namespace, name))).ok()?;
-        self.pods.get(at)
+    fn find(&self, hash: u64, namespace: &str, name: &str) -> Option<&PodWindow> {
+        let from = self.hashes.partition_point(|one| *one < hash);
+        let equal = self.hashes.iter().zip(&self.pods).skip(from);
+        let mut equal = equal.take_while(|(one, _)| **one == hash).map(|(_, pod)| pod);
+        equal.find(|pod| self.text(&pod.name) == name && self.text(&pod.namespace) == namespace)
+    }
+
+    fn containers(&self, pod: &PodWindow) -> &[ContainerWindow] {
+        let (from, to) = (index(pod.containers.start), index(pod.containers.end));
+        self.containers.get(from..to).unwrap_or_default()
+    }
+
+    fn text(&self, text: &Text) -> &str {
+        self.text.get(index(text.start)..index(text.end)).unwrap_or_default()
     }
 }
 
-impl PodWindow {
-    /// `None` when the pod cannot be told from what its kubelet said.
-    fn new(
+impl<'a> PodUsage<'a> {
+    /// Its containers; never none.
+    pub fn containers(self) -> impl Iterator<Item = ContainerUsage<'a>> {
+        let node = self.node;
+        node.containers(self.pod).iter().filter_map(|container| {
+            let usage = container.pair.usage()?;
+            let Usage { cpu_nanocores, memory_bytes, .. } = usage;
+            Some(ContainerUsage { name: node.text(&container.name), cpu_nanocores, memory_bytes })
+        })
+    }
+}
+
+/// The pieces of a node's window.
+#[derive(Default)]
+struct Building {
+    hashes: Vec<u64>,
+    pods: Vec<PodWindow>,
+    containers: Vec<ContainerWindow>,
+    text: String,
+}
+
+impl Building {
+    /// Adds a pod, unless it cannot be told from what its kubelet said.
+    fn pod(
+        &mut self,
+        hash: u64,
         samples: PodSamples,
-        before: Option<&NodeWindow>,
+        node: Option<&NodeWindow>,
         options: &ResourceOptions,
-    ) -> Option<Self> {
+    ) {
         let PodSamples { namespace, name, containers } = samples;
-        let before = before.and_then(|before| before.find(&namespace, &name));
-        let mut kept = Vec::with_capacity(containers.len());
-        for (name, sample) in containers {
-            if sample.is_empty() {
-                continue;
-            }
-            if options.old_rules && !is_positive(&sample) {
-                return None;
-            }
-            // Without memory it has exited; it says nothing, and hides nobody.
-            if sample.memory_bytes.unwrap_or(0) <= 0 {
-                continue;
-            }
-            let pair = before.and_then(|pod| pod.containers.iter().find(|(old, _)| *old == name));
-            kept.push((name, Pair::follow(sample, pair.map(|(_, pair)| *pair), options)));
+        if options.old_rules
+            && containers.iter().any(|(_, sample)| !sample.is_empty() && !is_positive(sample))
+        {
+            return;
         }
-        (!kept.is_empty()).then(|| Self { namespace, name, containers: kept.into() })
+        let before = node.and_then(|node| Some((node, node.find(hash, &namespace, &name)?)));
+        let (namespace, name) = (self.keep(&namespace), self.keep(&name));
+        let first = count(self.containers.len());
+        for (name, sample) in containers {
+            // Without memory it has exited; it says nothing, and hides nobody.
+            if sample.is_empty() || sample.memory_bytes.unwrap_or(0) <= 0 {
+                continue;
+            }
+            let pair = before.and_then(|(node, pod)| {
+                let mut all = node.containers(pod).iter();
+                all.find(|old| *node.text(&old.name) == *name).map(|old| old.pair)
+            });
+            let pair = Pair::follow(sample, pair, options);
+            let name = self.keep(&name);
+            self.containers.push(ContainerWindow { name, pair });
+        }
+        let containers = first..count(self.containers.len());
+        if containers.is_empty() {
+            self.text.truncate(index(namespace.start));
+            return;
+        }
+        self.hashes.push(hash);
+        self.pods.push(PodWindow { namespace, name, containers });
     }
 
-    fn key(&self) -> (&str, &str) {
-        (&self.namespace, &self.name)
+    fn keep(&mut self, text: &str) -> Text {
+        let from = count(self.text.len());
+        self.text.push_str(text);
+        from..count(self.text.len())
     }
+}
+
+/// A kubelet's answer is bounded far below what a place in it may count to.
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
+/// Equal for equal names, in this process: what hashes alike by accident is told apart by its text.
+fn hash_of(namespace: &str, name: &str) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    hasher.write(namespace.as_bytes());
+    hasher.write_u8(b'/');
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 impl Pair {
@@ -198,11 +282,18 @@ impl Pair {
         if nanos <= 0 {
             return None;
         }
-        let grown = i128::from(cpu - before.cpu_nanos) * 1_000_000_000 / i128::from(nanos);
+        let grown = cpu - before.cpu_nanos;
+        let rate = if let Some(scaled) = grown.checked_mul(1_000_000_000) {
+            scaled / nanos
+        } else {
+            // More than nine seconds of CPU: the slow division.
+            let rate = i128::from(grown) * 1_000_000_000 / i128::from(nanos);
+            i64::try_from(rate).unwrap_or(i64::MAX)
+        };
         Some(Usage {
             at: self.last.at,
             window: self.last.at.since(before.at),
-            cpu_nanocores: i64::try_from(grown).unwrap_or(i64::MAX),
+            cpu_nanocores: rate,
             memory_bytes: self.last.memory_bytes.unwrap_or(0),
         })
     }
