@@ -3,6 +3,8 @@
 //! The unit that is read, verified and, when damaged, left out. Knows no names and no times.
 //! Layout: docs/FORMAT.md, "Chunk".
 
+use std::ops::Range;
+
 use pco::PagingSpec;
 use pco::data_types::Number;
 use pco::wrapped::{ChunkDecompressor, FileCompressor};
@@ -338,15 +340,20 @@ impl Chunk {
     }
 
     /// Calls `each(first tick, values)` for every run of series `at`, ticks counted from the
-    /// chunk's first.
+    /// chunk's first; for none when none touches the ticks `wanted`.
     pub(crate) fn for_each_run(
         &mut self,
         at: usize,
         coding: Coding,
+        wanted: &Range<u32>,
         scratch: &mut Vec<i64>,
         mut each: impl FnMut(u32, &[i64]),
     ) -> Parsed<()> {
         let entry = *self.entries.get(at).ok_or(Malformed)?;
+        let runs = &self.runs[entry.runs.0 as usize..entry.runs.1 as usize];
+        if !runs.iter().any(|(start, end)| *start < wanted.end && *end > wanted.start) {
+            return Ok(());
+        }
         scratch.clear();
         let count = entry.count as usize;
         match entry.values {
@@ -356,7 +363,7 @@ impl Chunk {
             }
         }
         let mut taken = 0;
-        for (start, end) in &self.runs[entry.runs.0 as usize..entry.runs.1 as usize] {
+        for (start, end) in runs {
             let len = (end - start) as usize;
             each(*start, scratch.get(taken..taken + len).ok_or(Malformed)?);
             taken += len;
@@ -419,7 +426,8 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     let Ok(mut chunk) = Chunk::parse(bytes, MAX_TICKS) else { return };
     let mut scratch = Vec::new();
     for at in 0..chunk.len().min(64) {
-        if chunk.for_each_run(at, Coding::WHOLE, &mut scratch, |_, _| {}).is_err() {
+        if chunk.for_each_run(at, Coding::WHOLE, &(0..MAX_TICKS), &mut scratch, |_, _| {}).is_err()
+        {
             return;
         }
     }
@@ -444,7 +452,7 @@ mod tests {
         for (at, one) in series.iter().enumerate() {
             let mut read = Points::default();
             chunk
-                .for_each_run(at, coding, &mut scratch, |start, values| {
+                .for_each_run(at, coding, &(0..to - from), &mut scratch, |start, values| {
                     for (tick, value) in (from + start..).zip(values) {
                         read.push(tick, *value);
                     }
@@ -452,6 +460,10 @@ mod tests {
                 .unwrap();
             let (ticks, values) = one.between(from, to);
             assert_eq!((&read.ticks[..], &read.values[..]), (ticks, values));
+        }
+        for at in 0..series.len() {
+            let nothing = |_, _: &[i64]| unreachable!("is not wanted");
+            chunk.for_each_run(at, coding, &(0..0), &mut scratch, nothing).unwrap();
         }
         for at in 0..bytes.len() {
             bytes[at] ^= 0x10;

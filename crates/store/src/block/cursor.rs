@@ -83,6 +83,7 @@ impl Cursor {
             let read = chunk.for_each_run(
                 position % part.group,
                 coding,
+                &(wanted.start.saturating_sub(from)..wanted.end.min(to) - from),
                 &mut self.scratch,
                 |tick, values| {
                     each(from + tick, values);
