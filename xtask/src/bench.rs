@@ -55,6 +55,11 @@ pub(crate) fn sinks(kinds: &[&str]) -> Outcome {
     cargo(&[&bench[..], kinds].concat())
 }
 
+/// `bench scrape`: what a scraped program costs, by their number.
+pub(crate) fn scrape() -> Outcome {
+    cargo(&["bench", "--package", "taffrail", "--bench", "scrape", "--locked"])
+}
+
 /// `bench store`: what the store costs, then the same samples in Prometheus and
 /// `VictoriaMetrics`.
 pub(crate) fn store() -> Outcome {

@@ -32,6 +32,7 @@ cargo xtask <verb>
                 acknowledged is there [--rounds N] [--serve-rounds N] [--lanes N]
   bench sinks   300,000 containers to each sink: CPU and bytes per sample [KIND…]
   bench query   dashboards' queries beside Prometheus and VictoriaMetrics, long ranges over HTTP
+  bench scrape  discovery, memory and CPU of 100, 1,000 and 10,000 scraped programs
   bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)
   bench tick    CPU per node and memory per pod of one tick [--nodes N] [--pods-per-node M]
   bench scale   100, 1,000 and 5,000 nodes with history and clients [--nodes N] [--ticks N] [--no-build]
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         ["demo"] => process::cargo(&["run", "--release", "--", "demo"]),
         ["bench", "sinks", kinds @ ..] => bench::sinks(kinds),
         ["bench", "query"] => bench::query(),
+        ["bench", "scrape"] => bench::scrape(),
         ["bench", "store"] => bench::store(),
         ["bench", "tick", options @ ..] => bench::tick(options),
         ["bench", "scale", options @ ..] => scale::scale(options),
