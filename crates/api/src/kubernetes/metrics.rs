@@ -12,7 +12,7 @@ use futures_util::stream::unfold;
 use http::{Method, Request};
 use metrics::histogram;
 use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp};
-use query::{NodeWindow, ResourceWindows};
+use query::{NodeWindow, PodUsage, ResourceWindows};
 
 use super::accept::Form;
 use super::paced::{self, CHUNK_BYTES, PIECE_BYTES, Place, with_type};
@@ -27,6 +27,9 @@ use crate::telemetry;
 
 /// The group.
 pub(super) const GROUP: &str = "metrics.k8s.io";
+
+/// How many pods are looked up at once.
+const LOOKED_UP: usize = 16;
 
 /// What every answer needs.
 struct Asked {
@@ -242,31 +245,41 @@ impl PodWriter {
         let windows = Arc::clone(&self.asked.windows);
         let glance = windows.glance(self.asked.now);
         let mut out = String::with_capacity(bytes + bytes / 4);
+        let mut records = Vec::with_capacity(LOOKED_UP);
         while !self.ended && out.len() < bytes {
-            let Some(record) = self.walk.next() else {
+            records.extend(self.walk.by_ref().take(LOOKED_UP));
+            // Looked up together, so that one waits for memory while another does.
+            let usages: Vec<_> = records.iter().map(|record| glance.pod(record)).collect();
+            for (record, usage) in records.iter().zip(usages) {
+                let Some(usage) = usage else { continue };
+                if self.limit.is_some_and(|limit| self.count >= limit) {
+                    let last = self.walk.written.take();
+                    let go_on = last.map(|(namespace, name)| token(&namespace, &name));
+                    self.end(&mut out, go_on.as_deref());
+                    return out;
+                }
+                self.item(&mut out, record, usage);
+            }
+            if records.len() < LOOKED_UP {
                 self.end(&mut out, None);
-                break;
-            };
-            let Some(usage) = glance.pod(&record) else { continue };
-            if self.limit.is_some_and(|limit| self.count >= limit) {
-                let last = self.walk.written.take();
-                let go_on = last.map(|(namespace, name)| token(&namespace, &name));
-                self.end(&mut out, go_on.as_deref());
-                break;
             }
-            self.oldest = self.oldest.min(usage.at);
-            self.begin_item(&mut out);
-            let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
-            let pod = write::Pod { namespace, name, labels, usage, now: self.asked.now };
-            match self.asked.form {
-                Form::Table(_) => write::pod_row(&mut out, &pod, &mut self.ink),
-                Form::Json | Form::Protobuf => write::pod(&mut out, &pod, None, &mut self.ink),
-            }
-            if self.limit.is_some() {
-                self.walk.written = Some((namespace.clone(), name.clone()));
-            }
+            records.clear();
         }
         out
+    }
+
+    fn item(&mut self, out: &mut String, record: &PodRecord, usage: PodUsage<'_>) {
+        self.oldest = self.oldest.min(usage.at);
+        self.begin_item(out);
+        let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
+        let pod = write::Pod { namespace, name, labels, usage, now: self.asked.now };
+        match self.asked.form {
+            Form::Table(_) => write::pod_row(out, &pod, &mut self.ink),
+            Form::Json | Form::Protobuf => write::pod(out, &pod, None, &mut self.ink),
+        }
+        if self.limit.is_some() {
+            self.walk.written = Some((namespace.clone(), name.clone()));
+        }
     }
 
     fn begin_item(&mut self, out: &mut String) {

@@ -51,9 +51,9 @@ pub struct PodUsage<'a> {
 pub struct NodeWindow {
     taken: Timestamp,
     own: Option<Pair>,
-    /// Of each pod's namespace and name, sorted: a search touches nothing else.
-    hashes: Box<[u64]>,
-    /// In the order of `hashes`.
+    /// Of each pod's namespace and name: a search touches little else.
+    tags: Box<[u16]>,
+    /// In the order of `tags`.
     pods: Box<[PodWindow]>,
     containers: Box<[ContainerWindow]>,
     /// Every name, one after the other.
@@ -101,17 +101,14 @@ impl NodeWindow {
         let own = Some(samples.own)
             .filter(|own| !own.at.is_never() && is_positive(own))
             .map(|own| Pair::follow(own, before.and_then(|before| before.own), options));
-        let mut pods: Vec<(u64, PodSamples)> =
-            samples.pods.into_iter().map(|pod| (hash_of(&pod.namespace, &pod.name), pod)).collect();
-        pods.sort_unstable_by_key(|(hash, _)| *hash);
         let mut building = Building::default();
-        for (hash, pod) in pods {
-            building.pod(hash, pod, before, options);
+        for pod in samples.pods {
+            building.pod(pod, before, options);
         }
         Self {
             taken,
             own,
-            hashes: building.hashes.into(),
+            tags: building.tags.into(),
             pods: building.pods.into(),
             containers: building.containers.into(),
             text: building.text.into(),
@@ -131,7 +128,7 @@ impl NodeWindow {
 
     /// The usage of `pod`; `None` when nothing, or not everything that counts, is known of it.
     pub fn pod(&self, pod: &Pod) -> Option<PodUsage<'_>> {
-        let window = self.find(hash_of(&pod.namespace, &pod.name), &pod.namespace, &pod.name)?;
+        let window = self.find(tag_of(&pod.namespace, &pod.name), &pod.namespace, &pod.name)?;
         let mut earliest: Option<Usage> = None;
         for container in self.containers(window) {
             if container.pair.before.is_none() {
@@ -164,11 +161,10 @@ impl NodeWindow {
         (u32::from(self.own.is_some()), containers)
     }
 
-    fn find(&self, hash: u64, namespace: &str, name: &str) -> Option<&PodWindow> {
-        let from = self.hashes.partition_point(|one| *one < hash);
-        let equal = self.hashes.iter().zip(&self.pods).skip(from);
-        let mut equal = equal.take_while(|(one, _)| **one == hash).map(|(_, pod)| pod);
-        equal.find(|pod| self.text(&pod.name) == name && self.text(&pod.namespace) == namespace)
+    fn find(&self, tag: u16, namespace: &str, name: &str) -> Option<&PodWindow> {
+        let tagged = self.tags.iter().zip(&self.pods).filter(|(one, _)| **one == tag);
+        let mut tagged = tagged.map(|(_, pod)| pod);
+        tagged.find(|pod| self.text(&pod.name) == name && self.text(&pod.namespace) == namespace)
     }
 
     fn containers(&self, pod: &PodWindow) -> &[ContainerWindow] {
@@ -196,7 +192,7 @@ impl<'a> PodUsage<'a> {
 /// The pieces of a node's window.
 #[derive(Default)]
 struct Building {
-    hashes: Vec<u64>,
+    tags: Vec<u16>,
     pods: Vec<PodWindow>,
     containers: Vec<ContainerWindow>,
     text: String,
@@ -204,20 +200,15 @@ struct Building {
 
 impl Building {
     /// Adds a pod, unless it cannot be told from what its kubelet said.
-    fn pod(
-        &mut self,
-        hash: u64,
-        samples: PodSamples,
-        node: Option<&NodeWindow>,
-        options: &ResourceOptions,
-    ) {
+    fn pod(&mut self, samples: PodSamples, node: Option<&NodeWindow>, options: &ResourceOptions) {
         let PodSamples { namespace, name, containers } = samples;
         if options.old_rules
             && containers.iter().any(|(_, sample)| !sample.is_empty() && !is_positive(sample))
         {
             return;
         }
-        let before = node.and_then(|node| Some((node, node.find(hash, &namespace, &name)?)));
+        let tag = tag_of(&namespace, &name);
+        let before = node.and_then(|node| Some((node, node.find(tag, &namespace, &name)?)));
         let (namespace, name) = (self.keep(&namespace), self.keep(&name));
         let first = count(self.containers.len());
         for (name, sample) in containers {
@@ -238,7 +229,7 @@ impl Building {
             self.text.truncate(index(namespace.start));
             return;
         }
-        self.hashes.push(hash);
+        self.tags.push(tag);
         self.pods.push(PodWindow { namespace, name, containers });
     }
 
@@ -258,13 +249,15 @@ fn index(place: u32) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 
-/// Equal for equal names, in this process: what hashes alike by accident is told apart by its text.
-fn hash_of(namespace: &str, name: &str) -> u64 {
+/// Equal for equal names: a few bits of a hash, so that a node's fit one line of a cache. Names with
+/// equal tags are told apart by their text.
+fn tag_of(namespace: &str, name: &str) -> u16 {
     let mut hasher = foldhash::fast::FixedState::default().build_hasher();
     hasher.write(namespace.as_bytes());
     hasher.write_u8(b'/');
     hasher.write(name.as_bytes());
-    hasher.finish()
+    let [low, high, ..] = hasher.finish().to_le_bytes();
+    u16::from_le_bytes([low, high])
 }
 
 impl Pair {
