@@ -48,22 +48,17 @@ enum Body {
 impl KubernetesSource {
     /// Reads every node again and again, `every` so often; does not end.
     pub async fn follow_resources(&self, every: Duration, taker: &dyn ResourceTaker) {
-        let begin = Instant::now();
-        let mut next = begin;
+        let mut next = Instant::now();
         let mut old = HashSet::new();
-        let mut rounds = 0_u64;
+        let mut first = true;
         loop {
             tokio::time::sleep_until(next).await;
             let round = Instant::now();
             self.round(round + every.mul_f64(ROUND_SHARE), taker, &mut old).await;
             let took = round.elapsed().as_secs_f64();
             metrics::histogram!(telemetry::RESOURCE_ROUND).record(took);
-            rounds += 1;
-            next = if rounds == 1 { round + SECOND_ROUND.min(every) } else { next + every };
-            // A round that came too late is left out, not made up for.
-            while next < Instant::now() {
-                next += every;
-            }
+            next = if first { second(round, every) } else { after(next, every) };
+            first = false;
         }
     }
 
@@ -225,6 +220,21 @@ impl KubernetesSource {
     }
 }
 
+/// When the second round begins: at once where the first took long, for nothing is shown before.
+fn second(first: Instant, every: Duration) -> Instant {
+    (first + SECOND_ROUND.min(every)).max(Instant::now())
+}
+
+/// When the round behind the one at `due` begins: one that came too late is left out, not made up
+/// for.
+fn after(due: Instant, every: Duration) -> Instant {
+    let mut next = due + every;
+    while next < Instant::now() {
+        next += every;
+    }
+    next
+}
+
 fn samples(
     node: &Arc<Node>,
     body: &Body,
@@ -248,4 +258,20 @@ fn samples(
         reason: "the answer names no node".to_owned(),
         advice: String::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_second_round_makes_up_for_a_long_first() {
+        let (begun, every) = (Instant::now(), Duration::from_secs(15));
+        assert_eq!(second(begun, every), begun + SECOND_ROUND);
+        assert_eq!(second(begun, Duration::from_secs(5)), begun + Duration::from_secs(5));
+        assert_eq!(after(begun, every), begun + every);
+        tokio::time::advance(Duration::from_secs(16)).await;
+        assert_eq!(second(begun, every), Instant::now());
+        assert_eq!(after(begun, every), begun + 2 * every);
+    }
 }
