@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use model::{ContainerSpec, Inventory, Pod, ScrapeHint, SharedInventory};
 use pipeline::Clock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use scrape::{Described, Keep, Sample, Scraper, Settings};
 use store::{Disk, Incoming, SampleOptions, Samples};
 
@@ -48,6 +49,9 @@ fn main() {
         let (targets, port) = told.split_once(' ').unwrap();
         return row(targets.parse().unwrap(), port.parse().unwrap());
     }
+    // Every target has a connection, in both of the processes that are begun here.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let asked: Vec<usize> =
         std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let rows = if asked.is_empty() { ROWS.to_vec() } else { asked };
