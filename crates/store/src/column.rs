@@ -81,17 +81,21 @@ fn grow(numbers: &mut Vec<i64>, slots: usize) {
     numbers.resize(slots, 0);
 }
 
-/// What each tick added to a column, by growing tick: may be held while the column grows.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Ticks(Vec<(u32, Arc<Packed>)>);
+/// What each tick added to a column: may be held while the column grows.
+#[derive(Debug, Clone)]
+pub(crate) struct Ticks {
+    counter: bool,
+    /// By growing tick.
+    added: Vec<(u32, Arc<Packed>)>,
+}
 
 impl Ticks {
     /// Calls `each(tick, value)` in order of ticks for one entity.
-    pub(crate) fn for_each(&self, slot: u32, counter: bool, mut each: impl FnMut(u32, i64)) {
+    pub(crate) fn for_each(&self, slot: u32, mut each: impl FnMut(u32, i64)) {
         let mut predictor = Predictor::NEW;
-        for (tick, packed) in &self.0 {
+        for (tick, packed) in &self.added {
             if let Some(difference) = packed.get(slot) {
-                predictor.see(predictor.expect(counter).wrapping_add(difference));
+                predictor.see(predictor.expect(self.counter).wrapping_add(difference));
                 each(*tick, predictor.last);
             }
         }
@@ -102,7 +106,6 @@ impl Ticks {
 #[derive(Debug)]
 pub(crate) struct HeadColumn {
     pub(crate) metric: u16,
-    counter: bool,
     newest: Newest,
     pub(crate) ticks: Ticks,
     /// Entities with values.
@@ -119,14 +122,14 @@ pub(crate) struct Taken {
 
 impl HeadColumn {
     pub(crate) fn new(metric: u16, counter: bool) -> Self {
-        let (newest, ticks) = (Newest::default(), Ticks::default());
-        Self { metric, counter, newest, ticks, series: 0 }
+        let (newest, ticks) = (Newest::default(), Ticks { counter, added: Vec::new() });
+        Self { metric, newest, ticks, series: 0 }
     }
 
     /// What the next value of a slot is expected to be.
     #[inline]
     pub(crate) fn expected(&self, slot: u32) -> i64 {
-        self.newest.of(slot as usize).expect(self.counter)
+        self.newest.of(slot as usize).expect(self.ticks.counter)
     }
 
     /// Adds the values of `tick`, which is after every earlier one: by growing slot below
@@ -139,16 +142,17 @@ impl HeadColumn {
         values: impl Iterator<Item = (u32, i64)>,
     ) -> Taken {
         let mut taken = Taken::default();
-        if self.ticks.0.last().is_some_and(|(newest, _)| *newest >= tick) {
+        let counter = self.ticks.counter;
+        if self.ticks.added.last().is_some_and(|(newest, _)| *newest >= tick) {
             taken.lost = values.count() as u64;
             return taken;
         }
-        self.newest.reach(entities, self.counter);
+        self.newest.reach(entities, counter);
         let mut packer = Packer::new();
         for (slot, number) in values {
             let at = slot as usize;
             let mut predictor = self.newest.of(at);
-            let expected = predictor.expect(self.counter);
+            let expected = predictor.expect(counter);
             let value = if key { number } else { expected.wrapping_add(number) };
             if at >= entities || !packer.push(slot, value.wrapping_sub(expected)) {
                 taken.lost += 1;
@@ -159,14 +163,14 @@ impl HeadColumn {
             self.newest.put(at, predictor);
             taken.samples += 1;
         }
-        self.ticks.0.push((tick, Arc::new(packer.finish())));
+        self.ticks.added.push((tick, Arc::new(packer.finish())));
         taken
     }
 
     /// Gives back what only growth needs.
     pub(crate) fn rest(&mut self) {
         self.newest = Newest::default();
-        self.ticks.0.shrink_to_fit();
+        self.ticks.added.shrink_to_fit();
     }
 
     /// Entities with values.
@@ -176,9 +180,9 @@ impl HeadColumn {
 
     /// Heap bytes held.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let packed = self.ticks.0.iter().map(|(_, packed)| packed.heap_bytes()).sum::<usize>();
+        let packed = self.ticks.added.iter().map(|(_, packed)| packed.heap_bytes()).sum::<usize>();
         let each = size_of::<(u32, Arc<Packed>)>() + size_of::<Packed>();
-        self.newest.heap_bytes() + packed + self.ticks.0.capacity() * each
+        self.newest.heap_bytes() + packed + self.ticks.added.capacity() * each
     }
 }
 
@@ -199,10 +203,10 @@ mod tests {
                 }
                 let mut read = Vec::new();
                 column.rest();
-                column.ticks.for_each(5, counter, |tick, value| read.push((tick, value)));
+                column.ticks.for_each(5, |tick, value| read.push((tick, value)));
                 assert_eq!(read, points);
                 assert_eq!(column.series(), usize::from(!points.is_empty()));
-                column.ticks.for_each(4, counter, |_, _| unreachable!("has no values"));
+                column.ticks.for_each(4, |_, _| unreachable!("has no values"));
             }
         }
     }

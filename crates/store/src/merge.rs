@@ -82,8 +82,8 @@ impl Source for WindowSource<'_> {
         let plan = &self.kinds[kind];
         let column = self.window.kinds[plan.kind.index()].column(self.metrics[kind][metric]);
         if let Some(column) = column {
-            let (slot, counter) = (self.slots[kind][entity], plan.metrics[metric].is_counter());
-            column.ticks.for_each(slot, counter, |tick, value| out.push(tick, value));
+            let slot = self.slots[kind][entity];
+            column.ticks.for_each(slot, |tick, value| out.push(tick, value));
         }
         Ok(())
     }

@@ -439,7 +439,7 @@ impl Placed {
         let place =
             |tick: u32| wanted.contains(&tick).then(|| places[(tick - wanted.start) as usize]);
         let mut series = |def: &MetricDef, ticks: &Ticks, slot: u32| {
-            ticks.for_each(slot, def.is_counter(), |tick, value| {
+            ticks.for_each(slot, |tick, value| {
                 if let Some(place) = place(tick) {
                     fill.put(place, def, value);
                 }
