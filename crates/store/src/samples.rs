@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use metrics::counter;
-use model::Timestamp;
+use model::{SeriesSample, Timestamp};
 
 use crate::error::Error;
 use crate::matcher::Matcher;
@@ -71,6 +71,12 @@ pub struct Incoming<'a> {
     pub time: i64,
     /// The value; every bit of it is kept.
     pub value: f64,
+}
+
+impl<'a> From<&'a SeriesSample> for Incoming<'a> {
+    fn from(sample: &'a SeriesSample) -> Self {
+        Self { labels: &sample.labels, time: sample.time, value: sample.value }
+    }
 }
 
 /// Why a sample was not taken.

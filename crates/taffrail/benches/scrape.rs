@@ -88,10 +88,7 @@ impl Keep for Kept {
         samples: &[Sample],
         _: &[Described],
     ) -> Result<BTreeMap<&'static str, usize>, String> {
-        let incoming: Vec<Incoming<'_>> = samples
-            .iter()
-            .map(|one| Incoming { labels: &one.labels, time: one.time, value: one.value })
-            .collect();
+        let incoming: Vec<Incoming<'_>> = samples.iter().map(Incoming::from).collect();
         let taken = self.samples.append(&incoming, self.clock.now());
         let taken = taken.map_err(|error| error.to_string())?;
         self.scrapes.fetch_add(1, Ordering::Relaxed);

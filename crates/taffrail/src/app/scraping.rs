@@ -196,10 +196,7 @@ pub(super) fn taker(stored: &Arc<StoredSamples>) -> Taker {
 }
 
 fn incoming(samples: &[Sample]) -> Vec<store::Incoming<'_>> {
-    samples
-        .iter()
-        .map(|one| store::Incoming { labels: &one.labels, time: one.time, value: one.value })
-        .collect()
+    samples.iter().map(store::Incoming::from).collect()
 }
 
 impl Keep for Kept {
