@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Metadata;
 use super::plain::oldest;
 use super::spec::{is_still, mebibytes, millicores};
-use crate::life::Phase;
+use crate::life::{Phase, Pod};
 use crate::plan::{Controller, Plan, Sec};
 
 /// What a quota counts, in its order.
@@ -72,6 +72,12 @@ pub(crate) fn name(plan: &Plan, namespace: u32) -> Option<&'static str> {
     of(plan, namespace).map(|(_, name, _)| *name)
 }
 
+/// How many of `pods` a quota counts: those that have not ended.
+pub(crate) fn counted(plan: &Plan, pods: &[Pod], at: Sec) -> usize {
+    let ended = |pod: &Pod| matches!(plan.phase(pod, at), Phase::Succeeded | Phase::Failed);
+    pods.iter().filter(|pod| !ended(pod)).count()
+}
+
 /// How much of each is used: millicores, MiB, GiB, pieces.
 pub(crate) type Used = [u32; KINDS];
 
@@ -82,10 +88,8 @@ pub(crate) fn used(plan: &Plan, namespace: u32, at: Option<Sec>) -> Used {
         let slots = workload.slots.end - workload.slots.start;
         let pods = match at {
             Some(at) if !is_still(workload) => {
-                let there = workload.slots.clone().flat_map(|slot| plan.pods(slot, at));
-                let ended = |phase| matches!(phase, Phase::Succeeded | Phase::Failed);
-                let pods = there.filter(|pod| !ended(plan.phase(pod, at))).count();
-                u32::try_from(pods).unwrap_or(u32::MAX)
+                let pods = |slot| counted(plan, &plan.pods(slot, at), at);
+                u32::try_from(workload.slots.clone().map(pods).sum::<usize>()).unwrap_or(u32::MAX)
             }
             _ => slots,
         };

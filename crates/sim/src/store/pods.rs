@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Key, Kind, State};
 use crate::kubelet::container_name;
 use crate::life::{Container, Phase, Pod, State as ContainerState};
-use crate::objects::{Object, unschedulable};
+use crate::objects::{Object, quota, unschedulable};
 use crate::plan::{Controller, Plan, Sec, Trouble};
 
 /// What of a pod the API shows.
@@ -32,10 +32,7 @@ impl State {
         let cluster = Arc::clone(&self.cluster);
         let plan = &cluster.plan;
         let (before, after) = (plan.pods(slot, at - 1), plan.pods(slot, at));
-        let ended =
-            |pod: &Pod, t: Sec| matches!(plan.phase(pod, t), Phase::Succeeded | Phase::Failed);
-        let counted = |pods: &[Pod], t: Sec| pods.iter().filter(|pod| !ended(pod, t)).count();
-        if counted(&before, at - 1) != counted(&after, at) {
+        if quota::counted(plan, &before, at - 1) != quota::counted(plan, &after, at) {
             self.recounted.insert(plan.workload_of(slot).namespace);
         }
         for pod in before.iter().filter(|pod| !after.contains(pod)) {
