@@ -20,7 +20,7 @@ const MAX_ANSWER_BYTES: usize = 8 << 20;
 /// Most labels of a series that are read.
 const MAX_LABELS: usize = 256;
 /// The first byte of an answer: the version of what follows.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What came of one scrape.
 #[derive(Debug, Clone, Default, PartialEq)]
