@@ -19,8 +19,8 @@ use crate::connect::{ConnectError, Connection, Trouble};
 use crate::kubelet::KubeletClient;
 use trail::Trail;
 
-pub(crate) use rights::may_proxy;
 pub use rights::{Needed, rights, scraping_rights};
+pub(crate) use rights::{group_of, may_proxy};
 
 /// How many nodes are tried unless all are asked for.
 pub const SAMPLE_NODES: usize = 5;

@@ -4,6 +4,7 @@ use http::{StatusCode, Uri};
 use kube::client::AuthError;
 
 use super::{ConnectError, Origin, Trouble};
+use crate::diagnose::group_of;
 use crate::failure::{Cause, classify};
 
 /// Explains `error`; `resource` is what was asked for, where that matters.
@@ -134,14 +135,7 @@ const HTTPS: &str = "write https:// instead of http:// in the server's URL";
 
 /// The RBAC rule that lets us watch `resource`.
 fn rule(resource: &str) -> String {
-    let group = match resource {
-        // Either API's group gives them.
-        "events" => "events.k8s.io",
-        "replicasets" | "deployments" | "statefulsets" | "daemonsets" => "apps",
-        "jobs" | "cronjobs" => "batch",
-        "horizontalpodautoscalers" => "autoscaling",
-        _ => "",
-    };
+    let group = group_of(resource);
     format!(
         "bind our user to a ClusterRole with the rule {{apiGroups: [\"{group}\"], resources: \
          [\"{resource}\"], verbs: [\"get\", \"list\", \"watch\"]}}"

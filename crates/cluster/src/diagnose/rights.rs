@@ -123,6 +123,12 @@ fn needed(right: Right) -> Needed {
     Needed { group: right.group, resource: right.about(), verbs: right.verbs }
 }
 
+/// The API group of a watched resource; of events the one that is asked first.
+pub(crate) fn group_of(resource: &str) -> &'static str {
+    let all = WATCHED.iter().chain(&SCRAPED);
+    all.into_iter().find(|right| right.resource == resource).map_or("", |right| right.group)
+}
+
 /// Asks for every right that scraping by monitors needs.
 pub(super) async fn walk_scraping(connection: &Connection) -> Vec<Check> {
     ask_all(connection, SCRAPED.into_iter(), None).await
@@ -249,4 +255,22 @@ struct Verdict {
     allowed: bool,
     #[serde(default)]
     reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_those_of_the_rights() {
+        for (resource, group) in [
+            ("pods", ""),
+            ("cronjobs", "batch"),
+            ("events", "events.k8s.io"),
+            ("horizontalpodautoscalers", "autoscaling"),
+            ("servicemonitors", "monitoring.coreos.com"),
+        ] {
+            assert_eq!(group_of(resource), group, "{resource}");
+        }
+    }
 }
