@@ -15,6 +15,7 @@ mod exposition;
 mod inventory;
 mod label;
 mod names;
+mod pairs;
 mod registry;
 mod sample;
 mod series;
@@ -42,6 +43,7 @@ pub use inventory::{
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use names::{STALE, is_label_name, is_metric_name, is_stale, sanitized};
+pub use pairs::Pairs;
 pub use registry::Registry;
 pub use sample::{NodeSamples, PodSamples, Sample};
 pub use series::{Described, SeriesPairs, SeriesSample};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::EntityKind;
+use model::{EntityKind, Pairs};
 
 use crate::promql::{Matcher, SelectError};
 
@@ -39,7 +39,7 @@ pub struct EntityColumns {
 pub struct EntityRow {
     /// Label names and values as they are stored (`namespace`, `pod`, `container`, `node`, …),
     /// sorted by name.
-    pub labels: Arc<[(Arc<str>, Arc<str>)]>,
+    pub labels: Pairs,
     /// Where in the times its columns begin.
     pub start: usize,
     /// A column per metric that was asked for, NaN where there is no value; may be empty.

@@ -12,19 +12,36 @@ use roaring::RoaringBitmap;
 
 use crate::{Labels, Matcher};
 
+/// As many as fit beside the length into what a box takes otherwise.
+const FEW: usize = 3;
+
 /// The entities with one value of a label.
 #[derive(Debug)]
 enum Postings {
-    One(u32),
+    /// The first `len` of `ids`; most values have few: a pod's containers and volumes.
+    Few {
+        len: u8,
+        ids: [u32; FEW],
+    },
     Many(Box<RoaringBitmap>),
 }
 
 impl Postings {
+    fn of(id: u32) -> Self {
+        Self::Few { len: 1, ids: [id, 0, 0] }
+    }
+
+    /// Adds `id`, which it does not hold yet.
     fn insert(&mut self, id: u32) {
         match self {
-            Self::One(only) => {
-                let pair = [*only, id].into_iter().collect();
-                *self = Self::Many(Box::new(pair));
+            Self::Few { len, ids } => {
+                if let Some(place) = ids.get_mut(usize::from(*len)) {
+                    *place = id;
+                    *len += 1;
+                } else {
+                    let all = ids.iter().copied().chain([id]).collect();
+                    *self = Self::Many(Box::new(all));
+                }
             }
             Self::Many(ids) => {
                 ids.insert(id);
@@ -35,7 +52,14 @@ impl Postings {
     /// Removes `id`; says whether none is left.
     fn remove(&mut self, id: u32) -> bool {
         match self {
-            Self::One(only) => *only == id,
+            Self::Few { len, ids } => {
+                let held = &mut ids[..usize::from(*len)];
+                if let Some(at) = held.iter().position(|held| *held == id) {
+                    held.swap(at, held.len() - 1);
+                    *len -= 1;
+                }
+                *len == 0
+            }
             Self::Many(ids) => {
                 ids.remove(id);
                 ids.is_empty()
@@ -43,11 +67,16 @@ impl Postings {
         }
     }
 
+    fn few(&self) -> &[u32] {
+        match self {
+            Self::Few { len, ids } => &ids[..usize::from(*len)],
+            Self::Many(_) => &[],
+        }
+    }
+
     fn add_to(&self, ids: &mut RoaringBitmap) {
         match self {
-            Self::One(only) => {
-                ids.insert(*only);
-            }
+            Self::Few { .. } => ids.extend(self.few().iter().copied()),
             Self::Many(many) => *ids |= &**many,
         }
     }
@@ -61,6 +90,8 @@ type Values = HashMap<Arc<str>, Postings>;
 struct Index {
     all: RoaringBitmap,
     names: Vec<(Arc<str>, Values)>,
+    /// Names of labels as entities have them, each list once.
+    shapes: Vec<Arc<[Arc<str>]>>,
 }
 
 impl Index {
@@ -70,13 +101,18 @@ impl Index {
 
     fn insert(&mut self, id: u32, labels: &mut Labels) {
         self.all.insert(id);
-        for (name, value) in labels.pairs_mut() {
+        let pairs = labels.pairs_mut();
+        match self.shapes.iter().find(|shape| *shape == pairs.names()) {
+            Some(shape) => pairs.share_names(shape),
+            None => self.shapes.push(Arc::clone(pairs.names())),
+        }
+        let names = Arc::clone(pairs.names());
+        for (name, value) in names.iter().zip(pairs.values_mut()) {
             let at = self.names.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
                 self.names.push((Arc::clone(name), HashMap::new()));
                 self.names.len() - 1
             });
-            let (known, values) = &mut self.names[at];
-            name.clone_from(known);
+            let (_, values) = &mut self.names[at];
             if let Some((known, _)) = values.get_key_value(value) {
                 // One allocation per value, whoever has it.
                 value.clone_from(known);
@@ -84,13 +120,13 @@ impl Index {
             values
                 .entry(Arc::clone(value))
                 .and_modify(|postings| postings.insert(id))
-                .or_insert(Postings::One(id));
+                .or_insert_with(|| Postings::of(id));
         }
     }
 
     fn remove(&mut self, id: u32, labels: &Labels) {
         self.all.remove(id);
-        for (name, value) in &**labels.pairs() {
+        for (name, value) in labels.pairs().iter() {
             if let Some((_, values)) = self.names.iter_mut().find(|(known, _)| known == name)
                 && values.get_mut(value).is_some_and(|postings| postings.remove(id))
             {
@@ -134,7 +170,7 @@ impl Index {
 /// Every known entity.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    entities: Vec<Option<Arc<Labels>>>,
+    entities: Vec<Option<Labels>>,
     free: Vec<u32>,
     table: HashTable<u32>,
     kinds: [Index; EntityKind::ALL.len()],
@@ -145,7 +181,7 @@ impl Catalog {
     pub(crate) fn intern(&mut self, mut labels: Labels) -> u32 {
         let hash = labels.hash64();
         let entities = &self.entities;
-        let same = |id: &u32| entities[*id as usize].as_deref() == Some(&labels);
+        let same = |id: &u32| entities[*id as usize].as_ref() == Some(&labels);
         if let Some(id) = self.table.find(hash, same) {
             return *id;
         }
@@ -154,16 +190,16 @@ impl Catalog {
             u32::try_from(self.entities.len() - 1).unwrap_or(u32::MAX)
         });
         self.kinds[labels.kind().index()].insert(id, &mut labels);
-        self.entities[id as usize] = Some(Arc::new(labels));
+        self.entities[id as usize] = Some(labels);
         let entities = &self.entities;
         self.table.insert_unique(hash, id, |id| {
-            entities[*id as usize].as_ref().map_or(0, |labels| labels.hash64())
+            entities[*id as usize].as_ref().map_or(0, Labels::hash64)
         });
         id
     }
 
     /// The labels of a number that is in use.
-    pub(crate) fn labels(&self, id: u32) -> Option<&Arc<Labels>> {
+    pub(crate) fn labels(&self, id: u32) -> Option<&Labels> {
         self.entities.get(id as usize)?.as_ref()
     }
 
@@ -191,7 +227,7 @@ impl Catalog {
         for values in self.indexes(kind).filter_map(|index| index.values(name)) {
             for (value, postings) in values {
                 let wanted = ids.is_none_or(|ids| match postings {
-                    Postings::One(id) => ids.contains(*id),
+                    Postings::Few { .. } => postings.few().iter().any(|id| ids.contains(*id)),
                     Postings::Many(many) => !many.is_disjoint(ids),
                 });
                 if wanted {

@@ -6,9 +6,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher as _, Hash, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use model::{Context, Entity, EntityKind};
+use model::{Context, Entity, EntityKind, Pairs};
 
 use crate::wire::{self, Malformed, Parsed, Reader};
 
@@ -19,23 +19,42 @@ const MAX_LABELS: usize = 64;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Labels {
     kind: EntityKind,
-    pairs: Arc<[(Arc<str>, Arc<str>)]>,
+    pairs: Pairs,
+}
+
+/// The names that [`Labels::of`] gives.
+static NAMES: LazyLock<[Arc<str>; 11]> = LazyLock::new(|| {
+    [
+        "namespace",
+        "pod",
+        "container",
+        "node",
+        "workload",
+        "workload_type",
+        "volume",
+        "device",
+        "make",
+        "model",
+        "acc_id",
+    ]
+    .map(Arc::from)
+});
+
+fn shared_name(name: &str) -> Arc<str> {
+    NAMES.iter().find(|known| ***known == *name).map_or_else(|| Arc::from(name), Arc::clone)
 }
 
 impl Labels {
     /// Of these (name, value) pairs; empty values are dropped.
-    pub fn new(kind: EntityKind, mut pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
-        pairs.retain(|(_, value)| !value.is_empty());
-        pairs.sort_unstable();
-        pairs.dedup_by(|right, left| right.0 == left.0);
-        Self { kind, pairs: pairs.into() }
+    pub fn new(kind: EntityKind, pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        Self { kind, pairs: Pairs::new(pairs) }
     }
 
     /// Of a row's entity: `namespace`, `pod`, `container`, `node`, `workload` and
     /// `workload_type`, `volume`, `device`, `make`, `model` and `acc_id`, as far as they apply.
     pub fn of(entity: &Entity, context: &Context) -> Self {
         let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(6);
-        let mut put = |name: &str, value: &str| pairs.push((name.into(), value.into()));
+        let mut put = |name: &str, value: &str| pairs.push((shared_name(name), value.into()));
         match entity.kind() {
             EntityKind::Workload => {
                 put("workload", entity.name());
@@ -74,7 +93,7 @@ impl Labels {
 
     /// The value of the label `name`; `None` when it has none.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(found, _)| **found == *name).map(|(_, value)| &**value)
+        self.pairs.get(name).map(|value| &**value)
     }
 
     /// Every (name, value), sorted by name.
@@ -83,18 +102,18 @@ impl Labels {
     }
 
     /// Every (name, value), sorted by name, to be shared.
-    pub fn pairs(&self) -> &Arc<[(Arc<str>, Arc<str>)]> {
+    pub fn pairs(&self) -> &Pairs {
         &self.pairs
     }
 
-    pub(crate) fn pairs_mut(&mut self) -> &mut [(Arc<str>, Arc<str>)] {
-        Arc::make_mut(&mut self.pairs)
+    pub(crate) fn pairs_mut(&mut self) -> &mut Pairs {
+        &mut self.pairs
     }
 
     pub(crate) fn hash64(&self) -> u64 {
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         self.kind.hash(&mut hasher);
-        for (name, value) in &*self.pairs {
+        for (name, value) in self.pairs.iter() {
             name.hash(&mut hasher);
             value.hash(&mut hasher);
         }
@@ -105,15 +124,16 @@ impl Labels {
     pub(crate) fn put(&self, previous: Option<&Self>, out: &mut Vec<u8>) {
         wire::put_len(out, self.pairs.len());
         for (at, (name, value)) in self.pairs.iter().enumerate() {
-            let before = previous.and_then(|labels| labels.pairs.get(at));
-            match before {
-                Some((known, _)) if known == name => wire::put_u64(out, 0),
+            let before = previous.map(|labels| &labels.pairs);
+            match before.and_then(|pairs| pairs.names().get(at)) {
+                Some(known) if known == name => wire::put_u64(out, 0),
                 _ => {
                     wire::put_len(out, name.len() + 1);
                     out.extend_from_slice(name.as_bytes());
                 }
             }
-            let shared = before.map_or(0, |(_, known)| shared_prefix(known, value));
+            let known = before.and_then(|pairs| pairs.values().get(at));
+            let shared = known.map_or(0, |known| shared_prefix(known, value));
             wire::put_len(out, shared);
             let rest = value.as_bytes().get(shared..).unwrap_or_default();
             wire::put_len(out, rest.len());
@@ -127,11 +147,12 @@ impl Labels {
         reader: &mut Reader<'_>,
     ) -> Parsed<Self> {
         let count = reader.at_most(MAX_LABELS)?;
-        let mut pairs = Vec::with_capacity(count);
+        let previous = previous.map(|labels| &labels.pairs);
+        let (mut names, mut values) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for at in 0..count {
-            let before = previous.and_then(|labels| labels.pairs.get(at));
+            let known = previous.and_then(|pairs| pairs.names().get(at));
             let name = match reader.len()? {
-                0 => Arc::clone(&before.ok_or(Malformed)?.0),
+                0 => Arc::clone(known.ok_or(Malformed)?),
                 len => {
                     Arc::from(std::str::from_utf8(reader.bytes(len - 1)?).map_err(|_| Malformed)?)
                 }
@@ -139,17 +160,20 @@ impl Labels {
             let shared = reader.len()?;
             let rest = reader.len()?;
             let rest = reader.bytes(rest)?;
-            let value = match before {
-                Some((_, known)) if shared == known.len() && rest.is_empty() => Arc::clone(known),
-                _ => {
-                    let known = before.map_or(&[][..], |(_, known)| known.as_bytes());
+            let value = match previous.and_then(|pairs| pairs.values().get(at)) {
+                Some(known) if shared == known.len() && rest.is_empty() => Arc::clone(known),
+                known => {
+                    let known = known.map_or(&[][..], |known| known.as_bytes());
                     let bytes = [known.get(..shared).ok_or(Malformed)?, rest].concat();
                     Arc::from(String::from_utf8(bytes).map_err(|_| Malformed)?)
                 }
             };
-            pairs.push((name, value));
+            names.push(name);
+            values.push(value);
         }
-        Ok(Self { kind, pairs: pairs.into() })
+        let same = previous.map(Pairs::names).filter(|known| ***known == *names);
+        let names = same.map_or_else(|| names.into(), Arc::clone);
+        Pairs::of(names, values.into()).map(|pairs| Self { kind, pairs }).ok_or(Malformed)
     }
 }
 

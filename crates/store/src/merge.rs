@@ -35,10 +35,10 @@ impl<'a> WindowSource<'a> {
         let mut source = Self { window, kinds: Vec::new(), slots: Vec::new(), metrics: Vec::new() };
         for kind in kinds() {
             let head = &window.kinds[kind.index()];
-            let mut entities: Vec<(Arc<Labels>, u32)> = (0_u32..)
+            let mut entities: Vec<(Labels, u32)> = (0_u32..)
                 .zip(&head.ids)
                 .filter(|(_, id)| **id != LOST)
-                .filter_map(|(slot, id)| Some((Arc::clone(catalog.labels(*id)?), slot)))
+                .filter_map(|(slot, id)| Some((catalog.labels(*id)?.clone(), slot)))
                 .collect();
             entities.sort_unstable();
             let mut metrics: Vec<(MetricDef, u16)> = head
@@ -152,7 +152,7 @@ impl Merge {
         catalog: &Catalog,
     ) {
         // Labels, number, and how many windows it is in.
-        let mut entities: BTreeMap<&Labels, (Arc<Labels>, u32, usize)> = BTreeMap::new();
+        let mut entities: BTreeMap<&Labels, (Labels, u32, usize)> = BTreeMap::new();
         let mut metrics: Vec<MetricDef> = Vec::new();
         let mut ticks = 0;
         for (block, index) in blocks {
@@ -160,7 +160,7 @@ impl Merge {
             let windows = if block.meta.compacted { 2 } else { 1 };
             for id in &part.ids {
                 let Some(labels) = catalog.labels(*id) else { continue };
-                let known = || (Arc::clone(labels), *id, 0);
+                let known = || (labels.clone(), *id, 0);
                 entities.entry(labels).or_insert_with(known).2 += windows;
                 ticks += index.ticks.len();
             }
@@ -284,7 +284,7 @@ impl<'a> Rollup<'a> {
                 |metric: &MetricDef| Aggregate::BUCKET.map(|aggregate| metric.bucket(aggregate));
             kinds.push(KindPlan {
                 kind: plan.kind,
-                entities: lasting.iter().map(|at| Arc::clone(&plan.entities[*at])).collect(),
+                entities: lasting.iter().map(|at| plan.entities[*at].clone()).collect(),
                 metrics: plan.metrics.iter().flat_map(bucketed).collect(),
             });
             places.push(at);

@@ -110,7 +110,7 @@ impl Buckets {
 #[derive(Debug, Clone)]
 pub struct Slice {
     /// Who.
-    pub labels: Arc<Labels>,
+    pub labels: Labels,
     /// Where in [`Selection::times`] its columns begin; they are equally long, or empty.
     pub start: usize,
     /// In the order of [`Selection::columns`].
@@ -179,12 +179,11 @@ impl Targets {
     }
 
     /// Entity by entity, with their places in one list.
-    pub(crate) fn by_entity(
-        mut self,
-        labels: impl Fn(u32) -> Option<Arc<Labels>>,
-    ) -> (Vec<Target>, Vec<(u32, u32)>) {
-        // Those of one part alone stay as they are: a block has them in the order of their labels.
-        if self.0.first().map(|first| first.1) != self.0.last().map(|last| last.1) {
+    pub(crate) fn by_entity(mut self, labels: impl Fn(u32) -> Option<Labels>) -> Found {
+        // Parts are searched in turn: first and last are of one part when all are.
+        let part = self.0.first().map(|first| first.1);
+        let one_part = part.filter(|part| self.0.last().is_some_and(|last| last.1 == *part));
+        if one_part.is_none() {
             self.0.sort_unstable();
         }
         let places = self.0.iter().map(|(_, part, position)| (*part, *position)).collect();
@@ -197,13 +196,22 @@ impl Targets {
                 targets.push(Target { labels, at });
             }
         }
-        (targets, places)
+        Found { targets, places, one_part }
     }
+}
+
+/// The entities of a selection.
+pub(crate) struct Found {
+    targets: Vec<Target>,
+    /// Part and position, entity by entity.
+    places: Vec<(u32, u32)>,
+    /// The part that all of them are in; they are then in its order.
+    one_part: Option<u32>,
 }
 
 /// An entity and where in the list of places its own are.
 pub(crate) struct Target {
-    labels: Arc<Labels>,
+    labels: Labels,
     at: Range<usize>,
 }
 
@@ -216,6 +224,8 @@ pub struct Selection {
     resolution: Option<i64>,
     parts: Vec<Placed>,
     targets: std::vec::IntoIter<Target>,
+    /// Whether they are in the order of their labels already.
+    ordered: bool,
     /// Part and position, entity by entity.
     places: Vec<(u32, u32)>,
     damage: Vec<Damage>,
@@ -228,8 +238,10 @@ impl Selection {
         (from, to): (i64, i64),
         resolution: Option<i64>,
         parts: Vec<Part>,
-        (targets, places): (Vec<Target>, Vec<(u32, u32)>),
+        found: Found,
     ) -> Self {
+        let Found { targets, places, one_part } = found;
+        let one_part = one_part.and_then(|part| parts.get(usize::try_from(part).ok()?));
         let mut times = Vec::new();
         let wanted: Vec<Range<usize>> = parts
             .iter()
@@ -254,6 +266,8 @@ impl Selection {
             resolution,
             parts: Vec::with_capacity(parts.len()),
             targets: targets.into_iter(),
+            // A block has its entities in the order of their labels.
+            ordered: matches!(one_part, Some(Part::Block { .. })),
             places,
             damage: Vec::new(),
         };
@@ -326,7 +340,7 @@ impl Selection {
     }
 
     /// The entities that are still to come, with some that may turn out to have no value.
-    pub fn entities(&self) -> impl ExactSizeIterator<Item = &Arc<Labels>> {
+    pub fn entities(&self) -> impl ExactSizeIterator<Item = &Labels> {
         self.targets.as_slice().iter().map(|target| &target.labels)
     }
 
@@ -337,6 +351,9 @@ impl Selection {
 
     /// Puts the entities in the order of their labels.
     pub(crate) fn order(&mut self) {
+        if std::mem::replace(&mut self.ordered, true) {
+            return;
+        }
         let mut targets: Vec<Target> = std::mem::take(&mut self.targets).collect();
         // A stable sort finds what is in order already.
         targets.sort_by(|left, right| left.labels.cmp(&right.labels));
@@ -368,7 +385,7 @@ impl Selection {
                 fill.done()
             })
             .collect();
-        Slice { labels: Arc::clone(&target.labels), start, columns }
+        Slice { labels: target.labels.clone(), start, columns }
     }
 }
 

@@ -86,7 +86,7 @@ impl Log {
     }
 
     /// Adds entities whose first gets the slot `first` to the pending records.
-    pub(crate) fn entities(&mut self, kind: EntityKind, first: u32, entities: &[Arc<Labels>]) {
+    pub(crate) fn entities(&mut self, kind: EntityKind, first: u32, entities: &[&Labels]) {
         let mut slot = u64::from(first);
         for part in entities.chunks(ENTITIES_PER_RECORD) {
             record::put(&mut self.buffer, |out| {
@@ -97,7 +97,7 @@ impl Log {
                 let mut previous = None;
                 for labels in part {
                     labels.put(previous, out);
-                    previous = Some(&**labels);
+                    previous = Some(*labels);
                 }
             });
             slot += part.len() as u64;

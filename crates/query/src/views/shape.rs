@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::EntityKind;
+use model::{EntityKind, Pairs};
 
 use super::state::State;
 use super::table::{Family, View};
@@ -125,13 +125,8 @@ impl Words {
 }
 
 /// The labels of a row's series; `None` when it has no series of this view.
-pub(super) fn labels(
-    view: &View,
-    words: &Words,
-    stored: &[(Arc<str>, Arc<str>)],
-    state: &State,
-) -> Option<Labels> {
-    let value = |name: &str| stored.iter().find(|(known, _)| **known == *name).map(|(_, v)| v);
+pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) -> Option<Labels> {
+    let value = |name: &str| stored.get(name);
     let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(stored.len() + 6);
     pairs.extend(words.fixed.iter().cloned());
     let mut put = |name: &Arc<str>, value: &Arc<str>| {
@@ -171,7 +166,7 @@ pub(super) fn labels(
             }
         }
         (Family::Cadvisor, _) => {
-            for (name, value) in stored {
+            for (name, value) in stored.iter() {
                 put(name, value);
             }
             match (value("pod"), value("container")) {
@@ -183,7 +178,7 @@ pub(super) fn labels(
             }
         }
         (Family::Resource | Family::Rule | Family::Own, _) => {
-            for (name, value) in stored {
+            for (name, value) in stored.iter() {
                 put(name, value);
             }
         }

@@ -20,7 +20,7 @@ const WRITE_BYTES: usize = 1 << 20;
 /// The entities of one kind that a block will hold, in the order of [`Labels`].
 pub(crate) struct KindPlan {
     pub(crate) kind: EntityKind,
-    pub(crate) entities: Vec<Arc<Labels>>,
+    pub(crate) entities: Vec<Labels>,
     pub(crate) metrics: Vec<MetricDef>,
 }
 
@@ -139,7 +139,7 @@ fn write_kind(
     let mut previous = None;
     for labels in &plan.entities {
         labels.put(previous, index);
-        previous = Some(&**labels);
+        previous = Some(labels);
     }
     wire::put_len(index, metrics.len());
     for metric in &metrics {

@@ -39,8 +39,7 @@ pub struct Appended {
 /// A model entity and its place in the window.
 struct Known {
     entity: Arc<Entity>,
-    node: Option<Box<str>>,
-    labels: Arc<Labels>,
+    node: Option<Arc<str>>,
     id: u32,
     slot: u32,
 }
@@ -52,8 +51,8 @@ impl Known {
     }
 }
 
-/// Entities that the window does not hold yet.
-type NewEntities = Vec<(Arc<Labels>, u32)>;
+/// Catalog numbers of entities that the window does not hold yet.
+type NewEntities = Vec<u32>;
 
 /// What only appends need.
 pub(super) struct Writer {
@@ -282,6 +281,7 @@ impl Store {
         let mut metrics = Vec::new();
         let mut entities: Vec<(EntityKind, NewEntities)> = Vec::new();
         let frame = {
+            let catalog = self.catalog();
             let shared = self.shared();
             let head = &shared.head;
             let key = writer.since_key >= KEY_EVERY;
@@ -301,7 +301,8 @@ impl Store {
                 log.metrics(head.metrics.len(), &metrics);
             }
             for (kind, new) in &entities {
-                let labels: Vec<_> = new.iter().map(|(labels, _)| Arc::clone(labels)).collect();
+                let labels: Vec<&Labels> =
+                    new.iter().filter_map(|id| catalog.labels(*id)).collect();
                 log.entities(*kind, head.kinds[kind.index()].next_slot(), &labels);
             }
             log.frame(&frame);
@@ -311,8 +312,7 @@ impl Store {
         let bytes = writer.log.as_mut().map_or(Ok(0), Log::write)?;
         let samples = {
             let head = &mut self.shared_mut().head;
-            for (kind, new) in entities {
-                let ids: Vec<u32> = new.iter().map(|(_, id)| *id).collect();
+            for (kind, ids) in entities {
                 let kind = &mut head.kinds[kind.index()];
                 let first = kind.next_slot();
                 kind.define(first, &ids);
@@ -353,11 +353,14 @@ impl Store {
                 }
                 let catalog = catalog.get_or_insert_with(|| self.catalog_mut());
                 let id = catalog.intern(Labels::of(entity, context));
-                let Some(labels) = catalog.labels(id).cloned() else { continue };
+                let labels = catalog.labels(id);
+                // What the catalog holds is shared by all that run on the node.
+                let shared = labels.and_then(|labels| labels.pairs().get("node")).cloned();
                 let known = Known {
-                    labels,
                     entity: Arc::clone(entity),
-                    node: node.map(Into::into),
+                    node: shared
+                        .filter(|shared| node == Some(&**shared))
+                        .or_else(|| node.map(Arc::from)),
                     id,
                     slot: u32::MAX,
                 };
@@ -389,7 +392,7 @@ fn place(
             });
             if slot.is_none() {
                 given.insert(known.id, known.slot);
-                new.push((Arc::clone(&known.labels), known.id));
+                new.push(known.id);
             }
         }
         rows.push((known.slot, row));

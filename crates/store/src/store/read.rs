@@ -24,7 +24,7 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug, Clone)]
 pub struct Last {
     /// Who.
-    pub labels: Arc<Labels>,
+    pub labels: Labels,
     /// By column: when, and what.
     pub values: Vec<Option<(Timestamp, f64)>>,
 }
@@ -334,7 +334,7 @@ fn plan(
         }
         parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
-    let labels = |id: u32| catalog.labels(id).map(Arc::clone);
+    let labels = |id: u32| catalog.labels(id).cloned();
     Selection::new(query.kind, columns, range, resolution, parts, targets.by_entity(labels))
 }
 

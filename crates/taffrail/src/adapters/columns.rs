@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{Batch, Table, Timestamp};
+use model::{Batch, Pairs, Table, Timestamp};
 use query::promql::{MatchOp, Matcher, SelectError};
 use query::{Columns, ColumnsAsked, EntityColumns, EntityRow, Window};
 use store::{Labels, Query, Store, Values};
@@ -52,8 +52,8 @@ impl StoredColumns {
         let selection = selection.map_err(failed)?;
         let times = Arc::clone(selection.times());
         if !asked.values {
-            let row = |labels: &Arc<Labels>| EntityRow {
-                labels: Arc::clone(labels.pairs()),
+            let row = |labels: &Labels| EntityRow {
+                labels: labels.pairs().clone(),
                 start: 0,
                 columns: Vec::new(),
             };
@@ -65,7 +65,7 @@ impl StoredColumns {
             return Err(SelectError::TooMany { what: "samples", limit: asked.max_values });
         }
         let rows = selection.map(|slice| EntityRow {
-            labels: Arc::clone(slice.labels.pairs()),
+            labels: slice.labels.pairs().clone(),
             start: slice.start,
             columns: slice.columns.into_iter().map(raw).collect(),
         });
@@ -115,9 +115,6 @@ impl Columns for StoredColumns {
     }
 }
 
-/// Labels of an entity, sorted by name.
-type Pairs = Arc<[(Arc<str>, Arc<str>)]>;
-
 /// Rows that grow by the values of newer batches.
 struct Tail<'a> {
     asked: &'a ColumnsAsked<'a>,
@@ -131,8 +128,7 @@ struct Tail<'a> {
 
 impl<'a> Tail<'a> {
     fn new(asked: &'a ColumnsAsked<'a>, rows: Vec<EntityRow>, known: usize, newer: usize) -> Self {
-        let places =
-            rows.iter().enumerate().map(|(at, row)| (Arc::clone(&row.labels), at)).collect();
+        let places = rows.iter().enumerate().map(|(at, row)| (row.labels.clone(), at)).collect();
         Self { asked, rows, places, known, newer }
     }
 
@@ -166,9 +162,9 @@ impl<'a> Tail<'a> {
         if let Some(place) = self.places.get(labels) {
             return *place;
         }
-        self.places.insert(Arc::clone(labels), self.rows.len());
+        self.places.insert(labels.clone(), self.rows.len());
         self.rows.push(EntityRow {
-            labels: Arc::clone(labels),
+            labels: labels.clone(),
             start: self.known,
             columns: self.asked.columns.iter().map(|_| Vec::new()).collect(),
         });
