@@ -2,7 +2,8 @@
 //!
 //! Data are made up, recorded and replayed with variation, and the simulated cluster's. `cargo
 //! bench -p taffrail --bench store` runs everything but `-- rivals`, which compares with others;
-//! `-- quick` a tenth of it. One thread, the real disk. `cargo xtask bench store` runs both.
+//! `-- quick` a tenth of it, `-- simulated` (or another part's name) that part alone. One thread,
+//! the real disk. `cargo xtask bench store` runs all and the rivals.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -432,10 +433,16 @@ fn main() {
     }
     let quick = words.contains(&"quick");
     let scale = if quick { 10 } else { 1 };
+    let parts: [(&str, &dyn Fn()); 5] = [
+        ("wide", &|| wide(if quick { 2 } else { 1 })),
+        ("recorded", &|| recorded(if quick { 4 } else { 1 })),
+        ("simulated", &|| simulated(scale)),
+        ("month", &|| month(scale)),
+        ("million", &|| million(scale)),
+    ];
+    let named = parts.iter().any(|(name, _)| words.contains(name));
     row("what", "measured", "target");
-    wide(if quick { 2 } else { 1 });
-    recorded(if quick { 4 } else { 1 });
-    simulated(scale);
-    month(scale);
-    million(scale);
+    for (_, run) in parts.iter().filter(|(name, _)| !named || words.contains(name)) {
+        run();
+    }
 }
