@@ -144,7 +144,8 @@ pub(crate) fn next_batch(address: &str, last: &str) -> Result<String, String> {
     while begun.elapsed() < Duration::from_mins(2) {
         let status = get(address, "/api/taffrail/v1/status")?;
         let time = batch_time(&status);
-        if !time.is_empty() && time != before {
+        // How long the tick took is told a moment after its batch can be seen.
+        if !time.is_empty() && time != before && !field(&status, "tookMs").is_empty() {
             return Ok(status);
         }
         thread::sleep(Duration::from_millis(250));
