@@ -26,6 +26,8 @@ const SOURCES: &[&str] = &[
     "vite.config.ts",
 ];
 
+const INDEX: &str = "index.html";
+
 /// Vite puts files with a content hash in their name here: they never change.
 const HASHED: &str = "assets/";
 
@@ -49,7 +51,7 @@ fn run() -> Outcome {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let dist = if let Ok(prebuilt) = variable(PREBUILT) {
         let dist = PathBuf::from(prebuilt);
-        if !dist.join("index.html").is_file() {
+        if !dist.join(INDEX).is_file() {
             return Err(format!(
                 "{PREBUILT}={}: no index.html in there; unset it or name the folder that `npm run build` wrote",
                 dist.display()
@@ -78,7 +80,7 @@ fn built(ui: &Path) -> Outcome<PathBuf> {
     for source in SOURCES {
         newest = newest.max(newest_change(&ui.join(source))?);
     }
-    if changed(&dist.join("index.html")).is_some_and(|built| built >= newest) {
+    if changed(&dist.join(INDEX)).is_some_and(|built| built >= newest) {
         return Ok(dist);
     }
     let installed = changed(&ui.join("node_modules/.package-lock.json"));
@@ -158,17 +160,17 @@ fn embed(dist: &Path, out: &Path) -> Outcome {
     let mut table = String::from("pub(crate) static ASSETS: &[(&str, Asset)] = &[\n");
     for (index, path) in files.iter().enumerate() {
         let bytes = fs::read(dist.join(path)).map_err(failed("read", &dist.join(path)))?;
-        write(&folder.join(index.to_string()), &bytes)?;
         let packed = gzip(&bytes).map_err(|error| format!("compress {path}: {error}"))?;
-        let gzip = if packed.len() < bytes.len() {
-            write(&folder.join(format!("{index}.gz")), &packed)?;
-            format!("Some({})", include(&format!("{index}.gz")))
+        // The page is changed before it is served, and small.
+        let (form, kept) = if path != INDEX && packed.len() < bytes.len() {
+            ("Gzip", &packed)
         } else {
-            "None".to_owned()
+            ("Plain", &bytes)
         };
+        write(&folder.join(index.to_string()), kept)?;
         writeln!(
             table,
-            "    ({path:?}, Asset {{ bytes: {}, gzip: {gzip}, content_type: {:?}, etag: {:?}, immutable: {} }}),",
+            "    ({path:?}, Asset {{ content: Content::{form}({}), content_type: {:?}, etag: {:?}, immutable: {} }}),",
             include(&index.to_string()),
             content_type(path)?,
             format!("\"{:016x}\"", fnv1a(&bytes)),

@@ -1,10 +1,12 @@
 //! The dashboard's files, with the headers that browsers need. Knows nothing of their content.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::ApiState;
@@ -20,13 +22,20 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:;
 const DEEP_PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data:; \
      object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
+/// A file's bytes as they are kept.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// As they are.
+    Plain(Bytes),
+    /// As gzip; unpacked for a client that does not take it, as few do not.
+    Gzip(Bytes),
+}
+
 /// One file.
 #[derive(Debug, Clone)]
 pub struct Asset {
     /// The bytes.
-    pub bytes: Bytes,
-    /// The bytes as gzip, where that is smaller.
-    pub gzip: Option<Bytes>,
+    pub content: Content,
     /// Media type.
     pub content_type: &'static str,
     /// Quoted entity tag.
@@ -141,11 +150,8 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
         .any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
     let mut response = if fresh {
         StatusCode::NOT_MODIFIED.into_response()
-    } else if let Some(gzip) = asset.gzip.as_ref().filter(|_| accepts_gzip(headers)) {
-        let encoding = [(header::CONTENT_ENCODING, "gzip")];
-        (encoding, gzip.clone()).into_response()
     } else {
-        asset.bytes.clone().into_response()
+        body(&asset.content, headers)
     };
     let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
     let fixed = [
@@ -162,6 +168,25 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+fn body(content: &Content, headers: &HeaderMap) -> Response {
+    match content {
+        Content::Plain(bytes) => bytes.clone().into_response(),
+        Content::Gzip(packed) if accepts_gzip(headers) => {
+            ([(header::CONTENT_ENCODING, "gzip")], packed.clone()).into_response()
+        }
+        Content::Gzip(packed) => {
+            let mut bytes = Vec::new();
+            match GzDecoder::new(&**packed).read_to_end(&mut bytes) {
+                Ok(_) => bytes.into_response(),
+                Err(error) => {
+                    let text = format!("this file of the dashboard cannot be unpacked: {error}\n");
+                    (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+                }
+            }
+        }
+    }
 }
 
 /// Whether the client takes gzip; a quality of zero says that it does not.

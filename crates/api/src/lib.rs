@@ -36,7 +36,7 @@ pub use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
 
-pub use dashboard::{Asset, Dashboard, NoDashboard};
+pub use dashboard::{Asset, Content, Dashboard, NoDashboard};
 pub use error::Error;
 pub use health::port::{Healthy, serve_health};
 pub use holdings::{ReplicaFacts, StoreFacts, StoreLevel};

@@ -138,8 +138,10 @@ pub(crate) struct EmbeddedDashboard;
 impl api::Dashboard for EmbeddedDashboard {
     fn asset(&self, path: &str) -> Option<api::Asset> {
         web::asset(path).map(|asset| api::Asset {
-            bytes: Bytes::from_static(asset.bytes),
-            gzip: asset.gzip.map(Bytes::from_static),
+            content: match asset.content {
+                web::Content::Plain(bytes) => api::Content::Plain(Bytes::from_static(bytes)),
+                web::Content::Gzip(packed) => api::Content::Gzip(Bytes::from_static(packed)),
+            },
             content_type: asset.content_type,
             etag: asset.etag,
             immutable: asset.immutable,
@@ -152,8 +154,7 @@ impl api::Dashboard for EmbeddedDashboard {
             return self.asset("index.html");
         }
         Some(api::Asset {
-            bytes: Bytes::from(web::index_at(depth)),
-            gzip: None,
+            content: api::Content::Plain(Bytes::from(web::index_at(depth))),
             content_type: index.content_type,
             etag: index.etag,
             immutable: false,

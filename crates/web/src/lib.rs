@@ -3,13 +3,20 @@
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
+/// A file's bytes: once, for they are a good part of the program.
+#[derive(Debug, Clone, Copy)]
+pub enum Content {
+    /// As Vite wrote it: the page itself, and what gzip does not make shorter.
+    Plain(&'static [u8]),
+    /// The same in gzip.
+    Gzip(&'static [u8]),
+}
+
 /// One file of the built dashboard.
 #[derive(Debug)]
 pub struct Asset {
-    /// The file as Vite wrote it.
-    pub bytes: &'static [u8],
-    /// The same in gzip, where that is shorter.
-    pub gzip: Option<&'static [u8]>,
+    /// The file.
+    pub content: Content,
     /// Value of the `Content-Type` header.
     pub content_type: &'static str,
     /// Value of the `ETag` header, quoted; one for both encodings.
@@ -32,13 +39,12 @@ pub fn asset(path: &str) -> Option<&'static Asset> {
 /// The page itself, as served at the dashboard's root.
 pub fn index() -> &'static Asset {
     static NONE: Asset = Asset {
-        bytes: b"",
-        gzip: None,
+        content: Content::Plain(b""),
         content_type: "text/html; charset=utf-8",
         etag: "\"0\"",
         immutable: false,
     };
-    // The build script refuses a dist without index.html.
+    // The build script refuses a dist without index.html, and keeps that as it is.
     asset(INDEX).unwrap_or(&NONE)
 }
 
@@ -46,7 +52,7 @@ pub fn index() -> &'static Asset {
 /// `/nodes/a`; at 0 it is `index()`. Its `<base>` leads back up, whatever prefix a proxy puts
 /// before, so the Content-Security-Policy of such a page needs `base-uri 'self'`.
 pub fn index_at(depth: usize) -> Vec<u8> {
-    let page = index().bytes;
+    let Content::Plain(page) = index().content else { return Vec::new() };
     let head = page.windows(HEAD.len()).position(|window| window == HEAD);
     let (Some(head), 1..) = (head, depth) else { return page.to_vec() };
     let (before, after) = page.split_at(head + HEAD.len());
@@ -56,6 +62,10 @@ pub fn index_at(depth: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
     use super::*;
 
     /// Bytes of gzip that a browser loads before it draws the first page.
@@ -64,17 +74,30 @@ mod tests {
     /// Text that looks like a URL and is never fetched: XML namespaces, links in error messages.
     const NAMES: &[&str] = &["http://www.w3.org/", "https://svelte.dev/e/"];
 
-    fn page() -> &'static str {
-        std::str::from_utf8(index().bytes).unwrap()
+    fn page() -> String {
+        String::from_utf8(index_at(0)).unwrap()
+    }
+
+    /// The file as Vite wrote it.
+    fn plain(asset: &Asset) -> Vec<u8> {
+        match asset.content {
+            Content::Plain(bytes) => bytes.to_vec(),
+            Content::Gzip(packed) => {
+                let mut bytes = Vec::new();
+                GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+                bytes
+            }
+        }
     }
 
     /// The relative URLs in `href` and `src` of the page.
-    fn referenced() -> Vec<&'static str> {
+    fn referenced() -> Vec<String> {
         page()
             .split(['\n', '<'])
             .flat_map(|tag| {
                 ["href=\"", "src=\""].into_iter().filter_map(move |name| {
-                    tag.split_once(name).and_then(|(_, rest)| rest.split('"').next())
+                    tag.split_once(name)
+                        .and_then(|(_, rest)| rest.split('"').next().map(str::to_owned))
                 })
             })
             .collect()
@@ -97,7 +120,7 @@ mod tests {
         assert!(!index().immutable);
         for (path, asset) in ASSETS {
             assert_eq!(asset.immutable, path.starts_with("assets/"), "{path}");
-            assert!(!asset.bytes.is_empty(), "{path}");
+            assert!(!plain(asset).is_empty(), "{path}");
             assert!(asset.etag.starts_with('"') && asset.etag.ends_with('"'), "{path}");
         }
     }
@@ -110,7 +133,7 @@ mod tests {
         }
         check(1, "../");
         check(3, "../../../");
-        assert_eq!(index_at(0), index().bytes);
+        assert!(!page().contains("<base"));
     }
 
     #[test]
@@ -119,7 +142,7 @@ mod tests {
             if !asset.content_type.contains("charset") || asset.content_type.contains("markdown") {
                 continue;
             }
-            let text = std::str::from_utf8(asset.bytes).unwrap();
+            let text = String::from_utf8(plain(asset)).unwrap();
             for scheme in ["http://", "https://"] {
                 for (at, _) in text.match_indices(scheme) {
                     let url = text.get(at..).unwrap_or_default();
@@ -157,7 +180,7 @@ mod tests {
             referenced().iter().map(|url| url.trim_start_matches("./").to_owned()).collect();
         let mut at = 0;
         while at < first.len() {
-            let code = asset(&first[at]).map(|asset| String::from_utf8_lossy(asset.bytes));
+            let code = asset(&first[at]).map(|asset| String::from_utf8(plain(asset)).unwrap());
             at += 1;
             for imported in imports(&code.unwrap_or_default()) {
                 if !first.contains(&imported) {
@@ -169,7 +192,9 @@ mod tests {
         let size: usize = first
             .iter()
             .filter_map(|path| asset(path))
-            .map(|asset| asset.gzip.unwrap_or(asset.bytes).len())
+            .map(|asset| match asset.content {
+                Content::Plain(bytes) | Content::Gzip(bytes) => bytes.len(),
+            })
             .sum();
         assert!(size <= FIRST_LOAD, "{size} bytes");
     }

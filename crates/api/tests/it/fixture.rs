@@ -1,14 +1,17 @@
 //! States to ask: an empty one, the input of Heapster's recording, and a small cluster.
 
+use std::io::Write as _;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use api::{
-    ApiOptions, ApiParts, ApiState, Asset, ClusterFacts, Dashboard, Facts, KubeletFacts, Problem,
-    SinkFacts, Status,
+    ApiOptions, ApiParts, ApiState, Asset, ClusterFacts, Content, Dashboard, Facts, KubeletFacts,
+    Problem, SinkFacts, Status,
 };
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, Request, StatusCode};
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{
@@ -49,6 +52,13 @@ impl Status for Fixed {
     }
 }
 
+/// `text` as gzip.
+pub(crate) fn gzipped(text: &str) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap().into()
+}
+
 struct Page;
 
 impl Dashboard for Page {
@@ -58,13 +68,14 @@ impl Dashboard for Page {
             "assets/app-1a2b.js" => ("let x", "text/javascript; charset=utf-8", true),
             _ => return None,
         };
-        let gzip = immutable.then(|| "gzipped".into());
-        Some(Asset { bytes: text.into(), gzip, content_type, etag: "\"1a2b\"", immutable })
+        let content =
+            if immutable { Content::Gzip(gzipped(text)) } else { Content::Plain(text.into()) };
+        Some(Asset { content, content_type, etag: "\"1a2b\"", immutable })
     }
 
     fn page_at(&self, depth: usize) -> Option<Asset> {
-        let bytes = format!("<base href=\"{}\">", "../".repeat(depth)).into();
-        Some(Asset { bytes, ..self.asset("index.html")? })
+        let page = format!("<base href=\"{}\">", "../".repeat(depth));
+        Some(Asset { content: Content::Plain(page.into()), ..self.asset("index.html")? })
     }
 }
 

@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::Request;
 use model::{Batch, Draft, EntityKind, Inventory, Registry, Timestamp, metric};
 
-use super::fixture::{cluster, get, inventory, parts, recorded, send, state, time};
+use super::fixture::{cluster, get, gzipped, inventory, parts, recorded, send, state, time};
 
 /// Batches of one pod every minute for half an hour.
 fn half_an_hour() -> Vec<Arc<Batch>> {
@@ -115,7 +115,8 @@ async fn the_dashboard_is_guarded_and_cached() {
         send(&state, request.body(Body::empty()).unwrap()).await
     };
     let script = ask("accept-encoding", "br, gzip;q=0.5").await;
-    assert_eq!((script.header("content-encoding"), &*script.body), ("gzip", "gzipped"));
+    assert_eq!(script.header("content-encoding"), "gzip");
+    assert_eq!(script.body, String::from_utf8_lossy(&gzipped("let x")));
     assert_eq!(script.header("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(ask("accept-encoding", "gzip;q=0").await.body, "let x");
     assert_eq!(ask("if-none-match", "W/\"1a2b\"").await.status.as_u16(), 304);
