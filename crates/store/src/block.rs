@@ -3,9 +3,10 @@
 //! Layout: docs/FORMAT.md, "Block". Reading verifies every checksum; a damaged chunk reads as a
 //! gap and is noted, a damaged index makes the whole file unusable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use model::EntityKind;
 use roaring::RoaringBitmap;
@@ -91,7 +92,8 @@ pub(crate) struct KindIndex {
     pub(crate) kind: EntityKind,
     /// Catalog numbers in the order of the block.
     pub(crate) ids: Vec<u32>,
-    positions: HashMap<u32, u32>,
+    /// Positions in the order of their catalog numbers.
+    by_id: Vec<u32>,
     pub(crate) metrics: Vec<MetricDef>,
     /// Entities per chunk.
     group: usize,
@@ -118,7 +120,8 @@ impl KindIndex {
 
     /// The position of a catalog number.
     pub(crate) fn position(&self, id: u32) -> Option<usize> {
-        self.positions.get(&id).map(|at| *at as usize)
+        let found = self.by_id.binary_search_by_key(&id, |at| self.ids[*at as usize]).ok()?;
+        Some(self.by_id[found] as usize)
     }
 }
 
@@ -166,6 +169,15 @@ impl Index {
         }
     }
 
+    /// Heap bytes held, names of metrics left out.
+    pub(crate) fn heap_bytes(&self) -> u64 {
+        let kind = |kind: &KindIndex| {
+            (kind.ids.capacity() + kind.by_id.capacity()) * 4 + kind.offsets.capacity() * 8
+        };
+        let kinds: usize = self.kinds.iter().map(kind).sum();
+        (kinds + self.ticks.len() * 8) as u64
+    }
+
     /// The catalog numbers it uses.
     pub(crate) fn ids(&self) -> RoaringBitmap {
         self.kinds.iter().flat_map(|kind| kind.ids.iter().copied()).collect()
@@ -185,15 +197,14 @@ fn read_kind(
         return Err(Malformed);
     }
     let mut ids = Vec::with_capacity(count);
-    let mut positions = HashMap::with_capacity(count);
     let mut previous = None;
-    for at in 0..count {
+    for _ in 0..count {
         let labels = Labels::read(kind, previous.as_ref(), reader)?;
-        let id = catalog.intern(labels.clone());
-        ids.push(id);
-        positions.insert(id, u32::try_from(at).map_err(|_| Malformed)?);
+        ids.push(catalog.intern(labels.clone()));
         previous = Some(labels);
     }
+    let mut by_id: Vec<u32> = (0..u32::try_from(count).map_err(|_| Malformed)?).collect();
+    by_id.sort_unstable_by_key(|at| ids[*at as usize]);
     let metrics =
         (0..reader.count()?).map(|_| MetricDef::read(reader)).collect::<Parsed<Vec<_>>>()?;
     let chunks = metrics
@@ -208,7 +219,7 @@ fn read_kind(
         *offset = offset.checked_add(reader.u64()?).ok_or(Malformed)?;
         offsets.push(*offset);
     }
-    Ok(KindIndex { kind, ids, positions, metrics, group, offsets })
+    Ok(KindIndex { kind, ids, by_id, metrics, group, offsets })
 }
 
 /// Times as runs of equal distances: (distance, how often).
@@ -249,7 +260,9 @@ pub(crate) struct Block {
     pub(crate) meta: Meta,
     index_at: u64,
     index_bytes: u64,
-    index: OnceLock<Arc<Index>>,
+    index: RwLock<Option<Arc<Index>>>,
+    /// The number of the last query that wanted the index.
+    used: AtomicU64,
     /// Damaged chunks found so far, by offset.
     damage: Mutex<BTreeMap<u64, Damage>>,
 }
@@ -294,15 +307,16 @@ impl Block {
             meta,
             index_at,
             index_bytes,
-            index: OnceLock::new(),
+            index: RwLock::default(),
+            used: AtomicU64::new(0),
             damage: Mutex::default(),
         })
     }
 
     /// Its index, read on first use; the catalog learns its entities then.
     pub(crate) fn index(&self, catalog: &mut Catalog) -> Result<Arc<Index>, Error> {
-        if let Some(index) = self.index.get() {
-            return Ok(Arc::clone(index));
+        if let Some(index) = self.loaded() {
+            return Ok(index);
         }
         let mut bytes = vec![0; usize::try_from(self.index_bytes).unwrap_or(usize::MAX)];
         self.file
@@ -312,12 +326,29 @@ impl Block {
         let read = Meta::read(&mut reader)
             .and_then(|_| Index::read(&mut reader, self.index_at, catalog))
             .map_err(|_| Error::corrupt(&self.path, self.index_at, "an index that can be read"))?;
-        Ok(Arc::clone(self.index.get_or_init(|| Arc::new(read))))
+        let read = Arc::new(read);
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&read));
+        Ok(read)
     }
 
-    /// Its index, if it has been read.
-    pub(crate) fn loaded(&self) -> Option<&Arc<Index>> {
-        self.index.get()
+    /// Its index, if it is in memory.
+    pub(crate) fn loaded(&self) -> Option<Arc<Index>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets its index; who holds it goes on with it.
+    pub(crate) fn unload(&self) {
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes that the query of this number wants the index.
+    pub(crate) fn wanted_by(&self, query: u64) {
+        self.used.store(query, Ordering::Relaxed);
+    }
+
+    /// The number of the last query that wanted the index.
+    pub(crate) fn last_wanted(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Damaged chunks found so far.

@@ -95,6 +95,8 @@ struct Part {
     /// Position of each of the block's ticks among all.
     ticks: Vec<u32>,
     cursor: Option<Cursor>,
+    /// Position of the next of its entities that was not passed.
+    next: usize,
 }
 
 /// Several blocks of the same resolution, in order of time, as the content of one.
@@ -102,6 +104,8 @@ pub(crate) struct Merge {
     ticks: Vec<i64>,
     kinds: Vec<KindPlan>,
     ids: Vec<Vec<u32>>,
+    /// By catalog number: the place among the entities of its kind, from 1 on; 0 for none.
+    places: Vec<u32>,
     /// By kind: the entities that are in more than one window, as far as the blocks tell.
     lasting: Vec<Vec<usize>>,
     /// By kind: how many ticks the blocks have that an entity is in, on average.
@@ -109,6 +113,8 @@ pub(crate) struct Merge {
     parts: Vec<Part>,
     /// What the cursors read.
     at: Option<(usize, usize)>,
+    /// The entity that was asked for last.
+    asked: usize,
     /// Chunks that were left out.
     pub(crate) damage: Vec<Damage>,
 }
@@ -127,16 +133,19 @@ impl Merge {
                 index: Arc::clone(index),
                 ticks: positions(&index.ticks, &ticks),
                 cursor: None,
+                next: 0,
             })
             .collect();
         let mut merge = Self {
             ticks,
             kinds: Vec::new(),
             ids: Vec::new(),
+            places: Vec::new(),
             lasting: Vec::new(),
             lengths: Vec::new(),
             parts,
             at: None,
+            asked: 0,
             damage: Vec::new(),
         };
         for kind in kinds() {
@@ -176,6 +185,10 @@ impl Merge {
         self.lengths.push(ticks.div_ceil(entities.len()));
         let (mut plan, mut ids, mut lasting) = (Vec::new(), Vec::new(), Vec::new());
         for (at, (labels, id, windows)) in entities.into_values().enumerate() {
+            if self.places.len() <= id as usize {
+                self.places.resize(id as usize + 1, 0);
+            }
+            self.places[id as usize] = u32::try_from(at + 1).unwrap_or(u32::MAX);
             plan.push(labels);
             ids.push(id);
             if windows > 1 || blocks.len() == 1 {
@@ -192,9 +205,11 @@ impl Merge {
             return;
         }
         self.at = Some((kind, metric));
+        self.asked = 0;
         let plan = &self.kinds[kind];
         let def = &plan.metrics[metric];
         for part in &mut self.parts {
+            part.next = 0;
             part.cursor = part.index.kind(plan.kind).and_then(|(at, index)| {
                 let metric = index.metrics.iter().position(|found| found == def)?;
                 Some(Cursor::new(Arc::clone(&part.block), Arc::clone(&part.index), at, metric))
@@ -226,11 +241,27 @@ impl Source for Merge {
         self.turn_to(kind, metric);
         let id = self.ids[kind][entity];
         let entity_kind = self.kinds[kind].kind;
+        // A rollup reads the same metric several times.
+        let again = entity < self.asked;
+        self.asked = entity;
         for part in &mut self.parts {
-            let position = part.index.kind(entity_kind).and_then(|(_, index)| index.position(id));
-            let (Some(cursor), Some(position)) = (&mut part.cursor, position) else { continue };
+            let (Some(cursor), Some((_, index))) = (&mut part.cursor, part.index.kind(entity_kind))
+            else {
+                continue;
+            };
+            if again {
+                part.next = 0;
+            }
+            // Both are in the order of labels.
+            let places = &self.places;
+            let passed =
+                |id: &u32| places.get(*id as usize).is_none_or(|at| *at as usize <= entity);
+            part.next += index.ids[part.next..].iter().take_while(|id| passed(id)).count();
+            if index.ids.get(part.next) != Some(&id) {
+                continue;
+            }
             let ticks = &part.ticks;
-            cursor.read(position, &(0..u32::MAX), &mut self.damage, |first, values| {
+            cursor.read(part.next, &(0..u32::MAX), &mut self.damage, |first, values| {
                 for (tick, value) in ticks[first as usize..].iter().zip(values) {
                     // Blocks do not overlap; if they did, the earlier one would win.
                     if out.ticks.last().is_none_or(|last| last < tick) {

@@ -23,6 +23,11 @@ pub struct Options {
     pub window: Duration,
     /// How many values are held in memory at most: bounds memory and the replay at start.
     pub window_samples: u64,
+    /// How many blocks of windows of a day become one before the day is over: a cluster that fills
+    /// a window in minutes has hundreds a day, and each has an index.
+    pub merge_windows: usize,
+    /// What indexes of blocks may take in memory while nobody asks; the least recently used go.
+    pub index_bytes: u64,
     /// How long values are kept.
     pub retention: Duration,
     /// How many bytes blocks may take; the oldest go first.
@@ -44,6 +49,8 @@ impl Default for Options {
             durability: Durability::Within(Duration::from_secs(1)),
             window: Duration::from_hours(2),
             window_samples: 48_000_000,
+            merge_windows: 16,
+            index_bytes: 128 << 20,
             retention: Duration::from_hours(30 * 24),
             retention_bytes: None,
             rollups: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_hours(1)],

@@ -1,10 +1,11 @@
 //! The store: one folder, its log, its window in memory and its blocks.
 //!
-//! Locks are taken in the order maintenance, writer, catalog, shared; the last two are held
+//! Locks are taken in the order maintenance, flushing, writer, catalog, shared; the last two are held
 //! briefly, so that reads and appends hardly wait for each other and never for maintenance.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::block::Block;
@@ -56,6 +57,8 @@ pub struct Store {
     dir: PathBuf,
     options: Options,
     maintenance: Mutex<()>,
+    /// Held by who turns windows into blocks: a day that is compacted must not keep them waiting.
+    flushing: Mutex<()>,
     writer: Mutex<Writer>,
     catalog: RwLock<Catalog>,
     shared: RwLock<Shared>,
@@ -64,6 +67,8 @@ pub struct Store {
     quarantined: Mutex<Vec<Damage>>,
     /// Logs that hold damage: set aside instead of removed once their window is a block.
     damaged_logs: Mutex<BTreeSet<u64>>,
+    /// Number of the next query.
+    queries: AtomicU64,
     _lock: Box<dyn LockGuard>,
 }
 

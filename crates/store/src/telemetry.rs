@@ -16,6 +16,8 @@ pub(crate) const OUT_OF_ORDER: &str = "taffrail_store_out_of_order_batches_total
 pub(crate) const DAMAGED: &str = "taffrail_store_damaged_total";
 /// Values dropped because a window had too many metrics.
 pub(crate) const DROPPED: &str = "taffrail_store_dropped_samples_total";
+/// Indexes of blocks that were forgotten because all together were too large.
+pub(crate) const UNLOADED: &str = "taffrail_store_unloaded_indexes_total";
 /// Files unlinked because of age or size.
 pub(crate) const RETIRED: &str = "taffrail_store_retired_files_total";
 /// Samples of any series stored.

@@ -205,14 +205,14 @@ impl Store {
         Ok(due)
     }
 
-    /// Turns full windows into blocks when too many wait: at once when nobody maintains the store
-    /// now, after them when far too many wait.
+    /// Turns full windows into blocks when too many wait: at once when nobody else does so now,
+    /// after them when far too many wait.
     fn relieve(&self) -> Result<(), Error> {
         let waiting = self.shared().sealed.len();
         if waiting >= MAX_BEHIND {
-            self.flush_sealed(&self.maintenance())?;
+            self.flush_sealed(&self.flushing())?;
         } else if waiting >= MAX_SEALED
-            && let Ok(guard) = self.maintenance.try_lock()
+            && let Ok(guard) = self.flushing.try_lock()
             && let Err(error) = self.flush_sealed(&guard)
         {
             tracing::warn!(%error, waiting, "windows wait to become blocks");

@@ -1,4 +1,4 @@
-//! Maintenance: windows become blocks, blocks become days, old days are unlinked.
+//! Maintenance: windows become blocks, many blocks one, blocks become days, old days are unlinked.
 //!
 //! Every step leaves the folder valid at each moment; a crash repeats work, it loses nothing.
 
@@ -25,6 +25,8 @@ const WINDOW_LEVEL: usize = 4;
 const DAY_LEVEL: usize = 8;
 /// How long after a window's end its last batch is waited for.
 const GRACE_MS: i64 = 5 * 60_000;
+/// Entities are forgotten when so many times as many are known as windows hold.
+const FORGET_FROM: usize = 4;
 /// How long after a failure maintenance waits before it tries to write again.
 const RETRY: Duration = Duration::from_secs(30);
 const DAY_MS: i64 = 86_400_000;
@@ -34,6 +36,8 @@ const DAY_MS: i64 = 86_400_000;
 pub struct Maintained {
     /// Windows that became blocks.
     pub flushed: usize,
+    /// Blocks of windows that became one.
+    pub merged: usize,
     /// Days that were compacted; at most one a step.
     pub compacted: usize,
     /// Files that were unlinked for age or size.
@@ -67,18 +71,20 @@ impl Store {
                 self.seal(&mut writer);
             }
         }
-        let flushed = self.flush_sealed(&guard)?;
+        let flushed = self.flush_sealed(&self.flushing())?;
         let compacted = usize::from(self.compact_one(&guard, now)?);
-        let more = compacted > 0 && self.next_day(now).is_some();
-        Ok(Maintained { flushed, compacted, retired, more })
+        let merged = if compacted > 0 { 0 } else { self.merge_one(&guard, now)? };
+        self.unload(&guard);
+        let more = merged > 0 || compacted > 0 && self.next_day(now).is_some();
+        Ok(Maintained { flushed, merged, compacted, retired, more })
     }
 
     /// Ends the growing window and turns all windows into blocks. Answers how many.
     pub fn flush(&self, now: Timestamp) -> Result<usize, Error> {
-        let guard = self.maintenance();
+        let _guard = self.maintenance();
         self.sync(now)?;
         self.seal(&mut self.writer());
-        self.flush_sealed(&guard)
+        self.flush_sealed(&self.flushing())
     }
 
     /// Compacts every day that is over. Answers how many.
@@ -114,12 +120,12 @@ impl Store {
         self.write_again(guard)
     }
 
-    fn write_again(&self, guard: &Guard<'_>) -> Result<(), Error> {
+    fn write_again(&self, _guard: &Guard<'_>) -> Result<(), Error> {
         if self.writer().poisoned.is_none() {
             return Ok(());
         }
         self.seal(&mut self.writer());
-        self.flush_sealed(guard)?;
+        self.flush_sealed(&self.flushing())?;
         self.writer().poisoned = None;
         tracing::info!("writing to the store resumed");
         Ok(())
@@ -129,8 +135,12 @@ impl Store {
         self.maintenance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Turns full windows into blocks, oldest first.
-    pub(super) fn flush_sealed(&self, _guard: &Guard<'_>) -> Result<usize, Error> {
+    pub(super) fn flushing(&self) -> Guard<'_> {
+        self.flushing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns full windows into blocks, oldest first; while a day is compacted too.
+    pub(super) fn flush_sealed(&self, _flushing: &Guard<'_>) -> Result<usize, Error> {
         let mut flushed = 0;
         loop {
             let window = self.shared().sealed.first().cloned();
@@ -202,6 +212,51 @@ impl Store {
             return Ok(true);
         };
         let (new, damage) = self.write_day(day, &inputs)?;
+        self.replace(&old, &new, &damage)?;
+        Ok(true)
+    }
+
+    /// Makes one block of the oldest blocks of windows where a day that goes on has too many.
+    /// Answers how many it replaced.
+    fn merge_one(&self, _guard: &Guard<'_>, now: Timestamp) -> Result<usize, Error> {
+        let Some(old) = self.next_merge(now) else { return Ok(0) };
+        let Some(inputs) = self.indexes(&old)? else { return Ok(old.len()) };
+        let windows: BTreeSet<u64> =
+            old.iter().flat_map(|block| block.meta.windows.iter().copied()).collect();
+        let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(0) };
+        let name = format!("w{first:010}-{last:010}.blk");
+        let meta = Meta { windows: windows.iter().copied().collect(), ..Meta::default() };
+        let mut merge = Merge::new(&inputs, &self.catalog());
+        let dir = self.blocks_dir();
+        let new = block::write(&*self.vfs, &dir, &name, meta, WINDOW_LEVEL, &mut merge)?;
+        self.replace(&old, &[Arc::new(new)], &merge.damage)?;
+        Ok(old.len())
+    }
+
+    /// The oldest blocks of single windows of a day that is not compacted next, when there are as
+    /// many as are merged.
+    fn next_merge(&self, now: Timestamp) -> Option<Vec<Arc<Block>>> {
+        let wanted = self.options.merge_windows.max(2);
+        let due = self.next_day(now);
+        let shared = self.shared();
+        let single = |block: &&Arc<Block>| {
+            let meta = &block.meta;
+            meta.resolution == 0 && !meta.compacted && meta.windows.len() == 1
+        };
+        let singles: Vec<&Arc<Block>> = shared.blocks.iter().filter(single).collect();
+        let day = |block: &Arc<Block>| bucket_of(block.meta.first, DAY_MS);
+        let mut days = singles.chunk_by(|left, right| day(left) == day(right));
+        let full = days.find(|blocks| blocks.len() >= wanted && due != Some(day(blocks[0])))?;
+        Some(full.iter().take(wanted).map(|block| Arc::clone(block)).collect())
+    }
+
+    /// Exchanges `old` blocks for `new` ones that hold the same; those with damage are set aside.
+    fn replace(
+        &self,
+        old: &[Arc<Block>],
+        new: &[Arc<Block>],
+        damage: &[Damage],
+    ) -> Result<(), Error> {
         let replaced: BTreeSet<&str> = old.iter().map(|block| &*block.name).collect();
         {
             let mut shared = self.shared_mut();
@@ -217,7 +272,7 @@ impl Store {
                 None => self.unlink(&dir, name)?,
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The raw blocks among `blocks` with their indexes; `None` when one had to be set aside.
@@ -303,6 +358,42 @@ impl Store {
         Ok(gone.len() + events)
     }
 
+    /// Forgets indexes, the least recently used first, until the others are not too large together;
+    /// then entities, when most that are known were theirs alone.
+    fn unload(&self, _guard: &Guard<'_>) {
+        let bytes = |block: &Arc<Block>| block.loaded().map_or(0, |index| index.heap_bytes());
+        let mut total: u64 = self.shared().blocks.iter().map(bytes).sum();
+        if total <= self.options.index_bytes {
+            return;
+        }
+        let (unloaded, growing) = {
+            // Nobody plans a query meanwhile.
+            let shared = self.shared_mut();
+            let mut blocks: Vec<&Arc<Block>> = shared.blocks.iter().collect();
+            blocks.sort_by_key(|block| block.last_wanted());
+            let mut unloaded = 0;
+            for block in blocks {
+                if total <= self.options.index_bytes {
+                    break;
+                }
+                total = total.saturating_sub(bytes(block));
+                unloaded += u64::from(block.loaded().is_some());
+                block.unload();
+            }
+            let windows = shared.sealed.iter().map(|window| &**window).chain([&shared.head]);
+            let entities: usize =
+                windows.flat_map(|window| window.kinds.iter().map(|kind| kind.ids.len())).sum();
+            (unloaded, entities)
+        };
+        if unloaded == 0 {
+            return;
+        }
+        metrics::counter!(telemetry::UNLOADED).increment(unloaded);
+        if self.catalog().len() > FORGET_FROM * growing {
+            self.forget_entities();
+        }
+    }
+
     /// Lets the catalog forget entities that no window and no block names any more.
     fn forget_entities(&self) {
         // Holding the writer keeps appends from using a number that is about to be free.
@@ -318,5 +409,33 @@ impl Store {
         }
         writer.forget_known();
         catalog.retain(&live);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Draft, EntityKind, Registry, metric};
+
+    use super::*;
+    use crate::{Options, Simulated};
+
+    #[test]
+    fn windows_become_blocks_while_a_day_is_compacted() {
+        let options = Options { window_samples: 1, ..Options::default() };
+        let begin = 1_795_392_000;
+        let at = Timestamp::from_secs;
+        let store = Store::open(Arc::new(Simulated::new(1)), "/data", options, at(begin)).unwrap();
+        let _compacting = store.maintenance();
+        for tick in 0..20 {
+            let mut draft = Draft::new(at(begin + tick), Registry::default());
+            let node = draft.registry.node("n1");
+            let row = draft.insert(&node).row;
+            let table = draft.table_mut(EntityKind::Node);
+            table.set_int(row, metric::MEMORY_USAGE, tick);
+            store.append(&draft.freeze().0, at(begin + tick)).unwrap();
+        }
+        let shared = store.shared();
+        assert!(shared.sealed.len() <= 3, "{}", shared.sealed.len());
+        assert!(shared.blocks.len() >= 16, "{}", shared.blocks.len());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
 
 use model::Timestamp;
@@ -76,12 +77,14 @@ impl Store {
             dir,
             options,
             maintenance: Mutex::default(),
+            flushing: Mutex::default(),
             writer: Mutex::new(Writer::new(log, newest, next_window, now)),
             catalog: RwLock::new(catalog),
             shared: RwLock::new(Shared { head, sealed: logs.sealed, blocks }),
             events: Mutex::new(events),
             quarantined: Mutex::new(quarantined),
             damaged_logs: Mutex::new(logs.damaged),
+            queries: AtomicU64::new(1),
             _lock: lock,
         };
         Ok(store)
@@ -155,8 +158,13 @@ fn open_blocks(
             }
         }
     }
-    // A crash between the last steps of a compaction leaves files that it replaced, or rollups
-    // whose day was not written.
+    // A crash between the last steps of a merge or a compaction leaves files that it replaced,
+    // or rollups whose day was not written.
+    let merged: BTreeSet<u64> = blocks
+        .iter()
+        .filter(|block| block.meta.resolution == 0 && block.meta.windows.len() > 1)
+        .flat_map(|block| block.meta.windows.iter().copied())
+        .collect();
     let compacted: BTreeSet<u64> = blocks
         .iter()
         .filter(|block| block.meta.compacted && block.meta.resolution == 0)
@@ -174,7 +182,10 @@ fn open_blocks(
         if block.meta.resolution > 0 {
             windows.iter().any(|window| waiting.contains(window))
         } else {
-            !block.meta.compacted && windows.iter().all(|window| compacted.contains(window))
+            let by = if windows.len() == 1 { &merged } else { &compacted };
+            let replaced =
+                windows.iter().all(|window| by.contains(window) || compacted.contains(window));
+            !block.meta.compacted && replaced
         }
     };
     for block in blocks.iter().filter(|block| superseded(block)) {

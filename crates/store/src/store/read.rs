@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use model::{EntityKind, Timestamp};
@@ -180,10 +181,12 @@ impl Store {
 
     /// Reads the indexes of blocks that overlap `range`; damaged blocks are set aside.
     fn load_indexes(&self, range: (i64, i64)) -> Result<(), Error> {
+        let query = self.queries.fetch_add(1, Ordering::Relaxed);
         let missing: Vec<Arc<Block>> = {
             let shared = self.shared();
-            let overlaps = |block: &&Arc<Block>| overlaps(block, range) && block.loaded().is_none();
-            shared.blocks.iter().filter(overlaps).cloned().collect()
+            let wanted = shared.blocks.iter().filter(|block| overlaps(block, range));
+            let wanted = wanted.inspect(|block| block.wanted_by(query));
+            wanted.filter(|block| block.loaded().is_none()).cloned().collect()
         };
         for block in missing {
             let read = block.index(&mut self.catalog_mut());
@@ -291,7 +294,8 @@ fn plan(
     let mut targets = Targets::default();
     for Wanted { block, rollup } in blocks {
         let Some(index) = block.loaded() else { continue };
-        let rolled = rollup.as_ref().and_then(|rollup| rollup.loaded()?.kind(query.kind));
+        let rollup = rollup.as_ref().and_then(|rollup| rollup.loaded());
+        let rolled = rollup.as_ref().and_then(|rollup| rollup.kind(query.kind));
         let left_out = |id: u32| rolled.is_none_or(|(_, rolled)| rolled.position(id).is_none());
         let before = targets.len();
         if let Some((_, part)) = index.kind(query.kind)
@@ -308,7 +312,7 @@ fn plan(
             }
         }
         if rolled.is_none() || targets.len() > before {
-            parts.push(Part::Block { block: Arc::clone(block), index: Arc::clone(index) });
+            parts.push(Part::Block { block: Arc::clone(block), index });
         }
     }
     for window in shared.sealed.iter().filter(|window| in_range(window, range)) {

@@ -49,6 +49,8 @@ pub struct Summary {
     pub head_series: usize,
     /// Bytes of memory that windows take, without labels.
     pub head_bytes: usize,
+    /// Bytes of memory that indexes of blocks take just now.
+    pub index_bytes: u64,
     /// Size of the growing log.
     pub wal_bytes: u64,
     /// Events stored, and the size of their files.
@@ -91,6 +93,7 @@ impl Store {
             head_samples: 0,
             head_series: 0,
             head_bytes: 0,
+            index_bytes: 0,
             wal_bytes,
             events,
             damage: Vec::new(),
@@ -106,6 +109,7 @@ impl Store {
                 widen(meta.first, meta.last);
             }
             damage.extend(block.damage());
+            summary.index_bytes += block.loaded().map_or(0, |index| index.heap_bytes());
             summary.blocks.push(summarize(block));
         }
         for window in shared.sealed.iter().map(|window| &**window).chain([&shared.head]) {
@@ -133,13 +137,14 @@ impl Store {
     /// Reads and checks every file. Calls `progress(files done, files in all)`. Appends and
     /// reads go on meanwhile.
     pub fn verify(&self, mut progress: impl FnMut(usize, usize)) -> Result<Verified, Error> {
-        let guard = self.maintenance();
+        let guards = (self.maintenance(), self.flushing());
         let blocks: Vec<Arc<Block>> = self.shared().blocks.clone();
         let dir = self.wal_dir();
         let logs = self.vfs.list(&dir).map_err(|error| Error::io("list", &dir, error))?;
         let total = blocks.len() + logs.len() + 1;
         let mut verified = Verified::default();
         for block in blocks {
+            let known = block.loaded().is_some();
             let index = block.index(&mut self.catalog_mut());
             match index {
                 Ok(index) => {
@@ -148,6 +153,9 @@ impl Store {
                     verified.damage.extend(damage);
                 }
                 Err(error) => verified.damage.push(super::open::damage_of(&error).ok_or(error)?),
+            }
+            if !known {
+                block.unload();
             }
             verified.bytes += block.bytes;
             verified.files += 1;
@@ -166,7 +174,7 @@ impl Store {
             verified.files += 1;
             progress(verified.files, total);
         }
-        drop(guard);
+        drop(guards);
         verified.damage.extend(self.events().verify()?);
         verified.files += 1;
         progress(total, total);
@@ -176,7 +184,7 @@ impl Store {
     /// Makes a copy that can be opened as a store in `to`, a folder on the same disk that must
     /// not hold one. Blocks are linked, not copied; appends wait while the log is copied.
     pub fn snapshot(&self, to: &Path, now: Timestamp) -> Result<(), Error> {
-        let guard = self.maintenance();
+        let guards = (self.maintenance(), self.flushing());
         self.sync(now)?;
         for part in ["", WAL, BLOCKS, EVENTS] {
             let dir = to.join(part);
@@ -209,7 +217,7 @@ impl Store {
             let dir = to.join(part);
             self.vfs.sync_dir(&dir).map_err(|error| Error::io("sync", &dir, error))?;
         }
-        drop(guard);
+        drop(guards);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Windows, days, rollups and retention over simulated days.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{EntityKind, Metric, Value};
@@ -189,4 +191,58 @@ fn a_rollup_outlives_its_day() {
     let slices: Vec<_> = store.select(&hourly(&columns, DAY, DAY + 86_400)).unwrap().collect();
     let Values::Buckets(buckets) = &slices[0].columns[0] else { panic!("buckets were asked") };
     assert!(buckets.count.iter().sum::<f64>() > 200.0);
+}
+
+#[test]
+fn many_windows_of_a_day_become_one_block() {
+    let disk = Simulated::new(7);
+    let options = Options { window_samples: 5, merge_windows: 4, ..settings() };
+    let store = open(&disk, options.clone(), DAY).unwrap();
+    let (mut feed, mut windows) = (Feed::default(), BTreeMap::new());
+    for tick in 0..195 {
+        let now = DAY + tick * 60;
+        // A pod a quarter of an hour: entities come and go.
+        let passing = format!("work-{}", tick / 15);
+        let memory = |value| (Metric::Known(MEMORY), Value::Int(value));
+        let [(metric, value), (other, more)] = [memory(tick), memory(tick * 7)];
+        let points = [("web-0", "n1", metric, value), (&*passing, "n1", other, more)];
+        store.append(&feed.batch(now, &points), at(now)).unwrap();
+        store.flush(at(now)).unwrap();
+        windows.extend(disk.files().into_iter().filter(|(path, _)| path.to_string_lossy().ends_with(".blk")));
+        while store.maintain(at(now)).unwrap().more {}
+    }
+    let before = content(&store);
+    let names = |store: &Store| -> Vec<String> {
+        store.summary().blocks.iter().map(|block| block.name.clone()).collect()
+    };
+    let merged = names(&store);
+    assert!(merged.len() < 195 / 4 + 4, "{merged:?}");
+    assert_eq!(merged[0], "w0000000001-0000000004.blk");
+    assert_eq!(memory_of(&store).len(), 195);
+    drop(store);
+    // What a crash leaves before the last step: blocks beside the one that replaced them.
+    let path = |name: &str| PathBuf::from(format!("/data/blocks/{name}"));
+    for number in [2, 3, 7] {
+        let path = path(&format!("w{number:010}.blk"));
+        disk.put(&path, windows[&path].clone());
+    }
+    let store = open(&disk, options, DAY + 86_400).unwrap();
+    assert_eq!(names(&store), merged);
+    assert_eq!(content(&store), before);
+    let end = DAY + 86_400 + 3600;
+    store.compact(at(end)).unwrap();
+    assert_eq!(content(&store), before);
+    assert!(names(&store).iter().all(|name| name.starts_with('d')), "{:?}", names(&store));
+}
+
+#[test]
+fn indexes_beyond_their_bound_are_forgotten_until_they_are_asked_for() {
+    let disk = Simulated::new(8);
+    let store = open(&disk, Options { index_bytes: 0, ..settings() }, DAY).unwrap();
+    fill(&store, 2);
+    let before = content(&store);
+    assert!(store.summary().index_bytes > 0);
+    store.maintain(at(DAY + 2 * 86_400)).unwrap();
+    assert_eq!(store.summary().index_bytes, 0);
+    assert_eq!(content(&store), before);
 }

@@ -39,8 +39,14 @@ impl World {
         } else {
             Durability::Within(minutes(3))
         };
-        let options =
-            Options { durability, window_samples: 60, rollup_fold: 2, ..Options::default() };
+        let options = Options {
+            durability,
+            window_samples: 60,
+            merge_windows: 3,
+            index_bytes: 400,
+            rollup_fold: 2,
+            ..Options::default()
+        };
         Self {
             disk: Simulated::new(seed),
             random: Random(seed),
