@@ -244,7 +244,7 @@ impl App {
         let (kept, taker) = self.answers.spawn(&mut tasks, self.clock);
         scraping::spawn(self.scraping, self.itself, &mut tasks);
         self.resources.spawn(&mut tasks, self.cluster.as_ref().map(|(watches, _)| &watches.board));
-        tasks.spawn(deliver::announce(self.pipeline.status(), self.window, self.state));
+        deliver::follow(&self.pipeline, (self.window, self.state), &mut tasks);
         let membership = self.replicas.as_ref().map(Replicas::membership);
         if let Some(replicas) = self.replicas {
             tasks.spawn(replicas.run(taker));

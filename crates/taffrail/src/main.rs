@@ -1,5 +1,5 @@
 //! The binary: reads the command line, runs one command, ends with an exit code that tells how.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod adapters;
 mod app;
@@ -12,6 +12,7 @@ mod eventer;
 mod exit;
 mod facts;
 mod file;
+mod heap;
 mod input;
 mod logging;
 mod outputs;
@@ -38,6 +39,7 @@ use exit::Failure;
 use file::Expanded;
 
 fn main() -> ExitCode {
+    heap::settle();
     let words: Vec<OsString> = std::env::args_os().collect();
     let (outcome, usage) = if invoked_as(&words, "heapster") {
         (heapster(words), exit::HEAPSTER_USAGE)

@@ -8,11 +8,13 @@ use model::SharedInventory;
 use pipeline::{Clock, Pipeline, TickOptions, TickStatus};
 use query::{ResourceWindows, StateHistory, Window};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::history::History;
 use super::measure::Measured;
 use crate::adapters::{QueuedSink, fill_from};
 use crate::config::{Config, Dialect, HEAPSTER_SCRAPE_OFFSET};
+use crate::heap;
 
 /// Who takes batches in the tick itself: the live window, the objects' states, history, resource
 /// windows.
@@ -53,8 +55,18 @@ pub(super) fn pipeline(
     pipeline
 }
 
+/// What comes after each tick: open event streams are told, memory is given back.
+pub(super) fn follow(
+    pipeline: &Pipeline,
+    (window, state): (Arc<Window>, Arc<ApiState>),
+    tasks: &mut JoinSet<&'static str>,
+) {
+    tasks.spawn(announce(pipeline.status(), window, state));
+    tasks.spawn(heap::follow(pipeline.status()));
+}
+
 /// Tells open event streams of each batch, once its tick is complete.
-pub(super) async fn announce(
+async fn announce(
     mut ticks: watch::Receiver<TickStatus>,
     window: Arc<Window>,
     state: Arc<ApiState>,
