@@ -65,9 +65,18 @@ const ACCELERATOR: &[MetricId] = &[
     metric::ACCELERATOR_DUTY_CYCLE,
 ];
 
-/// The metrics of `kind` that history keeps.
-pub(crate) const fn graphed(kind: EntityKind) -> &'static [MetricId] {
+/// What old clients ask a quarter of an hour of: Heapster's model API, Kubernetes Dashboard's scraper.
+const OLD_CLIENTS: &[MetricId] =
+    &[metric::CPU_USAGE_RATE, metric::MEMORY_USAGE, metric::MEMORY_WORKING_SET];
+
+/// The metrics of `kind` that history keeps; fewer of what there is most of when an archive has
+/// the others.
+pub(crate) const fn graphed(kind: EntityKind, archived: bool) -> &'static [MetricId] {
     match kind {
+        EntityKind::Pod | EntityKind::Container | EntityKind::SystemContainer if archived => {
+            OLD_CLIENTS
+        }
+        EntityKind::Volume | EntityKind::Filesystem | EntityKind::Disk if archived => &[],
         EntityKind::Cluster | EntityKind::Namespace | EntityKind::Workload | EntityKind::Node => {
             SUMS
         }

@@ -19,6 +19,8 @@ type Chunks = Vec<Arc<Chunk>>;
 /// What every entity of every kind measured, as far back as the window reaches.
 #[derive(Debug)]
 pub(crate) struct History {
+    /// Whether an archive has what is not kept here.
+    archived: bool,
     kinds: Vec<Slots>,
     ticks: VecDeque<Tick>,
     /// Number of the next tick.
@@ -33,7 +35,7 @@ pub(crate) struct History {
 struct Tick {
     time: Timestamp,
     number: u64,
-    /// By kind, then by position in `graphed(kind)`.
+    /// By kind, then by position in `graphed`.
     kinds: Vec<Vec<Chunks>>,
 }
 
@@ -53,8 +55,9 @@ struct Slot {
 }
 
 impl History {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(archived: bool) -> Self {
         Self {
+            archived,
             kinds: EntityKind::ALL.iter().map(|_| Slots::default()).collect(),
             ticks: VecDeque::new(),
             next: 0,
@@ -128,13 +131,17 @@ impl History {
     /// Whether history keeps `metric` of `entity`'s kind and has seen the entity.
     pub(crate) fn series(&self, entity: &Entity, metric: MetricId) -> Option<Series<'_>> {
         let kind = entity.kind();
-        let column = graphed(kind).iter().position(|known| *known == metric)?;
+        let column = graphed(kind, self.archived).iter().position(|known| *known == metric)?;
         let slot = self.kinds[kind.index()].find(entity)?;
         Some(Series { ticks: &self.ticks, kind, column, slot: slot as usize })
     }
 
     fn pack(&mut self, table: &Table, number: u64) -> Vec<Chunks> {
         let kind = table.kind();
+        let metrics = graphed(kind, self.archived);
+        if metrics.is_empty() {
+            return Vec::new();
+        }
         let slots = &mut self.kinds[kind.index()];
         self.rows.clear();
         self.rows.extend(
@@ -143,8 +150,8 @@ impl History {
         );
         let len = slots.held.len();
         let before = self.ticks.back().map(|tick| &tick.kinds[kind.index()]);
-        let mut packed = Vec::with_capacity(graphed(kind).len());
-        for (position, metric) in graphed(kind).iter().enumerate() {
+        let mut packed = Vec::with_capacity(metrics.len());
+        for (position, metric) in metrics.iter().enumerate() {
             let Some(column) = table.column(*metric) else {
                 self.tick_bytes += pointer_bytes(&Chunks::new());
                 packed.push(Chunks::new());

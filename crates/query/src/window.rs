@@ -34,6 +34,9 @@ pub struct WindowOptions {
     pub history_bytes: usize,
     /// What history must fit into, however short it gets.
     pub max_history_bytes: usize,
+    /// Whether an archive takes every batch too: history then keeps of pods, containers and volumes
+    /// only what is asked of the window alone, and the archive answers for the rest.
+    pub archived: bool,
 }
 
 impl Default for WindowOptions {
@@ -48,6 +51,7 @@ impl Default for WindowOptions {
             max_ticks: 720,
             history_bytes: 32 << 20,
             max_history_bytes: 1 << 30,
+            archived: false,
         }
     }
 }
@@ -89,7 +93,7 @@ struct State {
 impl Window {
     /// An empty window.
     pub fn new(options: WindowOptions) -> Self {
-        let state = State { batches: VecDeque::new(), history: History::new() };
+        let state = State { batches: VecDeque::new(), history: History::new(options.archived) };
         Self { options, state: RwLock::new(state) }
     }
 

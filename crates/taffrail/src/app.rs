@@ -137,7 +137,8 @@ impl App {
         let mut measured = measure::begin(config, input, resolution, clock).await?;
         let events = EventIntake::begin(config, history.as_ref(), &mut measured, clock)?;
         let (reload, rule_files) = alerting::reload(config);
-        let window = Arc::new(Window::new(WindowOptions::default()));
+        let archived = history.is_some();
+        let window = Arc::new(Window::new(WindowOptions { archived, ..WindowOptions::default() }));
         let resources = resources::Resources::plan(config, resolution, &measured);
         let ports = listen::others(config, listener, &measured).await?;
         let rules = (rule_files, measured.replicas.as_ref().map(Replicas::membership));

@@ -300,17 +300,29 @@ fn byte_bounds_shorten_history_and_vanished_entities_leave() {
 }
 
 #[test]
-fn appending_is_quick() {
-    let pods = if cfg!(debug_assertions) { 500 } else { 20_000 };
-    let window = Window::new(WindowOptions::default());
-    let (mut frozen, mut registry) = cluster(Registry::default(), pods, 0);
-    let mut best = Duration::MAX;
-    for tick in 1..=8 {
-        let began = std::time::Instant::now();
-        window.append(&frozen).unwrap();
-        best = best.min(began.elapsed());
-        (frozen, registry) = cluster(registry, pods, tick);
+fn with_an_archive_history_keeps_what_old_clients_ask() {
+    let filled = |archived| {
+        let window = Window::new(WindowOptions { archived, ..WindowOptions::default() });
+        let (mut frozen, mut registry) = cluster(Registry::default(), 1_024, 0);
+        for tick in 1..=15 {
+            window.append(&frozen).unwrap();
+            (frozen, registry) = cluster(registry, 1_024, tick);
+        }
+        window
+    };
+    let (alone, archived) = (filled(false), filled(true));
+    let newest = alone.latest().unwrap();
+    let entity = Arc::clone(&newest.table(EntityKind::Pod).entities()[0]);
+    let seam = |window: &Window, metric: &str| {
+        let series = SeriesRef { entity: Arc::clone(&entity), metric: metric.to_owned() };
+        window.seam(&[series]).unwrap()
+    };
+    for metric in ["cpu/usage_rate", "memory/usage"] {
+        assert_eq!(seam(&archived, metric), seam(&alone, metric), "{metric}");
     }
-    println!("append of {} rows: {best:?}", frozen.rows());
-    assert!(best < Duration::from_millis(200));
+    let whole = archived.batches()[0].timestamp();
+    assert!(seam(&alone, "network/rx_rate") < whole);
+    assert_eq!(seam(&archived, "network/rx_rate"), whole);
+    let (less, more) = (archived.history_bytes(), alone.history_bytes());
+    assert!(less * 2 < more, "{less} of {more} bytes");
 }

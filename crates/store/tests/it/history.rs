@@ -208,7 +208,9 @@ fn many_windows_of_a_day_become_one_block() {
         let points = [("web-0", "n1", metric, value), (&*passing, "n1", other, more)];
         store.append(&feed.batch(now, &points), at(now)).unwrap();
         store.flush(at(now)).unwrap();
-        windows.extend(disk.files().into_iter().filter(|(path, _)| path.to_string_lossy().ends_with(".blk")));
+        windows.extend(
+            disk.files().into_iter().filter(|(path, _)| path.to_string_lossy().ends_with(".blk")),
+        );
         while store.maintain(at(now)).unwrap().more {}
     }
     let before = content(&store);
