@@ -50,7 +50,7 @@ impl Default for Options {
             window: Duration::from_hours(2),
             window_samples: 48_000_000,
             merge_windows: 16,
-            index_bytes: 128 << 20,
+            index_bytes: 192 << 20,
             retention: Duration::from_hours(30 * 24),
             retention_bytes: None,
             rollups: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_hours(1)],

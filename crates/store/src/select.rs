@@ -12,7 +12,7 @@ use crate::block::{Block, Cursor, Index};
 use crate::column::Ticks;
 use crate::error::Damage;
 use crate::merge::{bucket_of, positions};
-use crate::scale::{Aggregate, MetricDef};
+use crate::scale::{Aggregate, Coding, MetricDef};
 use crate::window::Window;
 use crate::{Labels, Matcher};
 
@@ -229,6 +229,8 @@ pub struct Selection {
     /// Part and position, entity by entity.
     places: Vec<(u32, u32)>,
     damage: Vec<Damage>,
+    /// The columns of the entity that is read.
+    filled: Vec<Values>,
 }
 
 impl Selection {
@@ -270,6 +272,7 @@ impl Selection {
             ordered: matches!(one_part, Some(Part::Block { .. })),
             places,
             damage: Vec::new(),
+            filled: Vec::new(),
         };
         for (part, range) in parts.into_iter().zip(wanted) {
             let within: Vec<i64> = part.ticks()[range.clone()]
@@ -360,7 +363,8 @@ impl Selection {
         self.targets = targets.into_iter();
     }
 
-    fn read(&mut self, target: &Target) -> Slice {
+    /// `None` where there is no value: most of what came and went within a day.
+    fn read(&mut self, target: &Target) -> Option<Slice> {
         let (mut start, mut end) = (usize::MAX, 0);
         for (part, _) in &self.places[target.at.clone()] {
             let places = &self.parts[*part as usize].places;
@@ -369,23 +373,26 @@ impl Selection {
         }
         let start = start.min(end);
         let buckets = self.resolution.is_some();
-        let columns = (0..self.columns.len())
-            .map(|column| {
-                let mut fill = Fill::new(buckets, start, end - start);
-                for (part, position) in &self.places[target.at.clone()] {
-                    self.parts[*part as usize].read(
-                        self.kind,
-                        &self.columns[column].name,
-                        column,
-                        *position as usize,
-                        &mut self.damage,
-                        &mut fill,
-                    );
-                }
-                fill.done()
-            })
-            .collect();
-        Slice { labels: target.labels.clone(), start, columns }
+        self.filled.clear();
+        for column in 0..self.columns.len() {
+            let mut fill = Fill::new(buckets, start, end - start);
+            for (part, position) in &self.places[target.at.clone()] {
+                self.parts[*part as usize].read(
+                    self.kind,
+                    &self.columns[column].name,
+                    column,
+                    *position as usize,
+                    &mut self.damage,
+                    &mut fill,
+                );
+            }
+            self.filled.push(fill.done());
+        }
+        if self.filled.iter().all(Values::is_empty) {
+            return None;
+        }
+        let columns = self.filled.drain(..).collect();
+        Some(Slice { labels: target.labels.clone(), start, columns })
     }
 }
 
@@ -395,12 +402,18 @@ impl Iterator for Selection {
     fn next(&mut self) -> Option<Slice> {
         loop {
             let target = self.targets.next()?;
-            let slice = self.read(&target);
-            if slice.columns.iter().any(|values| !values.is_empty()) {
+            if let Some(slice) = self.read(&target) {
                 return Some(slice);
             }
         }
     }
+}
+
+/// What a stored integer stands for.
+type Meaning = (Coding, Aggregate);
+
+fn meaning(def: &MetricDef) -> Meaning {
+    (def.coding, def.aggregate)
 }
 
 /// A column while it is filled.
@@ -418,9 +431,9 @@ impl Fill {
     }
 
     #[inline]
-    fn put(&mut self, place: u32, def: &MetricDef, stored: i64) {
+    fn put(&mut self, place: u32, (coding, aggregate): Meaning, stored: i64) {
         let at = place as usize - self.start;
-        let value = def.coding.decode(stored);
+        let value = coding.decode(stored);
         match &mut self.values {
             Values::Raw(values) => {
                 if values.is_empty() {
@@ -432,7 +445,7 @@ impl Fill {
                 if buckets.count.is_empty() {
                     *buckets = Buckets::of(self.len);
                 }
-                buckets.add(at, def.aggregate, value);
+                buckets.add(at, aggregate, value);
             }
         }
     }
@@ -456,20 +469,21 @@ impl Placed {
         let place =
             |tick: u32| wanted.contains(&tick).then(|| places[(tick - wanted.start) as usize]);
         let mut series = |def: &MetricDef, ticks: &Ticks, slot: u32| {
+            let meaning = meaning(def);
             ticks.for_each(slot, |tick, value| {
                 if let Some(place) = place(tick) {
-                    fill.put(place, def, value);
+                    fill.put(place, meaning, value);
                 }
             });
         };
         match &self.part {
             Part::Block { .. } => {
                 for cursor in &mut self.cursors[column] {
-                    let def = cursor.metric().clone();
+                    let meaning = meaning(cursor.metric());
                     cursor.read(position, wanted, damage, |first, values| {
                         for (tick, value) in (first..).zip(values) {
                             if let Some(place) = place(tick) {
-                                fill.put(place, &def, *value);
+                                fill.put(place, meaning, *value);
                             }
                         }
                     });

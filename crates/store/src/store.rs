@@ -18,6 +18,7 @@ use crate::window::Window;
 
 mod append;
 mod copy;
+mod known;
 mod maintain;
 mod open;
 mod read;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-use model::{Batch, CATALOG, Entity, EntityKind, Metric, Table, Timestamp};
+use model::{Batch, CATALOG, EntityKind, Metric, Table, Timestamp};
 
 use super::Store;
+use super::known::{Known, KnownEntities};
 use crate::error::Error;
 use crate::frame::{Frame, FrameColumn, FrameTable};
 use crate::labels::node_of;
@@ -36,21 +36,6 @@ pub struct Appended {
     pub bytes: u64,
 }
 
-/// A model entity and its place in the window.
-struct Known {
-    entity: Arc<Entity>,
-    node: Option<Arc<str>>,
-    id: u32,
-    slot: u32,
-}
-
-impl Known {
-    fn is(&self, entity: &Arc<Entity>, node: Option<&str>) -> bool {
-        (Arc::ptr_eq(&self.entity, entity) || self.entity == *entity)
-            && self.node.as_deref() == node
-    }
-}
-
 /// Catalog numbers of entities that the window does not hold yet.
 type NewEntities = Vec<u32>;
 
@@ -68,7 +53,7 @@ pub(super) struct Writer {
     pub(super) poisoned: Option<String>,
     /// When maintenance tries to write again.
     pub(super) retry_at: Timestamp,
-    known: HashTable<Known>,
+    known: KnownEntities,
     by_id: [u16; CATALOG.len()],
     custom: HashMap<Metric, u16>,
 }
@@ -88,7 +73,7 @@ impl Writer {
             last_sync: now,
             poisoned: None,
             retry_at: now,
-            known: HashTable::new(),
+            known: KnownEntities::default(),
             by_id: [UNKNOWN; CATALOG.len()],
             custom: HashMap::new(),
         }
@@ -347,8 +332,7 @@ impl Store {
             for (row, entity) in table.entities().iter().enumerate() {
                 let context = table.context(row);
                 let node = node_of(entity, context);
-                let hash = entity.hash64();
-                if writer.known.find(hash, |known| known.is(entity, node)).is_some() {
+                if writer.known.find(entity, node).is_some() {
                     continue;
                 }
                 let catalog = catalog.get_or_insert_with(|| self.catalog_mut());
@@ -364,7 +348,7 @@ impl Store {
                     id,
                     slot: u32::MAX,
                 };
-                writer.known.insert_unique(hash, known, |known| known.entity.hash64());
+                writer.known.add(known);
             }
         }
     }
@@ -381,10 +365,7 @@ fn place(
     let mut given: HashMap<u32, u32> = HashMap::new();
     for (row, entity) in (0_u32..).zip(table.entities()) {
         let node = node_of(entity, table.context(row as usize));
-        let Some(known) = writer.known.find_mut(entity.hash64(), |known| known.is(entity, node))
-        else {
-            continue;
-        };
+        let Some(known) = writer.known.find_mut(entity, node) else { continue };
         if known.slot == u32::MAX {
             let slot = head.slot(known.id).or_else(|| given.get(&known.id).copied());
             known.slot = slot.unwrap_or_else(|| {
