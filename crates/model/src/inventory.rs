@@ -122,7 +122,7 @@ pub struct ContainerSpec {
     /// Its name.
     pub name: Box<str>,
     /// Its image.
-    pub image: Box<str>,
+    pub image: Arc<str>,
     /// Requests of the standard resources.
     pub requests: Resources,
     /// Limits of the standard resources.

@@ -102,6 +102,8 @@ pub(super) struct Words {
     device: Arc<str>,
     mountpoint: Arc<str>,
     image: Arc<str>,
+    /// The value of an image that nobody knows.
+    unknown: Arc<str>,
 }
 
 impl Words {
@@ -120,6 +122,7 @@ impl Words {
             device: "device".into(),
             mountpoint: "mountpoint".into(),
             image: "image".into(),
+            unknown: "unknown".into(),
         }
     }
 }
@@ -171,7 +174,8 @@ pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) 
             }
             match (value("pod"), value("container")) {
                 (Some(pod), Some(container)) if view.kind == EntityKind::Container => {
-                    put(&words.image, &image(state, value("namespace")?, pod, container));
+                    let image = image(state, value("namespace")?, pod, container);
+                    put(&words.image, image.unwrap_or(&words.unknown));
                 }
                 (None, None) => put(&words.id, &words.root),
                 _ => {}
@@ -188,9 +192,13 @@ pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) 
     Some(Labels::from_sorted(pairs))
 }
 
-/// The image of a container; `unknown` where its pod is forgotten.
-fn image(state: &State, namespace: &str, pod: &str, container: &str) -> Arc<str> {
-    let pod = state.pod(namespace, pod);
-    let spec = pod.and_then(|pod| pod.containers.iter().find(|spec| *spec.name == *container));
-    spec.map_or("unknown", |spec| &*spec.image).into()
+/// The image of a container; `None` where its pod is forgotten.
+fn image<'a>(
+    state: &'a State,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+) -> Option<&'a Arc<str>> {
+    let pod = state.pod(namespace, pod)?;
+    pod.containers.iter().find(|spec| *spec.name == *container).map(|spec| &spec.image)
 }
