@@ -22,9 +22,17 @@ pub struct Labels {
     pairs: Pairs,
 }
 
-/// The names that [`Labels::of`] gives.
-static NAMES: LazyLock<[Arc<str>; 11]> = LazyLock::new(|| {
-    [
+/// [`Labels::NAMES`], to be shared.
+static SHARED_NAMES: LazyLock<[Arc<str>; Labels::NAMES.len()]> =
+    LazyLock::new(|| Labels::NAMES.map(Arc::from));
+
+fn shared_name(name: &str) -> Arc<str> {
+    SHARED_NAMES.iter().find(|known| ***known == *name).map_or_else(|| Arc::from(name), Arc::clone)
+}
+
+impl Labels {
+    /// The names that [`Labels::of`] gives.
+    pub const NAMES: [&'static str; 11] = [
         "namespace",
         "pod",
         "container",
@@ -36,15 +44,8 @@ static NAMES: LazyLock<[Arc<str>; 11]> = LazyLock::new(|| {
         "make",
         "model",
         "acc_id",
-    ]
-    .map(Arc::from)
-});
+    ];
 
-fn shared_name(name: &str) -> Arc<str> {
-    NAMES.iter().find(|known| ***known == *name).map_or_else(|| Arc::from(name), Arc::clone)
-}
-
-impl Labels {
     /// Of these (name, value) pairs; empty values are dropped.
     pub fn new(kind: EntityKind, pairs: Vec<(Arc<str>, Arc<str>)>) -> Self {
         Self { kind, pairs: Pairs::new(pairs) }

@@ -25,19 +25,7 @@ mod parquet;
 use events::{Stopped, WantedEvents};
 
 /// Labels that an entity may have, in the order of columns.
-const LABELS: [&str; 11] = [
-    "namespace",
-    "pod",
-    "container",
-    "node",
-    "workload",
-    "workload_type",
-    "volume",
-    "device",
-    "make",
-    "model",
-    "acc_id",
-];
+const LABELS: [&str; Labels::NAMES.len()] = Labels::NAMES;
 
 /// One series.
 struct Series<'a> {
