@@ -56,11 +56,13 @@ impl Pairs {
         &self.values
     }
 
-    /// Takes names that others have already; nothing happens when they differ.
-    pub fn share_names(&mut self, names: &Arc<[Arc<str>]>) {
-        if self.names == *names {
+    /// Takes names that others have already. Whether they are the same: else nothing happens.
+    pub fn share_names(&mut self, names: &Arc<[Arc<str>]>) -> bool {
+        let same = self.names == *names;
+        if same {
             self.names = Arc::clone(names);
         }
+        same
     }
 
     /// The values, to be exchanged for equal ones that others have already.
@@ -108,14 +110,14 @@ mod tests {
         let left = pairs(&[("namespace", "a"), ("pod", "z")]);
         let mut right = pairs(&[("namespace", "b"), ("pod", "a")]);
         assert_eq!(left.cmp(&right), Ordering::Less);
-        right.share_names(left.names());
+        assert!(right.share_names(left.names()));
         assert!(Arc::ptr_eq(left.names(), right.names()));
         assert_eq!(left.cmp(&right), Ordering::Less);
         let longer = pairs(&[("namespace", "a"), ("pod", "z"), ("zone", "1")]);
         assert_eq!(left.cmp(&longer), Ordering::Less);
         let other = pairs(&[("node", "a")]);
         assert_eq!(left.cmp(&other), Ordering::Less);
-        right.share_names(other.names());
+        assert!(!right.share_names(other.names()));
         assert!(Arc::ptr_eq(left.names(), right.names()));
     }
 }

@@ -3,7 +3,7 @@
 //! Layout: docs/FORMAT.md, "Block". Reading verifies every checksum; a damaged chunk reads as a
 //! gap and is noted, a damaged index makes the whole file unusable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -248,6 +248,11 @@ fn read_ticks(reader: &mut Reader<'_>) -> Parsed<Vec<i64>> {
         }
     }
     Ok(ticks)
+}
+
+/// The windows whose own blocks these are or replace.
+pub(crate) fn windows_of<'a>(blocks: impl IntoIterator<Item = &'a Arc<Block>>) -> BTreeSet<u64> {
+    blocks.into_iter().flat_map(|block| block.meta.windows.iter().copied()).collect()
 }
 
 /// A block's file.

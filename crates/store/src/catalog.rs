@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 
 use crate::{Labels, Matcher};
 
-/// As many as fit beside the length into what a box takes otherwise.
+/// With their number as large as a pointer and its tag.
 const FEW: usize = 3;
 
 /// The entities with one value of a label.
@@ -102,9 +102,8 @@ impl Index {
     fn insert(&mut self, id: u32, labels: &mut Labels) {
         self.all.insert(id);
         let pairs = labels.pairs_mut();
-        match self.shapes.iter().find(|shape| *shape == pairs.names()) {
-            Some(shape) => pairs.share_names(shape),
-            None => self.shapes.push(Arc::clone(pairs.names())),
+        if !self.shapes.iter().any(|shape| pairs.share_names(shape)) {
+            self.shapes.push(Arc::clone(pairs.names()));
         }
         let names = Arc::clone(pairs.names());
         for (name, value) in names.iter().zip(pairs.values_mut()) {

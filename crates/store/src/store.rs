@@ -1,7 +1,7 @@
 //! The store: one folder, its log, its window in memory and its blocks.
 //!
-//! Locks are taken in the order maintenance, flushing, writer, catalog, shared; the last two are held
-//! briefly, so that reads and appends hardly wait for each other and never for maintenance.
+//! Locks are taken in the order maintenance, flushing, writer, catalog, shared; the last two are
+//! held briefly, so that reads and appends hardly wait for each other and never for maintenance.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -49,6 +49,13 @@ struct Shared {
     sealed: Vec<Arc<Window>>,
     /// Sorted by first time.
     blocks: Vec<Arc<Block>>,
+}
+
+impl Shared {
+    /// All windows in memory, oldest first.
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.sealed.iter().map(|window| &**window).chain([&self.head])
+    }
 }
 
 /// The embedded time-series store. All methods take `&self`; reads, appends and maintenance may

@@ -221,8 +221,7 @@ impl Store {
     fn merge_one(&self, _guard: &Guard<'_>, now: Timestamp) -> Result<usize, Error> {
         let Some(old) = self.next_merge(now) else { return Ok(0) };
         let Some(inputs) = self.indexes(&old)? else { return Ok(old.len()) };
-        let windows: BTreeSet<u64> =
-            old.iter().flat_map(|block| block.meta.windows.iter().copied()).collect();
+        let windows = block::windows_of(&old);
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(0) };
         let name = format!("w{first:010}-{last:010}.blk");
         let meta = Meta { windows: windows.iter().copied().collect(), ..Meta::default() };
@@ -301,8 +300,7 @@ impl Store {
     ) -> Result<(Vec<Arc<Block>>, Vec<Damage>), Error> {
         let dir = self.blocks_dir();
         let number = day / DAY_MS;
-        let windows: BTreeSet<u64> =
-            inputs.iter().flat_map(|(block, _)| block.meta.windows.iter().copied()).collect();
+        let windows = block::windows_of(inputs.iter().map(|(block, _)| block));
         let meta =
             Meta { windows: windows.into_iter().collect(), compacted: true, ..Meta::default() };
         let mut merge = Merge::new(inputs, &self.catalog());
@@ -380,9 +378,8 @@ impl Store {
                 unloaded += u64::from(block.loaded().is_some());
                 block.unload();
             }
-            let windows = shared.sealed.iter().map(|window| &**window).chain([&shared.head]);
-            let entities: usize =
-                windows.flat_map(|window| window.kinds.iter().map(|kind| kind.ids.len())).sum();
+            let kinds = shared.windows().flat_map(|window| &window.kinds);
+            let entities: usize = kinds.map(|kind| kind.ids.len()).sum();
             (unloaded, entities)
         };
         if unloaded == 0 {
@@ -401,7 +398,7 @@ impl Store {
         let mut catalog = self.catalog_mut();
         let shared = self.shared();
         let mut live = RoaringBitmap::new();
-        for window in shared.sealed.iter().map(|window| &**window).chain([&shared.head]) {
+        for window in shared.windows() {
             live.extend(window.kinds.iter().flat_map(|kind| kind.ids.iter().copied()));
         }
         for index in shared.blocks.iter().filter_map(|block| block.loaded()) {

@@ -9,7 +9,7 @@ use model::Timestamp;
 
 use super::append::Writer;
 use super::{BLOCKS, EVENTS, LOCK, QUARANTINE, Shared, Store, WAL, sort_blocks};
-use crate::block::Block;
+use crate::block::{Block, windows_of};
 use crate::catalog::Catalog;
 use crate::error::{Damage, Error};
 use crate::events::Events;
@@ -66,7 +66,7 @@ impl Store {
             .chain(logs.sealed.iter().filter_map(|window| window.ticks.last().copied()))
             .chain(logs.head.iter().filter_map(|(window, ..)| window.ticks.last().copied()))
             .max();
-        let flushed = blocks.iter().flat_map(|block| block.meta.windows.iter().copied()).max();
+        let flushed = windows_of(&blocks).last().copied();
         let next_window = logs.last_id.max(flushed.unwrap_or(0)) + 1;
         let (head, log) = match logs.head.take() {
             Some((window, path, len)) => (window, Some(Log::reopen(&*vfs, path, len)?)),
@@ -160,32 +160,20 @@ fn open_blocks(
     }
     // A crash between the last steps of a merge or a compaction leaves files that it replaced,
     // or rollups whose day was not written.
-    let merged: BTreeSet<u64> = blocks
-        .iter()
-        .filter(|block| block.meta.resolution == 0 && block.meta.windows.len() > 1)
-        .flat_map(|block| block.meta.windows.iter().copied())
-        .collect();
-    let compacted: BTreeSet<u64> = blocks
-        .iter()
-        .filter(|block| block.meta.compacted && block.meta.resolution == 0)
-        .flat_map(|block| block.meta.windows.iter().copied())
-        .collect();
-    let waiting: BTreeSet<u64> = blocks
-        .iter()
-        .filter(|block| !block.meta.compacted)
-        .flat_map(|block| block.meta.windows.iter().copied())
-        .filter(|window| !compacted.contains(window))
-        .collect();
+    let raw = || blocks.iter().filter(|block| block.meta.resolution == 0);
+    let merged = windows_of(raw().filter(|block| block.meta.windows.len() > 1));
+    let compacted = windows_of(raw().filter(|block| block.meta.compacted));
+    let waiting = &windows_of(blocks.iter().filter(|block| !block.meta.compacted)) - &compacted;
     // A rollup whose day was set aside stays: it is all that is left of it.
     let superseded = |block: &Block| {
         let windows = &block.meta.windows;
         if block.meta.resolution > 0 {
             windows.iter().any(|window| waiting.contains(window))
         } else {
-            let by = if windows.len() == 1 { &merged } else { &compacted };
+            let single = windows.len() == 1;
             let replaced =
-                windows.iter().all(|window| by.contains(window) || compacted.contains(window));
-            !block.meta.compacted && replaced
+                |window: &u64| compacted.contains(window) || single && merged.contains(window);
+            !block.meta.compacted && windows.iter().all(replaced)
         }
     };
     for block in blocks.iter().filter(|block| superseded(block)) {
@@ -204,8 +192,7 @@ fn recover(
     quarantined: &mut Vec<Damage>,
 ) -> Result<Recovered, Error> {
     let dir = root.join(WAL);
-    let flushed: BTreeSet<u64> =
-        blocks.iter().flat_map(|block| block.meta.windows.iter().copied()).collect();
+    let flushed = windows_of(blocks);
     vfs.sync_dir(&dir).map_err(|error| Error::io("sync", &dir, error))?;
     let mut found: Vec<(u64, String)> = vfs
         .list(&dir)

@@ -146,8 +146,8 @@ impl Store {
         let shared = self.shared();
         let raw = shared.blocks.iter().filter(|block| block.meta.resolution == 0);
         let blocks = raw.map(|block| (block.meta.first, block.meta.last));
-        let all = shared.sealed.iter().map(|window| &**window).chain([&shared.head]);
-        let windows = all.filter_map(|one| Some((*one.ticks.first()?, *one.ticks.last()?)));
+        let windows =
+            shared.windows().filter_map(|one| Some((*one.ticks.first()?, *one.ticks.last()?)));
         let wider = |(a, b): (i64, i64), (c, d): (i64, i64)| (a.min(c), b.max(d));
         let (first, last) = blocks.chain(windows).reduce(wider)?;
         Some((Timestamp::from_millis(first), Timestamp::from_millis(last)))
@@ -240,8 +240,7 @@ fn overlapping(shared: &Shared, range: (i64, i64), resolution: Option<i64>) -> V
 }
 
 fn windows(shared: &Shared, (from, to): (i64, i64)) -> impl Iterator<Item = &Window> {
-    let all = shared.sealed.iter().map(|window| &**window).chain([&shared.head]);
-    all.filter(move |window| in_range(window, (from, to)))
+    shared.windows().filter(move |window| in_range(window, (from, to)))
 }
 
 fn in_range(window: &Window, (from, to): (i64, i64)) -> bool {

@@ -112,7 +112,7 @@ impl Store {
             summary.index_bytes += block.loaded().map_or(0, |index| index.heap_bytes());
             summary.blocks.push(summarize(block));
         }
-        for window in shared.sealed.iter().map(|window| &**window).chain([&shared.head]) {
+        for window in shared.windows() {
             if let (Some(first), Some(last)) = (window.ticks.first(), window.ticks.last()) {
                 widen(*first, *last);
             }
