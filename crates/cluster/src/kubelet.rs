@@ -4,6 +4,7 @@
 mod advice;
 mod credentials;
 mod entry;
+mod pool;
 
 pub(crate) use credentials::Credentials;
 use entry::Door;
@@ -14,7 +15,7 @@ use std::sync::{Arc, RwLock};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use model::{Hop, Timestamp, Verified};
 use rustls::ClientConfig;
 
@@ -171,13 +172,12 @@ impl KubeletClient {
         match route {
             Route::Direct { .. } => {
                 let request = self.request(&self.url(route, ask.path), ask, authorization)?;
-                let response = entry.door.http.request(request.map(Full::new)).await;
-                let response = response.map_err(|error| {
-                    let cause = classify(&error);
+                let exchanged = entry.door.pool.exchange(request, |it| read(it, &asked)).await;
+                exchanged.unwrap_or_else(|error| {
+                    let cause = classify(&*error);
                     let about_trust = is_about_trust(&cause.0);
-                    Refusal { failure: asked.transport(cause), status: None, about_trust }
-                })?;
-                read(response, &asked).await
+                    Err(Refusal { failure: asked.transport(cause), status: None, about_trust })
+                })
             }
             Route::Proxy { .. } => {
                 let request = self.request(&proxy_path(route, ask.path), ask, None)?;

@@ -2,33 +2,20 @@
 //! settings, and another one once those are refused.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
-use http_body_util::Full;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::Hop;
 use rustls::ClientConfig;
 
+use super::pool::Pool;
 use super::{Credentials, KubeletClient, credentials};
 use crate::connect::{ConnectError, Connection, Way};
 use crate::failure::Failure;
 use crate::tls::NodeNames;
 
-/// How long a TCP connection to a kubelet may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long an idle connection is kept: longer than two ticks of the default resolution.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
-/// Read buffer of a connection; what an idle connection may keep.
-const READ_BUFFER_BYTES: usize = 8 << 10;
-
 /// Connections, TLS and credentials of one reading of the settings.
 pub(super) struct Door {
-    pub(super) http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pub(super) pool: Pool,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) verifies: bool,
     credentials: Credentials,
@@ -44,17 +31,7 @@ impl Door {
         let (tls, verifies) = credentials::tls(connection, &way.config, Arc::clone(names))?;
         let credentials =
             Credentials::new(&way.config).map_err(|error| connection.explain(&error, "nodes"))?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let http = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .pool_timer(TokioTimer::new())
-            .http1_read_buf_exact_size(READ_BUFFER_BYTES)
-            .build(HttpsConnector::from((tcp, Arc::clone(&tls))));
-        Ok(Self { http, tls, verifies, credentials, way })
+        Ok(Self { pool: Pool::new(&tls), tls, verifies, credentials, way })
     }
 }
 
