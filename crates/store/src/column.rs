@@ -8,7 +8,7 @@ use crate::packed::{Packed, Packer};
 
 /// What comes next if nothing changes: a counter keeps its step, a gauge its value.
 #[derive(Debug, Clone, Copy)]
-struct Predictor {
+pub(crate) struct Predictor {
     last: i64,
     step: i64,
     started: bool,
@@ -27,6 +27,17 @@ impl Predictor {
         self.step = if self.started { value.wrapping_sub(self.last) } else { 0 };
         self.last = value;
         self.started = true;
+    }
+
+    /// Takes back the last value, which was that far from what was expected.
+    #[inline]
+    fn unsee(&mut self, difference: i64, counter: bool) {
+        if counter {
+            self.last = self.last.wrapping_sub(self.step);
+            self.step = self.step.wrapping_sub(difference);
+        } else {
+            self.last = self.last.wrapping_sub(difference);
+        }
     }
 }
 
@@ -90,13 +101,30 @@ pub(crate) struct Ticks {
 }
 
 impl Ticks {
-    /// Calls `each(tick, value)` in order of ticks for one entity.
-    pub(crate) fn for_each(&self, slot: u32, mut each: impl FnMut(u32, i64)) {
+    /// Calls `each(tick, value)` in order of ticks for one entity, for ticks below `until`.
+    pub(crate) fn for_each(&self, slot: u32, until: u32, mut each: impl FnMut(u32, i64)) {
         let mut predictor = Predictor::NEW;
-        for (tick, packed) in &self.added {
+        for (tick, packed) in self.added.iter().take_while(|(tick, _)| *tick < until) {
             if let Some(difference) = packed.get(slot) {
                 predictor.see(predictor.expect(self.counter).wrapping_add(difference));
                 each(*tick, predictor.last);
+            }
+        }
+    }
+
+    /// Calls `each(tick, value)` from the newest tick back to `from` for one entity, of which
+    /// nothing came after `newest`.
+    pub(crate) fn for_each_back(
+        &self,
+        (slot, newest): (u32, Predictor),
+        from: u32,
+        mut each: impl FnMut(u32, i64),
+    ) {
+        let mut predictor = newest;
+        for (tick, packed) in self.added.iter().rev().take_while(|(tick, _)| *tick >= from) {
+            if let Some(difference) = packed.get(slot) {
+                each(*tick, predictor.last);
+                predictor.unsee(difference, self.counter);
             }
         }
     }
@@ -124,6 +152,11 @@ impl HeadColumn {
     pub(crate) fn new(metric: u16, counter: bool) -> Self {
         let (newest, ticks) = (Newest::default(), Ticks { counter, added: Vec::new() });
         Self { metric, newest, ticks, series: 0 }
+    }
+
+    /// What [`Ticks::for_each_back`] begins with, until [`Self::rest`].
+    pub(crate) fn newest(&self, slot: u32) -> Predictor {
+        self.newest.of(slot as usize)
     }
 
     /// What the next value of a slot is expected to be.
@@ -201,12 +234,22 @@ mod tests {
                     let taken = column.push(*tick, 6, key, [(5, number)].into_iter());
                     assert_eq!(taken, Taken { samples: 1, lost: 0 });
                 }
-                let mut read = Vec::new();
+                let (mut read, newest) = (Vec::new(), (5, column.newest(5)));
                 column.rest();
-                column.ticks.for_each(5, |tick, value| read.push((tick, value)));
+                column.ticks.for_each(5, u32::MAX, |tick, value| read.push((tick, value)));
                 assert_eq!(read, points);
+                for bound in 0..10 {
+                    let (older, newer) = points.split_at(points.partition_point(|p| p.0 < bound));
+                    read.clear();
+                    column.ticks.for_each(5, bound, |tick, value| read.push((tick, value)));
+                    assert_eq!(read, older);
+                    read.clear();
+                    let back = |tick, value| read.insert(0, (tick, value));
+                    column.ticks.for_each_back(newest, bound, back);
+                    assert_eq!(read, newer);
+                }
                 assert_eq!(column.series(), usize::from(!points.is_empty()));
-                column.ticks.for_each(4, |_, _| unreachable!("has no values"));
+                column.ticks.for_each(4, u32::MAX, |_, _| unreachable!("has no values"));
             }
         }
     }

@@ -83,7 +83,7 @@ impl Source for WindowSource<'_> {
         let column = self.window.kinds[plan.kind.index()].column(self.metrics[kind][metric]);
         if let Some(column) = column {
             let slot = self.slots[kind][entity];
-            column.ticks.for_each(slot, |tick, value| out.push(tick, value));
+            column.ticks.for_each(slot, u32::MAX, |tick, value| out.push(tick, value));
         }
         Ok(())
     }

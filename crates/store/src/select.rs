@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::{EntityKind, Kind, Timestamp, ValueType};
 
 use crate::block::{Block, Cursor, Index};
-use crate::column::Ticks;
+use crate::column::{Predictor, Ticks};
 use crate::error::Damage;
 use crate::merge::{bucket_of, positions};
 use crate::scale::{Aggregate, Coding, MetricDef};
@@ -126,6 +126,8 @@ pub struct Slice {
 pub(crate) struct HeadTicks {
     pub(crate) def: MetricDef,
     pub(crate) ticks: Ticks,
+    /// By position, where most of what is wanted is nearer to the end than to the beginning.
+    pub(crate) newest: Option<Vec<Predictor>>,
 }
 
 /// Where values come from.
@@ -195,8 +197,7 @@ impl Selection {
         parts: Vec<Part>,
         found: Found,
     ) -> Self {
-        let Found { targets, places, one_part } = found;
-        let one_part = one_part.and_then(|part| parts.get(usize::try_from(part).ok()?));
+        let Found { targets, places, ordered } = found;
         let mut times = Vec::new();
         let wanted: Vec<Range<usize>> = parts
             .iter()
@@ -221,8 +222,7 @@ impl Selection {
             resolution,
             parts: Vec::with_capacity(parts.len()),
             targets: targets.into_iter(),
-            // A block has its entities in the order of their labels.
-            ordered: matches!(one_part, Some(Part::Block { .. })),
+            ordered,
             places,
             damage: Vec::new(),
             filled: Vec::new(),
@@ -421,13 +421,10 @@ impl Placed {
         let (wanted, places) = (&self.wanted, &self.places);
         let place =
             |tick: u32| wanted.contains(&tick).then(|| places[(tick - wanted.start) as usize]);
-        let mut series = |def: &MetricDef, ticks: &Ticks, slot: u32| {
-            let meaning = meaning(def);
-            ticks.for_each(slot, |tick, value| {
-                if let Some(place) = place(tick) {
-                    fill.put(place, meaning, value);
-                }
-            });
+        let mut put = |def: &MetricDef, tick: u32, value: i64| {
+            if let Some(place) = place(tick) {
+                fill.put(place, meaning(def), value);
+            }
         };
         match &self.part {
             Part::Block { .. } => {
@@ -447,13 +444,18 @@ impl Placed {
                     let def = &window.metrics[usize::from(found.metric)];
                     if *def.name == *name {
                         let slot = u32::try_from(position).unwrap_or(u32::MAX);
-                        series(def, &found.ticks, slot);
+                        found.ticks.for_each(slot, wanted.end, |at, value| put(def, at, value));
                     }
                 }
             }
             Part::Head { columns, slots, .. } => {
-                for one in &columns[column] {
-                    series(&one.def, &one.ticks, slots[position]);
+                let slot = slots[position];
+                for HeadTicks { def, ticks, newest } in &columns[column] {
+                    let each = |tick, value| put(def, tick, value);
+                    match newest.as_ref().and_then(|newest| newest.get(position)) {
+                        Some(newest) => ticks.for_each_back((slot, *newest), wanted.start, each),
+                        None => ticks.for_each(slot, wanted.end, each),
+                    }
                 }
             }
         }

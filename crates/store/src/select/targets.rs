@@ -19,15 +19,21 @@ impl Targets {
         }
     }
 
-    /// Entity by entity, with their places in one list.
-    pub(crate) fn by_entity(mut self, labels: impl Fn(u32) -> Option<Labels>) -> Found {
-        // Parts are searched in turn: first and last are of one part when all are.
-        let part = self.0.first().map(|first| first.1);
-        let one_part = part.filter(|part| self.0.last().is_some_and(|last| last.1 == *part));
-        if one_part.is_none() {
+    /// Entity by entity, with their places in one list. The first `blocks` parts are blocks, which
+    /// have their entities in the order of their labels: they are read group by group, so that
+    /// each group is decoded once.
+    pub(crate) fn by_entity(
+        mut self,
+        blocks: usize,
+        labels: impl Fn(u32) -> Option<Labels>,
+    ) -> Found {
+        let of_blocks = self.0.partition_point(|(_, part, _)| (*part as usize) < blocks);
+        // Parts were searched in turn: first and last are of one part when all are.
+        let one_block = is_one_part(&self.0[..of_blocks]);
+        if !is_one_part(&self.0) {
             self.0.sort_unstable();
         }
-        let places = self.0.iter().map(|(_, part, position)| (*part, *position)).collect();
+        let places: Vec<_> = self.0.iter().map(|(_, part, position)| (*part, *position)).collect();
         let mut targets = Vec::new();
         let mut start = 0;
         for group in self.0.chunk_by(|left, right| left.0 == right.0) {
@@ -37,8 +43,20 @@ impl Targets {
                 targets.push(Target { labels, at });
             }
         }
-        Found { targets, places, one_part }
+        if of_blocks > 0 {
+            // As their first parts have them: of several blocks that is one ordered run for each.
+            targets.sort_unstable_by_key(|target| places[target.at.start]);
+            if !one_block {
+                targets.sort_by(|left, right| left.labels.cmp(&right.labels));
+            }
+        }
+        let ordered = of_blocks > 0 && (!one_block || of_blocks == self.0.len());
+        Found { targets, places, ordered }
     }
+}
+
+fn is_one_part(places: &[(u32, u32, u32)]) -> bool {
+    places.first().map(|first| first.1) == places.last().map(|last| last.1)
 }
 
 /// The entities of a selection.
@@ -46,8 +64,8 @@ pub(crate) struct Found {
     pub(super) targets: Vec<Target>,
     /// Part and position, entity by entity.
     pub(super) places: Vec<(u32, u32)>,
-    /// The part that all of them are in; they are then in its order.
-    pub(super) one_part: Option<u32>,
+    /// Whether they are in the order of their labels.
+    pub(super) ordered: bool,
 }
 
 /// An entity and where in the list of places its own are.

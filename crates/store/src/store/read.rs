@@ -314,6 +314,7 @@ fn plan(
             parts.push(Part::Block { block: Arc::clone(block), index });
         }
     }
+    let read_blocks = parts.len();
     for window in shared.sealed.iter().filter(|window| in_range(window, range)) {
         if holds(window, query.kind, &columns) {
             for (slot, id) in window.kinds[query.kind.index()].ids.iter().enumerate() {
@@ -333,12 +334,14 @@ fn plan(
         };
         let (mut wanted, mut slots) = (Vec::new(), Vec::new());
         if holds(head, query.kind, &columns) {
-            (wanted, slots) = snapshot(head, query.kind, &ids, &columns, values, each);
+            let columns = if values { &*columns } else { &[] };
+            (wanted, slots) = snapshot((head, range), query.kind, &ids, columns, each);
         }
         parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
     let labels = |id: u32| catalog.labels(id).cloned();
-    Selection::new(query.kind, columns, range, resolution, parts, targets.by_entity(labels))
+    let found = targets.by_entity(read_blocks, labels);
+    Selection::new(query.kind, columns, range, resolution, parts, found)
 }
 
 /// Whether any entity of the kind has any of the columns in a window.
@@ -351,11 +354,10 @@ fn holds(window: &Window, kind: EntityKind, columns: &[Arc<str>]) -> bool {
 /// What the head holds of the wanted columns, so that it can go on growing, and the slots of the
 /// wanted entities. Calls `each` with the catalog number of every such entity.
 fn snapshot(
-    head: &Window,
+    (head, (from, to)): (&Window, (i64, i64)),
     kind: EntityKind,
     ids: &RoaringBitmap,
     columns: &[Arc<str>],
-    values: bool,
     mut each: impl FnMut(u32),
 ) -> (Vec<Vec<HeadTicks>>, Vec<u32>) {
     let part = &head.kinds[kind.index()];
@@ -364,15 +366,20 @@ fn snapshot(
         each(*id);
         slots.push(slot);
     }
-    if !values {
-        return (Vec::new(), slots);
-    }
+    // Values are differences from tick to tick: they are read from the nearer end.
+    let before = head.ticks.partition_point(|time| *time < from);
+    let after = head.ticks.len() - head.ticks.partition_point(|time| *time <= to);
+    let from_the_end = after < before;
     let named = |name: &Arc<str>| {
         let all = part.columns.iter();
         let known = all.filter_map(|one| Some((head.metrics.get(usize::from(one.metric))?, one)));
         known
             .filter(|(def, _)| def.name == *name)
-            .map(|(def, one)| HeadTicks { def: def.clone(), ticks: one.ticks.clone() })
+            .map(|(def, one)| HeadTicks {
+                def: def.clone(),
+                ticks: one.ticks.clone(),
+                newest: from_the_end.then(|| slots.iter().map(|slot| one.newest(*slot)).collect()),
+            })
             .collect()
     };
     (columns.iter().map(named).collect(), slots)
