@@ -129,9 +129,9 @@ impl Views {
         let mut gathered = Gathered::new(family, request.matchers, &times);
         gathered.fill(&state, (request.start, request.end));
         found.begin(true);
-        for (labels, values) in gathered.series {
-            let timestamps = Column::Shared(Arc::clone(&times));
-            found.put(SeriesView { labels, timestamps, values: Column::Owned(values) })?;
+        for (labels, strip) in gathered.series {
+            let (timestamps, values) = strip.samples(&times);
+            found.put(SeriesView { labels, timestamps, values })?;
         }
         Ok(())
     }
@@ -273,11 +273,40 @@ fn samples<'a>(
     for value in &mut values {
         *value = if value.is_nan() { STALE } else { *value / view.per };
     }
-    if row.start + values.len() < times.len() && !values.is_empty() {
-        // There are later ticks and it is in none of them.
-        values.push(STALE);
+    Strip { start: row.start, values }.samples(times)
+}
+
+/// Values at some of all ticks, one after the other.
+struct Strip {
+    /// The tick of the first.
+    start: usize,
+    values: Vec<f64>,
+}
+
+impl Strip {
+    /// Puts `value` at these ticks, and nothing at those between them and what is there.
+    fn put(&mut self, value: f64, ticks: std::ops::Range<usize>) {
+        let missing = self.start.saturating_sub(ticks.start);
+        if missing > 0 {
+            self.values.splice(..0, std::iter::repeat_n(STALE, missing));
+            self.start = ticks.start;
+        }
+        let (from, to) = (ticks.start - self.start, ticks.end - self.start);
+        if to > self.values.len() {
+            self.values.resize(to, STALE);
+        }
+        self.values.get_mut(from..to).into_iter().flatten().for_each(|place| *place = value);
     }
-    (Column::Part(Arc::clone(times), row.start, values.len()), Column::Owned(values))
+
+    /// As a series among `times`.
+    fn samples<'a>(mut self, times: &Arc<[i64]>) -> (Column<'a, i64>, Column<'a, f64>) {
+        if self.start + self.values.len() < times.len() && !self.values.is_empty() {
+            // There are later ticks and it is in none of them.
+            self.values.push(STALE);
+        }
+        let times = Column::Part(Arc::clone(times), self.start, self.values.len());
+        (times, Column::Owned(self.values))
+    }
 }
 
 /// Series of one family while versions are read.
@@ -285,7 +314,7 @@ struct Gathered<'g> {
     family: &'g Family,
     matchers: &'g [Matcher],
     times: &'g [i64],
-    series: HashMap<Labels, Vec<f64>, foldhash::fast::RandomState>,
+    series: HashMap<Labels, Strip, foldhash::fast::RandomState>,
     words: SharedWords,
 }
 
@@ -407,10 +436,7 @@ impl<'g> Gathered<'g> {
         let all = labels.iter().chain(own);
         let labels =
             Labels::new(all.map(|(name, value)| (words.shared(name), words.shared(value))));
-        let len = self.times.len();
-        let values = self.series.entry(labels).or_insert_with(|| vec![STALE; len]);
-        for place in values.get_mut(ticks.clone()).into_iter().flatten() {
-            *place = value;
-        }
+        let begun = || Strip { start: ticks.start, values: Vec::new() };
+        self.series.entry(labels).or_insert_with(begun).put(value, ticks.clone());
     }
 }

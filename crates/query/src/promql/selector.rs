@@ -88,7 +88,10 @@ fn newest(
             }
             _ => ABSENT,
         };
-        values.extend(spans.of(&view.timestamps).map(newest));
+        let (begin, found) = spans.of(&view.timestamps);
+        values.resize(begin, ABSENT);
+        values.extend(found.map(newest));
+        values.resize(times.count, ABSENT);
         if fixed.is_some() {
             values.resize(steps.count, values.first().copied().unwrap_or(ABSENT));
         }
@@ -147,7 +150,7 @@ impl RangeVector<'_> {
         Spans::new(Steps { count: steps.count, ..self.ends }, self.range, self.fixed)
     }
 
-    /// Calls `each` for every step with the window of series `index` at that step.
+    /// Calls `each` for every step at which the window of series `index` may have a sample.
     pub(super) fn windows(
         &self,
         index: usize,
@@ -158,7 +161,8 @@ impl RangeVector<'_> {
         let view = &self.series[index];
         let (timestamps, values) = (&*view.timestamps, &*view.values);
         let may_reset = values.windows(2).any(|pair| pair[1] < pair[0]);
-        for (step, span) in spans.of(&view.timestamps).enumerate() {
+        let (begin, found) = spans.of(&view.timestamps);
+        for (step, span) in (begin..).zip(found) {
             let end = if self.fixed { self.ends.start } else { self.ends.at(step) };
             let window = Window {
                 timestamps: &timestamps[span.clone()],
@@ -213,7 +217,16 @@ fn select<'a>(
 }
 
 /// Windows never see stale markers.
-fn without_stale(view: SeriesView<'_>) -> SeriesView<'_> {
+fn without_stale(mut view: SeriesView<'_>) -> SeriesView<'_> {
+    let ends = view.values.last().is_some_and(|value| is_stale(*value));
+    if ends
+        && let (Column::Part(_, _, len), Column::Owned(values)) =
+            (&mut view.timestamps, &mut view.values)
+    {
+        // Most have one alone, where they end.
+        values.pop();
+        *len = values.len();
+    }
     if !view.values.iter().any(|value| is_stale(*value)) {
         return view;
     }

@@ -26,11 +26,12 @@ impl Spans {
         Self { ends, length, fixed, shared: None, found: Vec::new() }
     }
 
-    /// The positions within `timestamps`, step by step.
+    /// The first step that may have a sample, and the positions within `timestamps` of that step
+    /// and each that follows, up to the last that may have one.
     pub(super) fn of(
         &mut self,
         timestamps: &Column<'_, i64>,
-    ) -> impl Iterator<Item = Range<usize>> {
+    ) -> (usize, impl Iterator<Item = Range<usize>>) {
         let (from, len) = match timestamps {
             Column::Part(shared, from, len) => {
                 self.find_shared(shared);
@@ -46,11 +47,16 @@ impl Spans {
                 (0, timestamps.len())
             }
         };
-        self.found.iter().map(move |(first, end)| {
+        // Most series of a cluster in which much comes and goes are there for few steps.
+        let begin = self.found.partition_point(|(_, end)| *end <= from);
+        let found = self.found.get(begin..).unwrap_or_default();
+        let count = found.partition_point(|(first, _)| *first < from + len);
+        let spans = found.iter().take(count).map(move |(first, end)| {
             let end = (*end).clamp(from, from + len) - from;
             let first = (*first).clamp(from, from + len) - from;
             first.min(end)..end
-        })
+        });
+        (begin, spans)
     }
 
     fn find_shared(&mut self, shared: &Arc<[i64]>) {
@@ -81,19 +87,22 @@ impl Spans {
 mod tests {
     use super::*;
 
-    fn check(column: &Column<'_, i64>, expected: &[Range<usize>]) {
+    fn check(column: &Column<'_, i64>, begin: usize, expected: &[Range<usize>]) {
         let mut spans = Spans::new(Steps { start: 10, step: 10, count: 4 }, 10, false);
-        assert_eq!(spans.of(column).collect::<Vec<_>>(), expected);
-        assert_eq!(spans.of(column).collect::<Vec<_>>(), expected, "asked again");
+        for time in ["first", "again"] {
+            let (first, found) = spans.of(column);
+            assert_eq!((first, found.collect::<Vec<_>>()), (begin, expected.to_vec()), "{time}");
+        }
     }
 
     #[test]
     fn a_part_of_shared_timestamps_has_its_own_positions() {
         let times: Arc<[i64]> = Arc::from([0, 10, 20, 30, 40]);
-        check(&Column::Shared(Arc::clone(&times)), &[0..2, 1..3, 2..4, 3..5]);
-        check(&Column::Borrowed(&times), &[0..2, 1..3, 2..4, 3..5]);
-        check(&Column::Part(Arc::clone(&times), 2, 2), &[0..0, 0..1, 0..2, 1..2]);
-        check(&Column::Part(times, 0, 1), &[0..1, 1..1, 1..1, 1..1]);
-        check(&Column::Owned(vec![15]), &[0..0, 0..1, 1..1, 1..1]);
+        check(&Column::Shared(Arc::clone(&times)), 0, &[0..2, 1..3, 2..4, 3..5]);
+        check(&Column::Borrowed(&times), 0, &[0..2, 1..3, 2..4, 3..5]);
+        check(&Column::Part(Arc::clone(&times), 2, 2), 1, &[0..1, 0..2, 1..2]);
+        check(&Column::Part(Arc::clone(&times), 0, 1), 0, &[0..1]);
+        check(&Column::Part(times, 4, 0), 3, &[0..0]);
+        check(&Column::Owned(vec![15]), 1, &[0..1]);
     }
 }

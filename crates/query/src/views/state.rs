@@ -43,12 +43,12 @@ struct Object<T> {
 /// Every object of one kind by its key.
 #[derive(Debug)]
 pub(super) struct Objects<T> {
-    by_key: HashMap<Box<str>, Object<T>>,
+    by_key: HashMap<Box<str>, Object<T>, foldhash::fast::RandomState>,
 }
 
 impl<T> Default for Objects<T> {
     fn default() -> Self {
-        Self { by_key: HashMap::new() }
+        Self { by_key: HashMap::default() }
     }
 }
 
@@ -277,7 +277,8 @@ impl StateHistory {
 }
 
 fn key_of(namespace: &str, name: &str) -> String {
-    format!("{namespace}/{name}")
+    // Asked for each container of a query.
+    [namespace, "/", name].concat()
 }
 
 fn workload_key(namespace: &str, kind: &str, name: &str) -> String {

@@ -389,7 +389,8 @@ impl<T: Kept> Kept for Objects<T> {
 
     fn take(input: &mut Reader<'_>) -> Option<Self> {
         let count = input.count()?;
-        let mut by_key = HashMap::with_capacity(count);
+        let mut by_key =
+            HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
         for _ in 0..count {
             let key: Box<str> = Kept::take(input)?;
             let versions = (0..input.count()?).map(|_| {
