@@ -8,6 +8,7 @@ mod labels;
 mod matrix;
 mod number;
 mod parameters;
+pub(crate) mod quick;
 pub(crate) mod read;
 mod rules;
 mod status;

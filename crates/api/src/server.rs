@@ -32,7 +32,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::error::Error;
 use crate::intake::{self, PushAccess};
@@ -188,6 +188,11 @@ struct Front {
 }
 
 async fn accept(listener: Listener, front: Arc<Front>) {
+    // Bound elsewhere, perhaps: from here on this runtime's threads look at it.
+    let socket = match listener.socket.into_std().and_then(TcpListener::from_std) {
+        Ok(socket) => socket,
+        Err(error) => return error!(%error, "a port cannot be served"),
+    };
     let tls = match listener.face {
         Face::Secure(acceptor, _) => Some(acceptor),
         Face::Main | Face::Sidecar | Face::Grpc(_) => listener.tls.map(|tls| tls.acceptor),
@@ -195,7 +200,7 @@ async fn accept(listener: Listener, front: Arc<Front>) {
     while let Some(place) = front.place().await {
         let accepted = tokio::select! {
             () = front.stopping.cancelled() => return,
-            accepted = listener.socket.accept() => accepted,
+            accepted = socket.accept() => accepted,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,

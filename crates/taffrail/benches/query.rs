@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use model::{Batch, Timestamp};
 use pipeline::Clock;
+use query::StateHistory;
 use serde_json::Value;
 use store::{Disk, Options, Store};
 
@@ -63,7 +64,7 @@ fn at(secs: i64) -> Timestamp {
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let (nodes, pods) =
-        if arguments.iter().any(|word| word == "quick") { (3, 10) } else { (10, 30) };
+        if arguments.iter().any(|word| word == "quick") { (3, 10) } else { (20, 30) };
     dashboards(nodes, pods);
     long_ranges();
 }
@@ -145,12 +146,16 @@ fn dashboards(nodes: u32, pods: u32) {
     let mut cluster = Measured::new(nodes, pods, at(begin));
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(Arc::new(Disk), folder.path(), Options::default(), at(begin)).unwrap();
+    let states = StateHistory::default();
     for now in (begin..=end).step_by(STEP as usize) {
         store.append(&cluster.tick(at(now)), at(now)).unwrap();
         store.maintain(at(now)).unwrap();
+        cluster.observe(&states, at(now));
     }
     store.sync(at(end)).unwrap();
     drop(store);
+    // As a server that stops leaves it.
+    std::fs::write(folder.path().join("states.bin"), states.to_bytes()).unwrap();
     let source = format!(
         "--source=kubernetes.summary_api:{}?inClusterConfig=false&kubeletHttps=false&kubeletPort={}",
         cluster.url, cluster.kubelet_port

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::{ApiOptions, ApiParts, ApiState, ClusterFacts, Facts};
-use cluster::{Connection, Watches};
+use cluster::{Connection, WatchBoard, Watches};
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::{Clock, Pipeline, Source, Stopped};
 use query::{Window, WindowOptions};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -228,17 +229,22 @@ impl App {
     }
 
     /// Runs until `shutdown` is ready: ticks stop first, then sinks drain, then
-    /// history is made safe, then the API stops.
-    pub(crate) async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+    /// history is made safe, then the API stops, which runs on the threads of `answering`.
+    pub(crate) async fn run(
+        self,
+        answering: &Handle,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), Failure> {
         let (stop_api, api_stops) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         let state = Arc::clone(&self.state);
         let listeners = self.ports.listeners;
-        tasks.spawn(async move {
+        let serving = async move {
             // A dropped sender means the same as a message.
             api::serve(listeners, state, async move { drop(api_stops.await) }).await;
             "api"
-        });
+        };
+        tasks.spawn_on(serving, answering);
         if let Some((_, keeper)) = self.ports.secure {
             tasks.spawn(keeper.run());
         }
@@ -265,16 +271,9 @@ impl App {
         };
         let (stop_events, events_stop) = oneshot::channel::<()>();
         let events = self.events.map(|events| tokio::spawn(events.run(events_stop)));
-        let ticking = async {
-            if let Some(board) = board
-                && timeout(FIRST_LISTS, board.settled()).await.is_err()
-            {
-                tracing::warn!("the API server has not listed its objects yet, ticking anyway");
-            }
-        };
         let mut shutdown = std::pin::pin!(shutdown);
         let asked_early = tokio::select! {
-            () = ticking => false,
+            () = first_lists(board) => false,
             () = &mut shutdown => true,
         };
         let stopped = if asked_early {
@@ -299,6 +298,15 @@ impl App {
         }
         drop(stop_api);
         finish(tasks, stopped).await
+    }
+}
+
+/// Waits a while until the watches know what there is.
+async fn first_lists(board: Option<WatchBoard>) {
+    if let Some(board) = board
+        && timeout(FIRST_LISTS, board.settled()).await.is_err()
+    {
+        tracing::warn!("the API server has not listed its objects yet, ticking anyway");
     }
 }
 

@@ -18,6 +18,7 @@ mod logging;
 mod outputs;
 mod remote;
 mod rule_files;
+mod runtimes;
 mod shutdown;
 mod simulation;
 mod telemetry;
@@ -29,7 +30,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::runtime::{Builder, Runtime};
 
 use cli::{Cli, Command, LogArgs, LogFormat};
 use compat::HeapsterArgs;
@@ -78,7 +78,8 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
         Expanded::Many(words, clusters) => {
             let cli = Cli::try_parse_from(&words).map_err(Ended::ByParser)?;
             logging::install(&cli.log)?;
-            return Ok(runtime(1)?.block_on(commands::fleet::run(words, cli.log, clusters))?);
+            let runtime = runtimes::one(1)?;
+            return Ok(runtime.block_on(commands::fleet::run(words, cli.log, clusters))?);
         }
     };
     let cli = Cli::try_parse_from(words).map_err(Ended::ByParser)?;
@@ -102,25 +103,38 @@ fn taffrail(words: Vec<OsString>) -> Result<(), Ended> {
     };
     logging::install(&log)?;
     let self_metrics = prepare()?;
-    let runtime = runtime(0)?;
     let outcome = match cli.command {
         Command::Serve(args) => {
             let config = Config::from_serve(*args).map_err(Failure::usage)?;
-            runtime.block_on(commands::serve::run(config, self_metrics))
+            let (measuring, answering) = runtimes::two(0)?;
+            measuring.block_on(commands::serve::run(config, self_metrics, answering.handle()))
         }
-        Command::Demo(args) => runtime.block_on(commands::demo::run(args, self_metrics)),
+        Command::Demo(args) => {
+            let (measuring, answering) = runtimes::two(0)?;
+            measuring.block_on(commands::demo::run(args, self_metrics, answering.handle()))
+        }
+        command => on_one_runtime(command, self_metrics),
+    };
+    Ok(outcome?)
+}
+
+/// Commands that serve nobody.
+fn on_one_runtime(command: Command, self_metrics: PrometheusHandle) -> Result<(), Failure> {
+    let runtime = runtimes::one(0)?;
+    match command {
         Command::Top(args) => runtime.block_on(commands::top::run(args, self_metrics)),
         Command::Query(args) => runtime.block_on(commands::query::run(&args)),
         Command::Why(args) => runtime.block_on(commands::why::run(&args)),
         Command::Doctor(args) => runtime.block_on(commands::doctor::run(args)),
         Command::Store(args) => commands::store::run(args),
         Command::Simulate(args) => runtime.block_on(commands::simulate::run(args)),
-        Command::Config(_)
+        Command::Serve(_)
+        | Command::Demo(_)
+        | Command::Config(_)
         | Command::Manifests(_)
         | Command::Rules(_)
         | Command::Completions { .. } => Ok(()),
-    };
-    Ok(outcome?)
+    }
 }
 
 /// As Heapster's programs print it.
@@ -146,7 +160,7 @@ fn eventer(words: Vec<OsString>) -> Result<(), Ended> {
     }
     log_at(args.v)?;
     let self_metrics = prepare()?;
-    let runtime = runtime(args.max_procs)?;
+    let runtime = runtimes::one(args.max_procs)?;
     Ok(runtime.block_on(eventer::run(args, self_metrics))?)
 }
 
@@ -160,9 +174,10 @@ fn heapster(words: Vec<OsString>) -> Result<(), Ended> {
         tracing::warn!(unmet, "asked for and not there");
     }
     let self_metrics = prepare()?;
-    let runtime = runtime(args.max_procs)?;
+    let threads = args.max_procs;
     let config = args.config().map_err(Failure::config)?;
-    Ok(runtime.block_on(commands::serve::run(config, self_metrics))?)
+    let (measuring, answering) = runtimes::two(threads)?;
+    Ok(measuring.block_on(commands::serve::run(config, self_metrics, answering.handle()))?)
 }
 
 /// Sets up what a process has once: open files, the crypto provider, the self-metrics' recorder.
@@ -185,16 +200,6 @@ fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, current = limit.current, "the limit of open files stays as it is");
     }
-}
-
-/// A runtime of `threads` workers; less than one means one per core.
-fn runtime(threads: i64) -> Result<Runtime, Failure> {
-    let mut builder = Builder::new_multi_thread();
-    if let Ok(threads @ 1..) = usize::try_from(threads) {
-        builder.worker_threads(threads);
-    }
-    let built = builder.thread_name("taffrail").enable_all().build();
-    Ok(built.map_err(|error| anyhow::anyhow!("start the runtime: {error}"))?)
 }
 
 fn invoked_as(words: &[OsString], name: &str) -> bool {

@@ -18,17 +18,24 @@ use crate::limits::{MAX_QUERY_TIME, hit};
 pub(super) struct Patience {
     gone: Arc<AtomicBool>,
     deadline: Instant,
+    /// Whether another thread goes on when the time is up.
+    slice: bool,
 }
 
 impl Patience {
+    /// For as long as `slice`, after which another thread begins anew.
+    pub(super) fn slice(slice: Duration) -> Self {
+        Self { gone: Arc::default(), deadline: Instant::now() + slice, slice: true }
+    }
+
     /// Whether the time is up.
     pub(super) fn is_late(&self) -> bool {
-        Instant::now() >= self.deadline
+        !self.slice && Instant::now() >= self.deadline
     }
 
     /// Whether the work is for nothing.
     pub(super) fn is_over(&self) -> bool {
-        self.gone.load(Ordering::Relaxed) || self.is_late()
+        self.gone.load(Ordering::Relaxed) || Instant::now() >= self.deadline
     }
 }
 
@@ -57,7 +64,7 @@ pub(super) async fn ask(
     };
     let gone = Arc::new(AtomicBool::new(false));
     let guard = Guard(Arc::clone(&gone));
-    let patience = Patience { gone, deadline };
+    let patience = Patience { gone, deadline, slice: false };
     let state = Arc::clone(state);
     let answer = spawn_blocking(move || {
         let answer = work(&state, &patience);

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use cluster::decode::Decoder;
 use cluster::{Cluster, Connection, Defaults, SourceOptions};
-use model::{Batch, Draft, Entity, EntityKind, Node, Registry, Timestamp};
+use model::{
+    Batch, Draft, Entity, EntityKind, Node, Registry, Target, TargetState, Timestamp, Verified,
+};
 use pipeline::{Clock, Processors};
+use query::StateHistory;
 use sim::{Config, Control, Sim, World, WorldConfig};
 use tokio::runtime::Runtime;
 
@@ -95,6 +98,23 @@ impl Measured {
         let (batch, registry) = draft.freeze();
         self.registry = registry;
         batch
+    }
+
+    /// Notes in `states` what the objects are, and that every kubelet answered.
+    pub(crate) fn observe(&self, states: &StateHistory, time: Timestamp) {
+        let up = |(name, _): (&str, _)| Target {
+            node: name.into(),
+            url: "".into(),
+            state: TargetState::Up,
+            since: time,
+            last_success: time,
+            took: Duration::ZERO,
+            body_bytes: 0,
+            verified: Verified::default(),
+        };
+        let targets: Vec<Target> = self.world.nodes().map(up).collect();
+        let inventory = self.cluster.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        states.observe(&inventory, &targets, time.millis());
     }
 
     fn node(&self, name: &str) -> Option<Arc<Node>> {

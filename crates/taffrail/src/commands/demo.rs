@@ -8,6 +8,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::Clock;
 use sim::Sim;
+use tokio::runtime::Handle;
 
 use crate::app::App;
 use crate::cli::DemoArgs;
@@ -17,8 +18,12 @@ use crate::exit::Failure;
 use crate::input::Input;
 use crate::{say, shutdown, simulation};
 
-/// Shows the demo until a signal ends it.
-pub(crate) async fn run(args: DemoArgs, self_metrics: PrometheusHandle) -> Result<(), Failure> {
+/// Shows the demo until a signal ends it; answers on the threads of `answering`.
+pub(crate) async fn run(
+    args: DemoArgs,
+    self_metrics: PrometheusHandle,
+    answering: &Handle,
+) -> Result<(), Failure> {
     let stop = shutdown::on_signal()?;
     let sim = simulation::start(simulation::config(&args.world, Clock::system())?).await?;
     let kubeconfig = Kubeconfig::write(&sim, args.kubeconfig_out.clone())?;
@@ -30,7 +35,7 @@ pub(crate) async fn run(args: DemoArgs, self_metrics: PrometheusHandle) -> Resul
         sim.control().lead(address, &api::API_SERVICES);
     }
     say(&greeting(&args, &app, &kubeconfig))?;
-    let served = app.run(stop.clone().cancelled_owned());
+    let served = app.run(answering, stop.clone().cancelled_owned());
     let simulated = sim.run(stop.cancelled_owned());
     let (served, simulated) = tokio::join!(served, simulated);
     served?;
