@@ -53,4 +53,20 @@ pub trait Columns: Send + Sync {
 
     /// The entities that pass, with their values.
     fn read(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError>;
+
+    /// The same entities in the same order, each handed to `take` with the times of all until that
+    /// answers false.
+    fn read_each(
+        &self,
+        asked: &ColumnsAsked<'_>,
+        take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+    ) -> Result<(), SelectError> {
+        let EntityColumns { times, rows } = self.read(asked)?;
+        for row in rows {
+            if !take(&times, row) {
+                break;
+            }
+        }
+        Ok(())
+    }
 }

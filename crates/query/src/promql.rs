@@ -27,6 +27,7 @@ mod rank;
 mod scan;
 mod select;
 mod selector;
+mod signature;
 mod spans;
 mod union;
 mod value;

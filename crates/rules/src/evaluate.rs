@@ -331,7 +331,7 @@ fn ask(
     at: i64,
     setting: &Setting<'_>,
 ) -> Result<Vec<Found>, String> {
-    let answer = query.instant(&Source(source), at, setting.options, setting.canceled);
+    let answer = query.instant(source, at, setting.options, setting.canceled);
     match answer.map_err(|error| error.to_string())?.value {
         AnswerValue::Vector(samples) => Ok(samples
             .into_iter()
@@ -343,18 +343,6 @@ fn ask(
             Ok(vec![Found { labels, value: 0.0 }])
         }
         AnswerValue::Matrix(_) => Err("rule result is not a vector or scalar".to_owned()),
-    }
-}
-
-/// A ledger as a source only.
-struct Source<'a>(&'a dyn Ledger);
-
-impl Select for Source<'_> {
-    fn select<'a>(
-        &'a self,
-        request: &query::promql::SelectRequest<'_>,
-    ) -> Result<query::promql::Selected<'a>, query::promql::SelectError> {
-        self.0.select(request)
     }
 }
 

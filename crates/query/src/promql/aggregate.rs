@@ -1,18 +1,12 @@
 //! Aggregations: series of one group become one, step by step in the series' order.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-use std::sync::Arc;
-
-use hashbrown::HashTable;
-
 use super::eval::Evaluator;
 use super::expr::{Aggregate, AggregateOp};
 use super::labels::LabelMap;
 use super::rank::Ranking;
+use super::signature::{Places, Signature};
 use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
-use super::{Labels, METRIC_NAME, QueryError, is_label_name};
-
-type LabelPair = (Arc<str>, Arc<str>);
+use super::{Labels, QueryError, is_label_name};
 
 /// Evaluates an aggregation.
 pub(super) fn eval(
@@ -24,115 +18,119 @@ pub(super) fn eval(
         Some(parameter) => Some(evaluator.eval(parameter, steps)?),
         None => None,
     };
+    let Some(parameter) = parameter else {
+        // A group's labels are no other group's.
+        return Ok(Value::Vector(reduced(evaluator, node, steps)?));
+    };
     let inner = evaluator.eval(&node.inner, steps)?.vector()?;
-    let series = match (node.op, parameter) {
-        (AggregateOp::CountValues, Some(label)) => {
-            count_values(evaluator, node, &label.text()?, &inner, steps)?
+    let series = if node.op == AggregateOp::CountValues {
+        count_values(evaluator, node, &parameter.text()?, &inner, steps)?
+    } else {
+        let mut parameter = parameter.scalar()?;
+        if node.inner.is_step_invariant() {
+            let first = parameter.first().copied().unwrap_or(f64::NAN);
+            parameter.fill(first);
         }
-        (_, Some(parameter)) => {
-            let mut parameter = parameter.scalar()?;
-            if node.inner.is_step_invariant() {
-                let first = parameter.first().copied().unwrap_or(f64::NAN);
-                parameter.fill(first);
-            }
-            match node.op {
-                AggregateOp::Quantile => quantiles(evaluator, node, &parameter, &inner, steps)?,
-                op => ranked(evaluator, node, op == AggregateOp::Topk, &parameter, inner, steps)?,
-            }
-        }
-        (op, None) => {
-            // A group's labels are no other group's.
-            let mut series = reduced(evaluator, node, op, &inner, steps)?;
-            series.retain(Series::has_samples);
-            return Ok(Value::Vector(series));
+        match node.op {
+            AggregateOp::Quantile => quantiles(evaluator, node, &parameter, &inner, steps)?,
+            op => ranked(evaluator, node, op == AggregateOp::Topk, &parameter, inner, steps)?,
         }
     };
     Ok(Value::Vector(distinct(series, SameLabels::Join)?))
 }
 
-/// Labels of a group and the series in it; groups in the order of their first series.
+impl Aggregate {
+    /// The labels by which series are grouped.
+    fn signature(&self) -> Signature<'_> {
+        Signature { without: self.without, names: &self.labels }
+    }
+}
+
+/// Labels of a group and the series in it.
 struct Group {
     labels: Labels,
     members: Vec<usize>,
 }
 
 fn groups(node: &Aggregate, series: &[Series]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let state = foldhash::fast::RandomState::default();
-    let mut places: HashTable<usize> = HashTable::new();
+    let mut places = Places::new(node.signature());
+    let mut members: Vec<Vec<usize>> = Vec::new();
     for (index, one) in series.iter().enumerate() {
-        let hash = hash_of(&state, kept(node, &one.labels));
-        let same = |place: &usize| groups[*place].labels.pairs().iter().eq(kept(node, &one.labels));
-        if let Some(place) = places.find(hash, same) {
-            groups[*place].members.push(index);
-            continue;
+        match places.of(&one.labels, |labels| node.signature().of(labels)) {
+            (_, true) => members.push(vec![index]),
+            (place, false) => members[place].push(index),
         }
-        let rehash = |place: &usize| hash_of(&state, groups[*place].labels.pairs().iter());
-        places.insert_unique(hash, groups.len(), rehash);
-        groups.push(Group { labels: group_labels(node, &one.labels), members: vec![index] });
     }
-    groups
+    let groups = places.into_labels().into_iter().zip(members);
+    groups.map(|(labels, members)| Group { labels, members }).collect()
 }
 
-/// The labels by which a series is grouped, without making a list of them.
-fn kept<'l>(node: &Aggregate, labels: &'l Labels) -> impl Iterator<Item = &'l LabelPair> {
-    let listed = |name: &str| node.labels.iter().any(|listed| **listed == *name);
-    let stays = move |name: &str| {
-        if node.without { name != METRIC_NAME && !listed(name) } else { listed(name) }
-    };
-    labels.pairs().iter().filter(move |(name, _)| stays(name))
-}
-
-fn hash_of<'l>(
-    state: &foldhash::fast::RandomState,
-    pairs: impl Iterator<Item = &'l LabelPair>,
-) -> u64 {
-    let mut hasher = state.build_hasher();
-    pairs.for_each(|pair| pair.hash(&mut hasher));
-    hasher.finish()
-}
-
-fn group_labels(node: &Aggregate, labels: &Labels) -> Labels {
-    Labels::from_sorted(kept(node, labels).cloned().collect())
-}
-
+/// Groups of which each takes its series as they come.
 fn reduced(
     evaluator: &Evaluator<'_>,
     node: &Aggregate,
-    op: AggregateOp,
-    series: &[Series],
     steps: Steps,
 ) -> Result<Vec<Series>, QueryError> {
-    let groups = groups(node, series);
-    evaluator.budget.make(groups.len(), steps.count)?;
-    let mut out = Vec::with_capacity(groups.len());
-    for group in groups {
-        let members = group.members.iter().map(|member| &*series[*member].values);
-        let values = reduce(op, members, steps.count);
-        out.push(Series { labels: group.labels, values });
-    }
-    Ok(out)
+    let mut places = Places::new(node.signature());
+    let mut groups: Vec<Reduced> = Vec::new();
+    evaluator.each(&node.inner, steps, &mut |series| {
+        if !series.has_samples() {
+            return Ok(());
+        }
+        let (place, new) = places.of(&series.labels, |labels| node.signature().of(labels));
+        if new {
+            evaluator.budget.make(1, steps.count)?;
+            groups.push(Reduced::new(node.op, steps.count));
+        }
+        groups[place].add(node.op, &series.values);
+        Ok(())
+    })?;
+    let groups = places.into_labels().into_iter().zip(groups);
+    let series = groups.map(|(labels, group)| Series { labels, values: group.values(node.op) });
+    Ok(series.filter(Series::has_samples).collect())
 }
 
-/// What one group's columns become.
-fn reduce<'v>(op: AggregateOp, members: impl Iterator<Item = &'v [f64]>, count: usize) -> Vec<f64> {
-    let same = |value: f64| value;
-    match op {
-        AggregateOp::Sum => fold(members, count, same, |sum, value| sum + value),
-        AggregateOp::Count => fold(members, count, |_| 1.0, |sum, _| sum + 1.0),
-        AggregateOp::Group => fold(members, count, |_| 1.0, |one, _| one),
-        AggregateOp::Max => fold(members, count, same, larger),
-        AggregateOp::Min => fold(members, count, same, smaller),
-        _ => {
-            let mut cells = vec![Cell::default(); count];
-            for values in members {
+/// What a group's columns have become so far.
+enum Reduced {
+    Folded(Vec<f64>),
+    /// For operators that need more than one number.
+    Cells(Vec<Cell>),
+}
+
+impl Reduced {
+    fn new(op: AggregateOp, count: usize) -> Self {
+        match op {
+            AggregateOp::Avg | AggregateOp::Stddev | AggregateOp::Stdvar => {
+                Self::Cells(vec![Cell::default(); count])
+            }
+            _ => Self::Folded(vec![ABSENT; count]),
+        }
+    }
+
+    fn add(&mut self, op: AggregateOp, values: &[f64]) {
+        let same = |value: f64| value;
+        match self {
+            Self::Folded(folded) => match op {
+                AggregateOp::Count => fold(folded, values, |_| 1.0, |count, _| count + 1.0),
+                AggregateOp::Group => fold(folded, values, |_| 1.0, |one, _| one),
+                AggregateOp::Max => fold(folded, values, same, larger),
+                AggregateOp::Min => fold(folded, values, same, smaller),
+                _ => fold(folded, values, same, |sum, value| sum + value),
+            },
+            Self::Cells(cells) => {
                 for (cell, value) in cells.iter_mut().zip(values) {
                     if present(*value) {
                         cell.add(op, *value);
                     }
                 }
             }
-            cells.iter().map(|cell| cell.result(op)).collect()
+        }
+    }
+
+    fn values(self, op: AggregateOp) -> Vec<f64> {
+        match self {
+            Self::Folded(values) => values,
+            Self::Cells(cells) => cells.iter().map(|cell| cell.result(op)).collect(),
         }
     }
 }
@@ -148,20 +146,16 @@ fn smaller(min: f64, value: f64) -> f64 {
 }
 
 /// Step by step: `first` of the first value there is, then `next` of what there is and the next.
-fn fold<'v>(
-    members: impl Iterator<Item = &'v [f64]>,
-    count: usize,
+fn fold(
+    folded: &mut [f64],
+    values: &[f64],
     first: impl Fn(f64) -> f64,
     next: impl Fn(f64, f64) -> f64,
-) -> Vec<f64> {
-    let mut folded = vec![ABSENT; count];
-    for values in members {
-        for (folded, value) in folded.iter_mut().zip(values) {
-            let more = if present(*folded) { next(*folded, *value) } else { first(*value) };
-            *folded = if present(*value) { more } else { *folded };
-        }
+) {
+    for (folded, value) in folded.iter_mut().zip(values) {
+        let more = if present(*folded) { next(*folded, *value) } else { first(*value) };
+        *folded = if present(*value) { more } else { *folded };
     }
-    folded
 }
 
 /// What one group has collected at one step, for operators that need more than one number.
@@ -326,7 +320,7 @@ fn count_values(
                 continue;
             }
             evaluator.budget.work(1)?;
-            let labels = group_labels(&with_label, &one.labels.with(label, &go_float(*value)));
+            let labels = with_label.signature().of(&one.labels.with(label, &go_float(*value)));
             let place = if let Some(place) = places.get(&labels) {
                 *place
             } else {

@@ -1,8 +1,8 @@
 //! Operators between two numbers, and between a scalar and a vector; matching is elsewhere.
 
-use super::QueryError;
 use super::expr::BinaryOp;
 use super::value::{ABSENT, SameLabels, Series, Value, distinct, present};
+use super::{METRIC_NAME, QueryError};
 
 /// `left op right`: an arithmetic result, or for comparisons `left` if they hold.
 pub(super) fn apply(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
@@ -74,16 +74,21 @@ fn each(
 ) -> Result<Value, QueryError> {
     let drops_name = return_bool || !op.keeps_name();
     let mut out = Vec::with_capacity(series.len());
+    let mut renamed = false;
     for mut one in series {
         for (value, scalar) in one.values.iter_mut().zip(scalar) {
             if present(*value) {
                 *value = stored(result(*value, *scalar), return_bool);
             }
         }
-        if drops_name {
+        if drops_name && !one.labels.get(METRIC_NAME).is_empty() {
             one.labels = one.labels.without_name();
+            renamed = true;
         }
-        out.push(one);
+        if one.has_samples() {
+            out.push(one);
+        }
     }
-    Ok(Value::Vector(distinct(out, SameLabels::Join)?))
+    // Labels that stay differ as before.
+    Ok(Value::Vector(if renamed { distinct(out, SameLabels::Join)? } else { out }))
 }

@@ -114,6 +114,26 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Hands on the series of `expr` at every step, with those that have no sample: one by one as
+    /// they are found, where none has to know the others.
+    pub(super) fn each(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        match expr {
+            Expr::Instant(of) => return selector::each_instant(self, of, steps, each),
+            Expr::Call(function, args)
+                if functions::call_each(self, *function, args, steps, each)? =>
+            {
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.eval(expr, steps)?.vector()?.into_iter().try_for_each(each)
+    }
+
     /// The time that `@` fixes, if any.
     pub(super) fn fixed(&self, time: TimeShift) -> Option<i64> {
         time.at.map(|at| match at {

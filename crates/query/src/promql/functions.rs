@@ -177,7 +177,7 @@ pub(super) fn call(
         }
         Body::Calendar(f) => calendar::eval(args.first().map(|_| arg(0)).transpose()?, f, steps)?,
         Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f) => {
-            return over(evaluator, function.body, f, args, steps);
+            return over(evaluator, (function.body, f), args, steps);
         }
         Body::Absent => names::absent(&arg(0)?.vector()?, args.first(), steps),
         Body::AbsentOverTime => names::absent_over_time(evaluator, args, steps)?,
@@ -260,13 +260,31 @@ fn sorted(mut series: Vec<Series>, descending: bool) -> Vec<Series> {
 /// A function of windows.
 fn over(
     evaluator: &Evaluator<'_>,
-    body: Body,
-    f: Over,
+    (body, f): (Body, Over),
     args: &[Expr],
     steps: Steps,
 ) -> Result<Value, QueryError> {
-    let is_matrix = |arg: &&Expr| arg.kind() == ValueKind::Matrix;
-    let Some(matrix) = args.iter().find(is_matrix) else {
+    let mut out = Vec::new();
+    let unlike = each_over(evaluator, (body, f), args, steps, &mut |series| {
+        if series.has_samples() {
+            out.push(series);
+        }
+        Ok(())
+    })?;
+    let out = if unlike { out } else { distinct(out, SameLabels::Refuse)? };
+    Ok(Value::Vector(out))
+}
+
+/// Hands on the series of a function of windows one by one, with those that have no sample. Whether
+/// no labels can occur twice: without a name that all have in common, they differ as before.
+fn each_over(
+    evaluator: &Evaluator<'_>,
+    (body, f): (Body, Over),
+    args: &[Expr],
+    steps: Steps,
+    each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
+) -> Result<bool, QueryError> {
+    let Some(matrix) = args.iter().find(|arg| is_matrix(arg)) else {
         return Err(QueryError::execution("expected a range vector"));
     };
     let others = args.iter().filter(|arg| !is_matrix(arg));
@@ -274,13 +292,12 @@ fn over(
         others.map(|arg| evaluator.eval(arg, steps)?.scalar()).collect();
     let columns = columns?;
     let ranges = selector::ranges(evaluator, matrix, steps)?;
-    evaluator.budget.make(ranges.series.len(), steps.count)?;
-    let mut out = Vec::with_capacity(ranges.series.len());
     let mut scalars = vec![0.0; columns.len()];
     let mut spans = ranges.spans(steps);
-    for (index, view) in ranges.series.iter().enumerate() {
+    ranges.each(evaluator, &mut |view| {
+        evaluator.budget.make(1, steps.count)?;
         let mut values = vec![ABSENT; steps.count];
-        ranges.windows(index, steps, &mut spans, |step, window| {
+        ranges.windows(&view, steps, &mut spans, |step, window| {
             if window.values.is_empty() {
                 return Ok(());
             }
@@ -295,18 +312,38 @@ fn over(
             Ok(())
         })?;
         let named = matches!(body, Body::OverNamed(_));
-        let labels = if named { view.labels.clone() } else { view.labels.without_name() };
-        out.push(Series { labels, values });
-    }
-    let one_name = |matcher: &Matcher| {
-        matcher.name() == METRIC_NAME
-            && matcher.op() == MatchOp::Equal
-            && !matcher.value().is_empty()
+        each(Series {
+            labels: if named { view.labels } else { view.labels.without_name() },
+            values,
+        })
+    })?;
+    Ok(ranges.matchers.iter().any(is_one_name))
+}
+
+fn is_matrix(arg: &Expr) -> bool {
+    arg.kind() == ValueKind::Matrix
+}
+
+fn is_one_name(matcher: &Matcher) -> bool {
+    matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal && !matcher.value().is_empty()
+}
+
+/// Hands on the series of a call one by one where none has to know the others; `false` where that
+/// cannot be, and nothing was done.
+pub(super) fn call_each(
+    evaluator: &Evaluator<'_>,
+    function: Function,
+    args: &[Expr],
+    steps: Steps,
+    each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
+) -> Result<bool, QueryError> {
+    let (Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f)) = function.body else {
+        return Ok(false);
     };
-    if ranges.matchers.iter().any(one_name) {
-        // Without a name that all have in common, labels differ as before.
-        out.retain(Series::has_samples);
-        return Ok(Value::Vector(out));
+    match args.iter().find(|arg| is_matrix(arg)) {
+        Some(Expr::Range(of, _)) if of.matchers.iter().any(is_one_name) => {
+            each_over(evaluator, (function.body, f), args, steps, each)
+        }
+        _ => Ok(false),
     }
-    Ok(Value::Vector(distinct(out, SameLabels::Refuse)?))
 }

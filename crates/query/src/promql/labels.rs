@@ -82,11 +82,6 @@ impl Labels {
         self.filtered(|name| names.iter().all(|listed| **listed != *name))
     }
 
-    /// All labels but those named in `names` and the metric's name.
-    pub(super) fn except_and_name(&self, names: &[Arc<str>]) -> Self {
-        self.filtered(|name| name != METRIC_NAME && names.iter().all(|listed| **listed != *name))
-    }
-
     /// These labels with `name` set to `value`, or without it if `value` is empty.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
@@ -100,7 +95,11 @@ impl Labels {
         Self(all.into())
     }
 
-    fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+    /// Those whose names are kept; shared where all are.
+    pub(super) fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        if self.0.iter().all(|pair| keep(&pair.0)) {
+            return self.clone();
+        }
         Self(self.0.iter().filter(|pair| keep(&pair.0)).cloned().collect())
     }
 

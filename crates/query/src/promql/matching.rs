@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::binary::{apply, stored};
 use super::budget::Budget;
 use super::expr::{Binary, BinaryOp, Matching, Side};
-use super::labels::LabelMap;
+use super::signature::{Places, Signature};
 use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
 use super::{Labels, QueryError};
 
@@ -17,35 +17,54 @@ pub(super) fn vectors(
     right: Vec<Series>,
     steps: Steps,
 ) -> Result<Value, QueryError> {
-    let series = if node.op.is_set() {
-        set(node, left, right, steps)?
-    } else {
-        arithmetic(budget, node, &left, &right, steps)?
-    };
-    Ok(Value::Vector(distinct(series, SameLabels::Join)?))
+    if node.op.is_set() {
+        let series = set(node, left, right, steps)?;
+        return Ok(Value::Vector(distinct(series, SameLabels::Join)?));
+    }
+    Meeting::new(budget, node, (left, right), steps)?.results().map(Value::Vector)
 }
 
-/// What series must have in common to meet.
-fn signature(labels: &Labels, matching: &Matching) -> Labels {
-    if matching.on {
-        labels.only(&matching.labels)
-    } else {
-        labels.except_and_name(&matching.labels)
+impl Matching {
+    /// What series must have in common to meet.
+    fn signature(&self) -> Signature<'_> {
+        Signature { without: !self.on, names: &self.labels }
     }
 }
 
 /// At which steps any series of each signature has a sample.
-fn presence(all: &[Series], matching: &Matching, steps: Steps) -> LabelMap<Vec<bool>> {
-    let mut map: LabelMap<Vec<bool>> = LabelMap::default();
-    for series in all {
-        let seen = map
-            .entry(signature(&series.labels, matching))
-            .or_insert_with(|| vec![false; steps.count]);
-        for (seen, value) in seen.iter_mut().zip(&series.values) {
-            *seen |= present(*value);
+struct Presence<'n> {
+    places: Places<'n>,
+    /// Steps of one place behind those of another.
+    seen: Vec<bool>,
+    steps: usize,
+}
+
+impl<'n> Presence<'n> {
+    fn of(all: &[Series], matching: &'n Matching, steps: Steps) -> Self {
+        let mut places = Places::new(matching.signature());
+        let mut seen: Vec<bool> = Vec::new();
+        for series in all {
+            let (place, new) = places.of(&series.labels, Labels::clone);
+            if new {
+                seen.resize(seen.len() + steps.count, false);
+            }
+            let seen = seen[place * steps.count..].iter_mut();
+            seen.zip(&series.values).for_each(|(seen, value)| *seen |= present(*value));
+        }
+        Self { places, seen, steps: steps.count }
+    }
+
+    /// Leaves of `all` only what is at steps at which its signature was seen, or was not.
+    fn keep(&self, all: &mut [Series], wanted: bool) {
+        for series in all {
+            let place = self.places.find(&series.labels);
+            for (step, value) in series.values.iter_mut().enumerate() {
+                if place.is_some_and(|place| self.seen[place * self.steps + step]) != wanted {
+                    *value = ABSENT;
+                }
+            }
         }
     }
-    map
 }
 
 fn set(
@@ -54,21 +73,11 @@ fn set(
     mut right: Vec<Series>,
     steps: Steps,
 ) -> Result<Vec<Series>, QueryError> {
-    let keep = |all: &mut Vec<Series>, other: &LabelMap<Vec<bool>>, wanted: bool| {
-        for series in all {
-            let seen = other.get(&signature(&series.labels, &node.matching));
-            for (step, value) in series.values.iter_mut().enumerate() {
-                if seen.is_some_and(|seen| seen[step]) != wanted {
-                    *value = ABSENT;
-                }
-            }
-        }
-    };
     match node.op {
-        BinaryOp::And => keep(&mut left, &presence(&right, &node.matching, steps), true),
-        BinaryOp::Unless => keep(&mut left, &presence(&right, &node.matching, steps), false),
+        BinaryOp::And => Presence::of(&right, &node.matching, steps).keep(&mut left, true),
+        BinaryOp::Unless => Presence::of(&right, &node.matching, steps).keep(&mut left, false),
         BinaryOp::Or => {
-            keep(&mut right, &presence(&left, &node.matching, steps), false);
+            Presence::of(&left, &node.matching, steps).keep(&mut right, false);
             left.append(&mut right);
         }
         _ => return Err(QueryError::execution("not a set operator")),
@@ -76,83 +85,130 @@ fn set(
     Ok(left)
 }
 
-fn arithmetic(
-    budget: &Budget<'_>,
-    node: &Binary,
-    left: &[Series],
-    right: &[Series],
+/// Results of one signature, where each step may have one.
+#[derive(Debug, Clone)]
+enum Taken {
+    Nowhere,
+    /// Where the result at this position is.
+    By(usize),
+    At(Vec<bool>),
+}
+
+/// Two sides of an operator: series of the many side meet those of the one side.
+struct Meeting<'q> {
+    budget: &'q Budget<'q>,
+    node: &'q Binary,
     steps: Steps,
-) -> Result<Vec<Series>, QueryError> {
-    let swapped = matches!(node.matching.side, Side::Right(_));
-    let (many, one) = if swapped { (right, left) } else { (left, right) };
-    let groups = one_side(node, many, one, steps)?;
-    let mut taken: LabelMap<Vec<bool>> = LabelMap::default();
-    let mut out = Vec::new();
-    for from_many in many {
-        let sig = signature(&from_many.labels, &node.matching);
-        let Some(group) = groups.get(&sig) else { continue };
-        for index in group {
-            let from_one = &one[*index];
-            budget.make(1, steps.count)?;
-            let pairs = from_many.values.iter().zip(&from_one.values);
-            let result = |(many, one): (&f64, &f64)| {
-                if !present(*many) || !present(*one) {
-                    return ABSENT;
+    many: Vec<Series>,
+    one: Vec<Series>,
+    places: Places<'q>,
+    /// By place: the first series of the one side, and those that follow at other steps.
+    groups: Vec<(usize, Vec<usize>)>,
+}
+
+impl<'q> Meeting<'q> {
+    fn new(
+        budget: &'q Budget<'q>,
+        node: &'q Binary,
+        (left, right): (Vec<Series>, Vec<Series>),
+        steps: Steps,
+    ) -> Result<Self, QueryError> {
+        let swapped = is_swapped(node);
+        let (many, one) = if swapped { (right, left) } else { (left, right) };
+        let mut places = Places::new(node.matching.signature());
+        let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
+        for (index, series) in one.iter().enumerate() {
+            match places.of(&series.labels, Labels::clone) {
+                (_, true) => groups.push((index, Vec::new())),
+                (place, false) => groups[place].1.push(index),
+            }
+        }
+        let meeting = Self { budget, node, steps, many, one, places, groups };
+        meeting.check()?;
+        Ok(meeting)
+    }
+
+    /// At no step may two series of the one side meet the many side.
+    fn check(&self) -> Result<(), QueryError> {
+        let Self { node, many, one, .. } = self;
+        let any_many = |step: usize| many.iter().any(|series| present(series.values[step]));
+        for (first, others) in self.groups.iter().filter(|(_, others)| !others.is_empty()) {
+            let group = || std::iter::once(first).chain(others);
+            for step in 0..self.steps.count {
+                let mut there = group().filter(|index| present(one[**index].values[step]));
+                if let (Some(first), Some(second)) = (there.next(), there.next())
+                    && any_many(step)
+                {
+                    let side = if is_swapped(node) { "left" } else { "right" };
+                    let sig = node.matching.signature().of(&one[*first].labels);
+                    return Err(QueryError::Execution(format!(
+                        "found duplicate series for the match group {sig} on the {side} hand-side \
+                         of the operation: [{}, {}]; many-to-many matching not allowed: matching \
+                         labels must be unique on one side",
+                        one[*first].labels, one[*second].labels
+                    )));
                 }
-                let (left, right) = if swapped { (*one, *many) } else { (*many, *one) };
-                stored(apply(node.op, left, right), node.return_bool)
-            };
-            let values: Vec<f64> = pairs.map(result).collect();
-            let series = Series { labels: result_labels(node, from_many, from_one), values };
-            if !series.has_samples() {
-                continue;
             }
-            if matches!(node.matching.side, Side::None) {
-                let taken = taken.entry(sig.clone()).or_insert_with(|| vec![false; steps.count]);
-                take(taken, &series)?;
-            }
-            out.push(series);
         }
+        Ok(())
     }
-    Ok(out)
+
+    /// What the operator makes of those that meet.
+    fn results(self) -> Result<Vec<Series>, QueryError> {
+        let Self { budget, node, steps, many, one, places, groups } = self;
+        let one_to_one = matches!(node.matching.side, Side::None);
+        let mut taken = vec![Taken::Nowhere; if one_to_one { groups.len() } else { 0 }];
+        let mut joined = !one_to_one;
+        let mut out: Vec<Series> = Vec::new();
+        for from_many in many {
+            let Some(place) = places.find(&from_many.labels) else { continue };
+            let (first, others) = &groups[place];
+            for from_one in std::iter::once(first).chain(others).map(|index| &one[*index]) {
+                budget.make(1, steps.count)?;
+                let values = combined(node, &from_many.values, &from_one.values);
+                let labels = result_labels(node, &from_many, from_one);
+                let series = Series { labels, values };
+                if !series.has_samples() {
+                    continue;
+                }
+                if let Some(taken) = taken.get_mut(place) {
+                    joined |= !matches!(taken, Taken::Nowhere);
+                    take(taken, &series, &out)?;
+                }
+                out.push(series);
+            }
+        }
+        // Results of one signature each differ in it.
+        if joined { distinct(out, SameLabels::Join) } else { Ok(out) }
+    }
 }
 
-/// The series of the one side by signature; at no step may two of them meet the many side.
-fn one_side(
-    node: &Binary,
-    many: &[Series],
-    one: &[Series],
-    steps: Steps,
-) -> Result<LabelMap<Vec<usize>>, QueryError> {
-    let mut groups: LabelMap<Vec<usize>> = LabelMap::default();
-    for (index, series) in one.iter().enumerate() {
-        groups.entry(signature(&series.labels, &node.matching)).or_default().push(index);
-    }
-    let any_many = |step: usize| many.iter().any(|series| present(series.values[step]));
-    for (sig, group) in &groups {
-        if group.len() < 2 {
-            continue;
-        }
-        for step in 0..steps.count {
-            let mut there = group.iter().filter(|index| present(one[**index].values[step]));
-            if let (Some(first), Some(second)) = (there.next(), there.next())
-                && any_many(step)
-            {
-                let side =
-                    if matches!(node.matching.side, Side::Right(_)) { "left" } else { "right" };
-                return Err(QueryError::Execution(format!(
-                    "found duplicate series for the match group {sig} on the {side} hand-side of \
-                     the operation: [{}, {}]; many-to-many matching not allowed: matching labels \
-                     must be unique on one side",
-                    one[*first].labels, one[*second].labels
-                )));
-            }
-        }
-    }
-    Ok(groups)
+fn is_swapped(node: &Binary) -> bool {
+    matches!(node.matching.side, Side::Right(_))
 }
 
-fn take(taken: &mut [bool], series: &Series) -> Result<(), QueryError> {
+fn combined(node: &Binary, many: &[f64], one: &[f64]) -> Vec<f64> {
+    let swapped = is_swapped(node);
+    let result = |(many, one): (&f64, &f64)| {
+        if !present(*many) || !present(*one) {
+            return ABSENT;
+        }
+        let (left, right) = if swapped { (*one, *many) } else { (*many, *one) };
+        stored(apply(node.op, left, right), node.return_bool)
+    };
+    many.iter().zip(one).map(result).collect()
+}
+
+/// Notes where `series`, the next of `out`, has samples; nowhere may another one have some.
+fn take(taken: &mut Taken, series: &Series, out: &[Series]) -> Result<(), QueryError> {
+    let there = |series: &Series| series.values.iter().map(|value| present(*value)).collect();
+    if let Taken::By(first) = taken {
+        *taken = Taken::At(there(&out[*first]));
+    }
+    let Taken::At(taken) = taken else {
+        *taken = Taken::By(out.len());
+        return Ok(());
+    };
     for (taken, value) in taken.iter_mut().zip(&series.values) {
         if !present(*value) {
             continue;

@@ -72,6 +72,22 @@ pub struct Selected<'a> {
 pub trait Select {
     /// The series whose labels pass all matchers and that may have samples in the wanted time.
     fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError>;
+
+    /// The same series in the same order, each handed to `take` until that answers false; the
+    /// warnings. What needs only one at a time holds only one.
+    fn select_each(
+        &self,
+        request: &SelectRequest<'_>,
+        take: &mut dyn FnMut(SeriesView<'_>) -> bool,
+    ) -> Result<Vec<String>, SelectError> {
+        let Selected { series, warnings } = self.select(request)?;
+        for one in series {
+            if !take(one) {
+                break;
+            }
+        }
+        Ok(warnings)
+    }
 }
 
 /// What is known of a metric's name.

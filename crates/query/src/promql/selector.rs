@@ -14,16 +14,16 @@ use super::{
     Column, Matcher, QueryError, RangeSeries, SelectRequest, SeriesView, budget, is_stale,
 };
 
-/// Series from which windows are cut.
+/// Where the windows of all steps are, and what they are cut from.
 pub(super) struct RangeVector<'a> {
-    pub(super) series: Vec<SeriesView<'a>>,
+    expr: &'a Expr,
     /// Length of a window, milliseconds.
-    pub(super) range: i64,
+    range: i64,
     /// The last millisecond of every step's window.
     ends: Steps,
     /// All windows end at `ends.start`.
     fixed: bool,
-    /// How the series were selected; none for a subquery.
+    /// How the series are selected; none for a subquery.
     pub(super) matchers: &'a [Matcher],
     budget: &'a Budget<'a>,
 }
@@ -67,18 +67,43 @@ fn newest(
     steps: Steps,
     take: Option<fn(i64) -> f64>,
 ) -> Result<Vec<Series>, QueryError> {
+    let mut all = Vec::new();
+    each_newest(evaluator, of, steps, take, &mut |series| {
+        if series.has_samples() {
+            all.push(series);
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Hands the series of [`instant`] on one by one, with those that have no sample.
+pub(super) fn each_instant(
+    evaluator: &Evaluator<'_>,
+    of: &Selector,
+    steps: Steps,
+    each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    each_newest(evaluator, of, steps, None, each)
+}
+
+fn each_newest(
+    evaluator: &Evaluator<'_>,
+    of: &Selector,
+    steps: Steps,
+    take: Option<fn(i64) -> f64>,
+    each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
     let fixed = evaluator.fixed(of.time);
     let times = match fixed {
         Some(at) => Steps::one(at).earlier(of.time.offset),
         None => steps.earlier(of.time.offset),
     };
     let lookback = evaluator.options.lookback_ms;
-    let views =
-        select(evaluator, &of.matchers, times.start.saturating_sub(lookback), times.last())?;
-    evaluator.budget.make(views.len(), steps.count)?;
+    let range = (times.start.saturating_sub(lookback), times.last());
     let mut spans = Spans::new(times, lookback, false);
-    let mut all = Vec::with_capacity(views.len());
-    for view in views {
+    each_view(evaluator, &of.matchers, range, &mut |view| {
+        evaluator.budget.make(1, steps.count)?;
         let samples = &*view.values;
         let mut values = Vec::with_capacity(steps.count);
         let newest = |span: Range<usize>| match (samples.get(span.clone()), take) {
@@ -96,12 +121,8 @@ fn newest(
             values.resize(steps.count, values.first().copied().unwrap_or(ABSENT));
         }
         evaluator.budget.look_at(&values);
-        let series = Series { labels: view.labels, values };
-        if series.has_samples() {
-            all.push(series);
-        }
-    }
-    Ok(all)
+        each(Series { labels: view.labels, values })
+    })
 }
 
 /// The range vector that `expr`, a range selector or subquery, stands for.
@@ -124,41 +145,39 @@ pub(super) fn ranges<'a>(
         Some(at) => Steps { start: at, ..steps }.earlier(time.offset),
         None => steps.earlier(time.offset),
     };
-    let last = if fixed.is_some() { ends.start } else { ends.last() };
-    let first = ends.start.saturating_sub(range);
-    let (series, matchers) = match expr {
-        Expr::Range(of, _) => {
-            let views = select(evaluator, &of.matchers, first, last)?;
-            (views.into_iter().map(without_stale).collect(), &*of.matchers)
-        }
-        Expr::Subquery(subquery) => (inner_series(evaluator, subquery, first, last)?, &[][..]),
-        _ => (Vec::new(), &[][..]),
-    };
-    Ok(RangeVector {
-        series,
-        range,
-        ends,
-        fixed: fixed.is_some(),
-        matchers,
-        budget: evaluator.budget,
-    })
+    let matchers = if let Expr::Range(of, _) = expr { &*of.matchers } else { &[] };
+    let (fixed, budget) = (fixed.is_some(), evaluator.budget);
+    Ok(RangeVector { expr, range, ends, fixed, matchers, budget })
 }
 
 impl RangeVector<'_> {
+    /// Hands on the series, one by one.
+    pub(super) fn each(
+        &self,
+        evaluator: &Evaluator<'_>,
+        each: &mut dyn FnMut(SeriesView<'_>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let last = if self.fixed { self.ends.start } else { self.ends.last() };
+        let range = (self.ends.start.saturating_sub(self.range), last);
+        if let Expr::Subquery(subquery) = self.expr {
+            return inner_series(evaluator, subquery, range, each);
+        }
+        each_view(evaluator, self.matchers, range, &mut |view| each(without_stale(view)))
+    }
+
     /// Where the windows of `steps` fall within the series' samples.
     pub(super) fn spans(&self, steps: Steps) -> Spans {
         Spans::new(Steps { count: steps.count, ..self.ends }, self.range, self.fixed)
     }
 
-    /// Calls `each` for every step at which the window of series `index` may have a sample.
+    /// Calls `each` for every step at which the window of a series may have a sample.
     pub(super) fn windows(
         &self,
-        index: usize,
+        view: &SeriesView<'_>,
         steps: Steps,
         spans: &mut Spans,
         mut each: impl FnMut(usize, &Window<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let view = &self.series[index];
         let (timestamps, values) = (&*view.timestamps, &*view.values);
         let may_reset = values.windows(2).any(|pair| pair[1] < pair[0]);
         let (begin, found) = spans.of(&view.timestamps);
@@ -187,33 +206,37 @@ pub(super) fn raw(
 ) -> Result<Vec<RangeSeries>, QueryError> {
     let ranges = ranges(evaluator, expr, steps)?;
     let mut spans = ranges.spans(steps);
-    let mut all = Vec::with_capacity(ranges.series.len());
-    for (index, view) in ranges.series.iter().enumerate() {
+    let mut all = Vec::new();
+    ranges.each(evaluator, &mut |view| {
         let mut samples = Vec::new();
-        ranges.windows(index, steps, &mut spans, |_, window| {
+        ranges.windows(&view, steps, &mut spans, |_, window| {
             let pairs = window.timestamps.iter().copied().zip(window.values.iter().copied());
             samples.extend(pairs);
             Ok(())
         })?;
-        all.push(RangeSeries { labels: view.labels.clone(), samples });
-    }
+        all.push(RangeSeries { labels: view.labels, samples });
+        Ok(())
+    })?;
     Ok(all)
 }
 
-fn select<'a>(
-    evaluator: &Evaluator<'a>,
+/// Hands on what passes the matchers between two times, one series after the other.
+fn each_view(
+    evaluator: &Evaluator<'_>,
     matchers: &[Matcher],
-    start: i64,
-    end: i64,
-) -> Result<Vec<SeriesView<'a>>, QueryError> {
-    let (max_series, max_samples) =
-        (evaluator.budget.series_left(), evaluator.budget.samples_left());
+    (start, end): (i64, i64),
+    each: &mut dyn FnMut(SeriesView<'_>) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    let budget = evaluator.budget;
+    let (max_series, max_samples) = (budget.series_left(), budget.samples_left());
     let request = SelectRequest { matchers, start, end, max_series, max_samples, samples: true };
-    let selected = evaluator.source.select(&request)?;
-    evaluator.budget.warn(selected.warnings);
-    let samples = selected.series.iter().map(|view| view.timestamps.len()).sum();
-    evaluator.budget.load(selected.series.len(), samples)?;
-    Ok(selected.series)
+    let mut outcome = Ok(());
+    let warnings = evaluator.source.select_each(&request, &mut |view| {
+        outcome = budget.load(1, view.timestamps.len()).and_then(|()| each(view));
+        outcome.is_ok()
+    })?;
+    budget.warn(warnings);
+    outcome
 }
 
 /// Windows never see stale markers.
@@ -242,12 +265,12 @@ fn shared<'a>(labels: super::Labels, timestamps: Vec<i64>, values: Vec<f64>) -> 
 }
 
 /// Evaluates a subquery's inner expression at all its steps between `first` and `last`.
-fn inner_series<'a>(
-    evaluator: &Evaluator<'a>,
+fn inner_series(
+    evaluator: &Evaluator<'_>,
     subquery: &Subquery,
-    first: i64,
-    last: i64,
-) -> Result<Vec<SeriesView<'a>>, QueryError> {
+    (first, last): (i64, i64),
+    each: &mut dyn FnMut(SeriesView<'_>) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
     let step = subquery.step.unwrap_or(evaluator.options.subquery_step_ms).max(1);
     // Steps are multiples of the step, whatever the query's start is.
     let mut start = step.saturating_mul(first / step);
@@ -255,7 +278,7 @@ fn inner_series<'a>(
         start = start.saturating_add(step);
     }
     if last < start {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let count = usize::try_from(last.saturating_sub(start) / step + 1).unwrap_or(usize::MAX);
     if count > evaluator.budget.samples_left() {
@@ -270,5 +293,5 @@ fn inner_series<'a>(
         let (timestamps, values) = kept.unzip();
         shared(series.labels, timestamps, values)
     };
-    Ok(series.into_iter().map(view).collect())
+    series.into_iter().try_for_each(|series| each(view(series)))
 }

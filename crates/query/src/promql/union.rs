@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Database, Labels, MetricInfo, Select, SelectError, SelectRequest, Selected};
+use super::{
+    Database, Labels, MetricInfo, Select, SelectError, SelectRequest, Selected, SeriesView,
+};
 
 /// Sources in order; of two series with the same labels the earlier source's counts.
 pub struct Union {
@@ -17,12 +19,15 @@ impl Union {
     }
 }
 
-impl Select for Union {
-    fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
+impl Union {
+    fn of<'a>(
+        parts: &'a [Arc<dyn Database>],
+        request: &SelectRequest<'_>,
+    ) -> Result<Selected<'a>, SelectError> {
         let mut all = Selected::default();
         let mut seen: HashSet<Labels, foldhash::fast::RandomState> = HashSet::default();
         let mut samples = 0;
-        for part in &self.parts {
+        for part in parts {
             let left = SelectRequest {
                 max_series: request.max_series.saturating_sub(all.series.len()),
                 max_samples: request.max_samples.saturating_sub(samples),
@@ -49,6 +54,44 @@ impl Select for Union {
             }
         }
         Ok(all)
+    }
+}
+
+impl Select for Union {
+    fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
+        Self::of(&self.parts, request)
+    }
+
+    fn select_each(
+        &self,
+        request: &SelectRequest<'_>,
+        take: &mut dyn FnMut(SeriesView<'_>) -> bool,
+    ) -> Result<Vec<String>, SelectError> {
+        let Some((first, others)) = self.parts.split_first() else { return Ok(Vec::new()) };
+        // The first has nearly all, and comes by one at a time.
+        let others = Self::of(others, request)?;
+        let samples = others.series.iter().map(|series| series.timestamps.len()).sum();
+        let left = SelectRequest {
+            max_series: request.max_series.saturating_sub(others.series.len()),
+            max_samples: request.max_samples.saturating_sub(samples),
+            ..*request
+        };
+        let mut rest: HashSet<Labels, foldhash::fast::RandomState> =
+            others.series.iter().map(|series| series.labels.clone()).collect();
+        let mut wanted = true;
+        let found = first.select_each(&left, &mut |series| {
+            if !rest.is_empty() {
+                rest.remove(&series.labels);
+            }
+            wanted = take(series);
+            wanted
+        });
+        let mut warnings = found.map_err(|error| whole(error, request))?;
+        for series in others.series {
+            wanted = wanted && (!rest.contains(&series.labels) || take(series));
+        }
+        warnings.extend(others.warnings);
+        Ok(warnings)
     }
 }
 
@@ -100,6 +143,15 @@ mod tests {
         let found = union.select(&request).unwrap();
         let values: Vec<f64> = found.series.iter().map(|series| series.values[0]).collect();
         assert_eq!(values, [1.0, 3.0]);
+        for most in 1..=2 {
+            let mut each = Vec::new();
+            let take = &mut |series: SeriesView<'_>| {
+                each.push(series.values[0]);
+                each.len() < most
+            };
+            assert_eq!(union.select_each(&request, take), Ok(Vec::new()));
+            assert_eq!(each, values[..most]);
+        }
         assert_eq!(union.metrics().len(), 2);
         request.max_samples = 0;
         assert!(union.select(&request).is_ok(), "each source holds its own bound");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{EntityKind, Pairs};
 
-use super::state::State;
+use super::state::StateHistory;
 use super::table::{Family, View};
 use crate::promql::{Labels, METRIC_NAME, Matcher};
 
@@ -127,8 +127,14 @@ impl Words {
     }
 }
 
-/// The labels of a row's series; `None` when it has no series of this view.
-pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) -> Option<Labels> {
+/// The labels of a row's series; `None` when it has no series of this view. Objects are looked up
+/// row by row, so that whoever observes them waits for no query.
+pub(super) fn labels(
+    view: &View,
+    words: &Words,
+    stored: &Pairs,
+    states: &StateHistory,
+) -> Option<Labels> {
     let value = |name: &str| stored.get(name);
     let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(stored.len() + 6);
     pairs.extend(words.fixed.iter().cloned());
@@ -144,7 +150,7 @@ pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) 
         }
         (Family::Volumes, _) => {
             let (namespace, pod, volume) = (value("namespace")?, value("pod")?, value("volume")?);
-            let pod = state.pod(namespace, pod)?;
+            let pod = states.pod(namespace, pod)?;
             let claim = pod.claims.iter().find(|(name, _)| **name == **volume)?;
             put(&words.namespace, namespace);
             put(&words.claim, &(&*claim.1).into());
@@ -174,8 +180,8 @@ pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) 
             }
             match (value("pod"), value("container")) {
                 (Some(pod), Some(container)) if view.kind == EntityKind::Container => {
-                    let image = image(state, value("namespace")?, pod, container);
-                    put(&words.image, image.unwrap_or(&words.unknown));
+                    let image = image(states, value("namespace")?, pod, container);
+                    put(&words.image, image.as_ref().unwrap_or(&words.unknown));
                 }
                 (None, None) => put(&words.id, &words.root),
                 _ => {}
@@ -193,12 +199,8 @@ pub(super) fn labels(view: &View, words: &Words, stored: &Pairs, state: &State) 
 }
 
 /// The image of a container; `None` where its pod is forgotten.
-fn image<'a>(
-    state: &'a State,
-    namespace: &str,
-    pod: &str,
-    container: &str,
-) -> Option<&'a Arc<str>> {
-    let pod = state.pod(namespace, pod)?;
-    pod.containers.iter().find(|spec| *spec.name == *container).map(|spec| &spec.image)
+fn image(states: &StateHistory, namespace: &str, pod: &str, container: &str) -> Option<Arc<str>> {
+    let pod = states.pod(namespace, pod)?;
+    let spec = pod.containers.iter().find(|spec| *spec.name == *container)?;
+    Some(Arc::clone(&spec.image))
 }

@@ -53,10 +53,22 @@ impl<T> Default for Objects<T> {
 }
 
 impl<T> Objects<T> {
-    /// Every version that overlaps the time.
-    pub(super) fn versions(&self, start: i64, end: i64) -> impl Iterator<Item = &Version<T>> {
-        let all = self.by_key.values().flat_map(|object| &object.versions);
-        all.filter(move |version| version.created.min(version.from) <= end && version.until > start)
+    /// Of every object the versions that overlap the time, oldest first.
+    pub(super) fn each_versions(
+        &self,
+        start: i64,
+        end: i64,
+    ) -> impl Iterator<Item = impl Iterator<Item = &Version<T>>> {
+        let overlaps = move |version: &&Version<T>| {
+            version.created.min(version.from) <= end && version.until > start
+        };
+        self.by_key.values().map(move |object| object.versions.iter().filter(overlaps))
+    }
+
+    /// Every version.
+    #[cfg(test)]
+    pub(super) fn versions(&self) -> impl Iterator<Item = &Version<T>> {
+        self.by_key.values().flat_map(|object| &object.versions)
     }
 
     /// The newest version of an object, whether it still holds or not.
@@ -175,11 +187,6 @@ macro_rules! every {
 }
 
 impl State {
-    /// The newest record of a pod, even when it is gone.
-    pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
-        self.pods.newest(&key_of(namespace, name))
-    }
-
     /// The newest record of a workload, even when it is gone.
     pub(super) fn workload(
         &self,
@@ -271,6 +278,11 @@ impl StateHistory {
         Ok(())
     }
 
+    /// The newest record of a pod, even when it is gone.
+    pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
+        self.read().pods.newest(&key_of(namespace, name)).map(Arc::clone)
+    }
+
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,7 +307,7 @@ mod tests {
         let state = history.read();
         let mut spans: Vec<_> = state
             .pods
-            .versions(i64::MIN, i64::MAX)
+            .versions()
             .map(|version| (version.from, version.until, version.record.phase.to_string()))
             .collect();
         spans.sort();
@@ -411,7 +423,7 @@ mod tests {
             history.observe(&inventory, &[], round * 1000);
         }
         let state = history.read();
-        let all = state.quotas.versions(i64::MIN, i64::MAX).count();
+        let all = state.quotas.versions().count();
         let (most, each) = (MAX_CLOSED, usize::try_from(each).unwrap());
         assert!((most..=most + each).contains(&all), "{all}");
     }

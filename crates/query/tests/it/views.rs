@@ -217,6 +217,8 @@ fn asked(views: &Views, text: &str) -> BTreeSet<String> {
     let query = parse(text, &options.limits).unwrap();
     let answer = query.instant(views, NOW, &options, &|| false).unwrap();
     let AnswerValue::Vector(samples) = answer.value else { panic!("{text}: no vector") };
+    let labels: BTreeSet<String> = samples.iter().map(|sample| sample.labels.to_string()).collect();
+    assert_eq!(labels.len(), samples.len(), "{text}: labels twice");
     samples.iter().map(|sample| format!("{} {}", sample.labels, sample.value)).collect()
 }
 

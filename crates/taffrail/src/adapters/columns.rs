@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{Batch, Pairs, Table, Timestamp};
 use query::promql::{MatchOp, Matcher, SelectError};
 use query::{Columns, ColumnsAsked, EntityColumns, EntityRow, Window};
-use store::{Labels, Query, Store, Values};
+use store::{Labels, Query, Selection, Store, Values};
 
 /// What is kept on disk, and what is too new to be there.
 pub(crate) struct StoredColumns {
@@ -34,7 +34,17 @@ impl StoredColumns {
     }
 
     fn stored(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
-        let Some(store) = &self.store else { return Ok(EntityColumns::default()) };
+        let mut answer = EntityColumns::default();
+        if let Some(selection) = self.selection(asked)? {
+            answer.times = Arc::clone(selection.times());
+            answer.rows = rows(selection, asked)?.collect();
+        }
+        Ok(answer)
+    }
+
+    /// What the store has of it; `None` without a store.
+    fn selection(&self, asked: &ColumnsAsked<'_>) -> Result<Option<Selection>, SelectError> {
+        let Some(store) = &self.store else { return Ok(None) };
         let matchers: Vec<_> = asked.matchers.iter().map(matcher).collect();
         let query = Query {
             kind: asked.kind,
@@ -49,28 +59,33 @@ impl StoredColumns {
         } else {
             store.select_entities(&query)
         };
-        let selection = selection.map_err(failed)?;
-        let times = Arc::clone(selection.times());
-        if !asked.values {
-            let row = |labels: &Labels| EntityRow {
-                labels: labels.pairs().clone(),
-                start: 0,
-                columns: Vec::new(),
-            };
-            let rows = selection.entities().map(row).collect();
-            return Ok(EntityColumns { times, rows });
-        }
-        let values = selection.entities().len().saturating_mul(times.len());
-        if values > asked.max_values {
-            return Err(SelectError::TooMany { what: "samples", limit: asked.max_values });
-        }
-        let rows = selection.map(|slice| EntityRow {
-            labels: slice.labels.pairs().clone(),
-            start: slice.start,
-            columns: slice.columns.into_iter().map(raw).collect(),
-        });
-        Ok(EntityColumns { times, rows: rows.collect() })
+        selection.map(Some).map_err(failed)
     }
+}
+
+/// The rows of a selection, read one after the other.
+fn rows(
+    selection: Selection,
+    asked: &ColumnsAsked<'_>,
+) -> Result<Box<dyn Iterator<Item = EntityRow>>, SelectError> {
+    if !asked.values {
+        let row = |labels: &Labels| EntityRow {
+            labels: labels.pairs().clone(),
+            start: 0,
+            columns: Vec::new(),
+        };
+        let all: Vec<EntityRow> = selection.entities().map(row).collect();
+        return Ok(Box::new(all.into_iter()));
+    }
+    let values = selection.entities().len().saturating_mul(selection.times().len());
+    if values > asked.max_values {
+        return Err(SelectError::TooMany { what: "samples", limit: asked.max_values });
+    }
+    Ok(Box::new(selection.map(|slice| EntityRow {
+        labels: slice.labels.pairs().clone(),
+        start: slice.start,
+        columns: slice.columns.into_iter().map(raw).collect(),
+    })))
 }
 
 impl Columns for StoredColumns {
@@ -112,6 +127,31 @@ impl Columns for StoredColumns {
         }
         answer.rows = tail.rows;
         Ok(answer)
+    }
+
+    fn read_each(
+        &self,
+        asked: &ColumnsAsked<'_>,
+        take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+    ) -> Result<(), SelectError> {
+        let stored = self.newest_stored();
+        let end = stored.map_or(asked.end, |stored| stored.min(asked.end));
+        let streamed = self.newer(stored, asked.start, asked.end).is_empty();
+        let stored = ColumnsAsked { end, ..*asked };
+        if streamed && let Some(selection) = self.selection(&stored)? {
+            let times = Arc::clone(selection.times());
+            let mut rows = rows(selection, &stored)?;
+            while let Some(row) = rows.next()
+                && take(&times, row)
+            {}
+            return Ok(());
+        }
+        let EntityColumns { times, rows } = self.read(asked)?;
+        let mut rows = rows.into_iter();
+        while let Some(row) = rows.next()
+            && take(&times, row)
+        {}
+        Ok(())
     }
 }
 

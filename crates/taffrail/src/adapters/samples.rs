@@ -111,6 +111,14 @@ impl Select for RuleLedger {
     fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
         self.database.select(request)
     }
+
+    fn select_each(
+        &self,
+        request: &SelectRequest<'_>,
+        take: &mut dyn FnMut(SeriesView<'_>) -> bool,
+    ) -> Result<Vec<String>, SelectError> {
+        self.database.select_each(request, take)
+    }
 }
 
 impl Ledger for RuleLedger {

@@ -32,13 +32,13 @@ pub(super) fn absent_over_time(
     evaluator.budget.make(1, steps.count)?;
     let mut seen = vec![false; steps.count];
     let mut spans = ranges.spans(steps);
-    for index in 0..ranges.series.len() {
+    ranges.each(evaluator, &mut |view| {
         evaluator.budget.work(steps.count)?;
-        ranges.windows(index, steps, &mut spans, |step, window| {
+        ranges.windows(&view, steps, &mut spans, |step, window| {
             seen[step] |= !window.values.is_empty();
             Ok(())
-        })?;
-    }
+        })
+    })?;
     Ok(vec![unseen(ranges.matchers, &seen)])
 }
 

@@ -1,0 +1,162 @@
+//! Series of a family of objects, made from the versions of one object after the other.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::found::{Found, Strip};
+use super::kube::{Family, Made, Put};
+use super::state::{Objects, State, Version};
+use crate::promql::{Labels, METRIC_NAME, Matcher, SelectError, SeriesView};
+
+/// Series of one family while versions are read.
+pub(super) struct Gathered<'g, 'e> {
+    family: &'g Family,
+    matchers: &'g [Matcher],
+    times: &'g Arc<[i64]>,
+    /// Of the object whose versions are read: no other's series have the same labels.
+    series: HashMap<Labels, Strip, foldhash::fast::RandomState>,
+    words: SharedWords,
+    found: &'g mut Found<'e>,
+}
+
+/// Names and values of labels, each once: most series share most of theirs.
+#[derive(Default)]
+struct SharedWords(HashSet<Arc<str>, foldhash::fast::RandomState>);
+
+/// Most words that are kept; all are forgotten when there are more.
+const MAX_WORDS: usize = 4_096;
+
+impl SharedWords {
+    fn shared(&mut self, word: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(word) {
+            return Arc::clone(known);
+        }
+        if self.0.len() >= MAX_WORDS {
+            self.0.clear();
+        }
+        let word: Arc<str> = word.into();
+        self.0.insert(Arc::clone(&word));
+        word
+    }
+}
+
+impl<'g, 'e> Gathered<'g, 'e> {
+    pub(super) fn new(
+        family: &'g Family,
+        matchers: &'g [Matcher],
+        times: &'g Arc<[i64]>,
+        found: &'g mut Found<'e>,
+    ) -> Self {
+        let (series, words) = (HashMap::default(), SharedWords::default());
+        Self { family, matchers, times, series, words, found }
+    }
+
+    /// Whether an object of this namespace and name may have series that pass.
+    fn may(&self, pairs: &[(&str, &str)]) -> bool {
+        self.matchers.iter().all(|matcher| {
+            pairs.iter().all(|(name, value)| *name != matcher.name() || matcher.is_match(value))
+        })
+    }
+
+    /// Hands on the series of every object that was there between two times.
+    pub(super) fn fill(&mut self, state: &State, range: (i64, i64)) -> Result<(), SelectError> {
+        match self.family.made {
+            Made::Pod(made) => self.each(
+                (&state.pods, range),
+                |pod| [("namespace", &pod.namespace), ("pod", &pod.name)],
+                |pod, put| made(pod, state, put),
+            ),
+            Made::Node(made) => {
+                self.each((&state.nodes, range), |node| [("node", &node.name)], made)
+            }
+            Made::Namespace(made) => {
+                self.each((&state.namespaces, range), |one| [("namespace", &one.name)], made)
+            }
+            Made::Workload(kind, made) => self.each(
+                (&state.workloads, range),
+                |one| [("namespace", &one.namespace)],
+                |one, put| {
+                    if *one.kind == *kind {
+                        made(one, put);
+                    }
+                },
+            ),
+            Made::Claim(made) => {
+                self.each((&state.claims, range), |one| [("namespace", &one.namespace)], made)
+            }
+            Made::Volume(made) => {
+                self.each((&state.volumes, range), |one| [("persistentvolume", &one.name)], made)
+            }
+            Made::Autoscaler(made) => self.each(
+                (&state.autoscalers, range),
+                |one| [("namespace", &one.namespace), ("horizontalpodautoscaler", &one.name)],
+                made,
+            ),
+            Made::Quota(made) => self.each(
+                (&state.quotas, range),
+                |quota| [("namespace", &quota.namespace), ("resourcequota", &quota.name)],
+                made,
+            ),
+            Made::Up(made) => self.each((&state.targets, range), |up| [("node", &up.node)], made),
+        }
+    }
+
+    /// Hands on the series of those objects whose `own` labels may pass.
+    fn each<T, const OWN: usize>(
+        &mut self,
+        (objects, (start, end)): (&Objects<T>, (i64, i64)),
+        own: impl Fn(&T) -> [(&'static str, &str); OWN],
+        made: impl Fn(&T, &mut Put<'_>),
+    ) -> Result<(), SelectError> {
+        for versions in objects.each_versions(start, end) {
+            for version in versions {
+                if self.may(&own(&version.record)) {
+                    let ticks = self.ticks(version);
+                    made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
+                }
+            }
+            for (labels, strip) in self.series.drain() {
+                let (timestamps, values) = strip.samples(self.times);
+                if !self.found.put(SeriesView { labels, timestamps, values })? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions of the ticks at which a version held.
+    fn ticks<T>(&self, version: &Version<T>) -> Range<usize> {
+        let from =
+            if self.family.lasting { version.created.min(version.from) } else { version.from };
+        let first = self.times.partition_point(|time| *time < from);
+        let last = self.times.partition_point(|time| *time < version.until);
+        first..last.max(first)
+    }
+
+    fn put(&mut self, labels: &[(&str, &str)], value: f64, ticks: &Range<usize>) {
+        if ticks.is_empty() {
+            return;
+        }
+        let family = self.family;
+        let own = [(METRIC_NAME, family.name), ("job", family.job)];
+        let find = |name: &str| {
+            let mut all = labels
+                .iter()
+                .chain(&own)
+                .filter(|(known, value)| *known == name && !value.is_empty());
+            all.next().map_or("", |(_, value)| value)
+        };
+        if !self.matchers.iter().all(|matcher| matcher.is_match(find(matcher.name()))) {
+            return;
+        }
+        let own = own.iter().filter(|(_, value)| !value.is_empty());
+        let words = &mut self.words;
+        let all = labels.iter().chain(own);
+        let labels =
+            Labels::new(all.map(|(name, value)| (words.shared(name), words.shared(value))));
+        let begun = || Strip { start: ticks.start, values: Vec::new() };
+        self.series.entry(labels).or_insert_with(begun).put(value, ticks.clone());
+    }
+}
