@@ -12,11 +12,10 @@ mod way;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, stream};
 use model::{Draft, Hop, Node, SharedInventory, Value, Verified};
 use pipeline::{BoxFuture, Clock, Source, Window};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::connect::{ConnectError, Connection, Origin};
@@ -154,15 +153,14 @@ impl KubernetesSource {
                 return draft;
             }
         };
-        let permits = Semaphore::new(self.options.kubelet_concurrency);
-        let mut running: FuturesUnordered<_> = jobs
-            .iter()
-            .enumerate()
-            .map(|(at, job)| {
-                let fetch = self.fetch(job, &entry, &permits, window.deadline);
-                async move { (at, fetch.await) }
-            })
-            .collect();
+        // In the order of their phases, so that what waits is only what is due next.
+        let mut order: Vec<usize> = (0..jobs.len()).collect();
+        order.sort_by_key(|at| jobs[*at].begin);
+        let fetches = order.into_iter().map(|at| {
+            let fetch = self.fetch(&jobs[at], &entry, window.deadline);
+            async move { (at, fetch.await) }
+        });
+        let mut running = stream::iter(fetches).buffer_unordered(self.options.kubelet_concurrency);
         let mut open = vec![true; jobs.len()];
         while let Ok(Some((at, fetched))) =
             tokio::time::timeout_at(window.deadline, running.next()).await

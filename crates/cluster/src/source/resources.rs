@@ -6,11 +6,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use model::{Draft, EntityKind, Hop, Node, NodeSamples, Registry, Timestamp, Value};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::KubernetesSource;
@@ -83,25 +81,33 @@ impl KubernetesSource {
                 }
             }
             Ok(entry) => {
-                let permits = Semaphore::new(self.options.kubelet_concurrency);
                 let (spread, begin) = (spread(nodes.len()), Instant::now());
                 let own = nodes.len() <= telemetry::MAX_NODE_SERIES;
-                let mut running: FuturesUnordered<_> = nodes
+                // In the order of their phases: what waits is only what is due next.
+                let mut order: Vec<(Instant, Arc<Node>, bool)> = nodes
                     .iter()
                     .map(|node| {
-                        let (begin, lacks) =
-                            (begin + phase(&node.name, spread), old.contains(&node.name));
-                        let (permits, entry) = (&permits, &entry);
-                        // All nodes of a large cluster share a series.
-                        let series: Arc<str> =
-                            if own { (*node.name).into() } else { telemetry::ALL_NODES.into() };
-                        async move {
-                            tokio::time::sleep_until(begin).await;
-                            let _place = permits.acquire().await;
-                            (node, self.resource((node, &series), lacks, entry, deadline).await)
-                        }
+                        (
+                            begin + phase(&node.name, spread),
+                            Arc::clone(node),
+                            old.contains(&node.name),
+                        )
                     })
                     .collect();
+                order.sort_by_key(|(begin, ..)| *begin);
+                let asked = order.into_iter().map(|(begin, node, lacks)| {
+                    let entry = &entry;
+                    // All nodes of a large cluster share a series.
+                    let series: Arc<str> =
+                        if own { (*node.name).into() } else { telemetry::ALL_NODES.into() };
+                    async move {
+                        tokio::time::sleep_until(begin).await;
+                        let answer = self.resource((&node, &series), lacks, entry, deadline).await;
+                        (node, answer)
+                    }
+                });
+                let places = self.options.kubelet_concurrency;
+                let mut running = stream::iter(asked).buffer_unordered(places);
                 let mut open: HashSet<&str> = nodes.iter().map(|node| &*node.name).collect();
                 while let Ok(Some((node, answer))) =
                     tokio::time::timeout_at(deadline, running.next()).await
@@ -110,7 +116,7 @@ impl KubernetesSource {
                     if let Ok(Body::Summary(_)) = &answer {
                         old.insert(node.name.clone());
                     }
-                    self.read_answer(node, answer, &mut decoder, taker);
+                    self.read_answer(&node, answer, &mut decoder, taker);
                 }
                 for node in open {
                     taker.failed(node);

@@ -10,7 +10,7 @@ use metrics::counter;
 use model::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipeline::Clock;
-use query::promql::{Database, Options};
+use query::promql::{Database, Limits, Options};
 use rules::{
     Alert, AlertBoard, Change, ChangeKind, GroupRun, Journal, Ledger as _, Left, Setting, Silences,
 };
@@ -36,6 +36,11 @@ pub(crate) use reload::{Files, Reload, reload};
 const RESEND: Duration = Duration::from_mins(1);
 /// The longest pause between evaluations where nobody says how long.
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
+/// Series that a rule may read, all selectors together: those of several containers' metrics of the
+/// largest clusters. Rules come one by one, and series too.
+const MAX_RULE_SERIES: usize = 5_000_000;
+/// Samples that a rule may read and make.
+const MAX_RULE_SAMPLES: usize = 200_000_000;
 /// After how many evaluations an alert of an earlier process that is not there is over.
 const SETTLED_AFTER: u32 = 3;
 /// Name of the sink that hears of every alert again and again.
@@ -243,6 +248,9 @@ impl Alerting {
     /// Evaluates the groups that are due at `at`.
     fn step(mut self, at: i64) -> Self {
         let began = Instant::now();
+        let limits =
+            Limits { series: MAX_RULE_SERIES, samples: MAX_RULE_SAMPLES, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.iter_mut().filter(|group| group.next <= at) {
             let interval = group.run.interval_ms();
@@ -250,7 +258,7 @@ impl Alerting {
             let group_began = Instant::now();
             let setting = Setting {
                 external_url: &self.external_url,
-                options: &Options::default(),
+                options: &options,
                 canceled: &|| group_began.elapsed() > deadline,
                 stopwatch: &|| began.elapsed().as_secs_f64(),
             };
