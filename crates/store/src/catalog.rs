@@ -185,6 +185,10 @@ impl Catalog {
             return *id;
         }
         let id = self.free.pop().unwrap_or_else(|| {
+            if self.entities.len() == self.entities.capacity() {
+                // Twice as much room would be most of it.
+                self.entities.reserve_exact(self.entities.len() / 8 + 64);
+            }
             self.entities.push(None);
             u32::try_from(self.entities.len() - 1).unwrap_or(u32::MAX)
         });
