@@ -277,15 +277,27 @@ impl Row {
     fn ratio(&self) -> f64 {
         self.faster() / self.ours.0
     }
+
+    /// Whether anybody has a series to show.
+    fn shows(&self) -> bool {
+        self.ours.1 > 0 || self.theirs.iter().any(|(_, series)| *series > 0)
+    }
 }
 
 fn report(rows: &[Row]) {
+    // What a cluster does not have (swap, limits of network) takes a request's time and no more.
+    let empty = rows.iter().filter(|row| !row.shows()).count();
+    println!("{empty} of {} questions have no series in any; the others:\n", rows.len());
     println!(
         "| range | queries | at least 2x faster | slower | median ratio | worst ratio | ms, sum: Taffrail | Prometheus | VictoriaMetrics |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for range in [0, HOUR, REACH] {
-        let of: Vec<&Row> = rows.iter().filter(|row| row.range == range).collect();
+        let of = rows.iter().filter(|row| row.range == range && row.shows());
+        let of: Vec<&Row> = of.collect();
+        if of.is_empty() {
+            continue;
+        }
         let mut ratios: Vec<f64> = of.iter().map(|row| row.ratio()).collect();
         ratios.sort_by(f64::total_cmp);
         let sum = |at: usize| -> f64 { of.iter().map(|row| row.theirs[at].0).sum() };
