@@ -7,7 +7,7 @@ use model::{EntityKind, Pairs};
 use crate::promql::{Matcher, SelectError};
 
 /// What is asked of [`Columns`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ColumnsAsked<'a> {
     /// Entities of this kind.
     pub kind: EntityKind,
@@ -23,6 +23,8 @@ pub struct ColumnsAsked<'a> {
     pub max_values: usize,
     /// Whether values are wanted, or labels only.
     pub values: bool,
+    /// What labels say beyond the matchers, before values are read.
+    pub wanted: Option<&'a dyn Fn(&Pairs) -> bool>,
 }
 
 /// Entities with values.

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::Pairs;
+
 use crate::columns::{Columns, ColumnsAsked, EntityRow};
 use crate::promql::{
     AnswerValue, Column, Database, Limits, METRIC_NAME, MatchOp, Matcher, MetricInfo, Options,
@@ -121,6 +123,7 @@ impl Views {
     ) -> Result<(), SelectError> {
         let mut columns = vec![model::descriptor(view.column).name];
         columns.extend(view.minus.map(|metric| model::descriptor(metric).name));
+        let wanted = |stored: &Pairs| shape::shows(view, stored, &self.state);
         let asked = ColumnsAsked {
             kind: view.kind,
             matchers: &plan.stored,
@@ -129,6 +132,7 @@ impl Views {
             end: request.end,
             max_values: found.samples_left(),
             values: request.samples,
+            wanted: view.drops_most().then_some(&wanted),
         };
         let words = shape::Words::new(view);
         let mut outcome = Ok(true);

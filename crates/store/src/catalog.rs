@@ -85,18 +85,31 @@ impl Postings {
 /// A label's values.
 type Values = HashMap<Arc<str>, Postings>;
 
+/// The entities that have a label.
+#[derive(Debug)]
+struct Named {
+    name: Arc<str>,
+    values: Values,
+    /// All of them.
+    ids: RoaringBitmap,
+}
+
 /// The entities of one kind by label.
 #[derive(Debug, Default)]
 struct Index {
     all: RoaringBitmap,
-    names: Vec<(Arc<str>, Values)>,
+    names: Vec<Named>,
     /// Names of labels as entities have them, each list once.
     shapes: Vec<Arc<[Arc<str>]>>,
 }
 
 impl Index {
+    fn named(&self, name: &str) -> Option<&Named> {
+        self.names.iter().find(|named| *named.name == *name)
+    }
+
     fn values(&self, name: &str) -> Option<&Values> {
-        self.names.iter().find(|(found, _)| **found == *name).map(|(_, values)| values)
+        self.named(name).map(|named| &named.values)
     }
 
     fn insert(&mut self, id: u32, labels: &mut Labels) {
@@ -107,11 +120,13 @@ impl Index {
         }
         let names = Arc::clone(pairs.names());
         for (name, value) in names.iter().zip(pairs.values_mut()) {
-            let at = self.names.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-                self.names.push((Arc::clone(name), HashMap::new()));
+            let at = self.names.iter().position(|known| known.name == *name).unwrap_or_else(|| {
+                let (name, values) = (Arc::clone(name), HashMap::new());
+                self.names.push(Named { name, values, ids: RoaringBitmap::new() });
                 self.names.len() - 1
             });
-            let (_, values) = &mut self.names[at];
+            let Named { values, ids, .. } = &mut self.names[at];
+            ids.insert(id);
             if let Some((known, _)) = values.get_key_value(value) {
                 // One allocation per value, whoever has it.
                 value.clone_from(known);
@@ -126,10 +141,12 @@ impl Index {
     fn remove(&mut self, id: u32, labels: &Labels) {
         self.all.remove(id);
         for (name, value) in labels.pairs().iter() {
-            if let Some((_, values)) = self.names.iter_mut().find(|(known, _)| known == name)
-                && values.get_mut(value).is_some_and(|postings| postings.remove(id))
-            {
-                values.remove(value);
+            let Some(named) = self.names.iter_mut().find(|known| known.name == *name) else {
+                continue;
+            };
+            named.ids.remove(id);
+            if named.values.get_mut(value).is_some_and(|postings| postings.remove(id)) {
+                named.values.remove(value);
             }
         }
     }
@@ -147,6 +164,15 @@ impl Index {
     }
 
     fn pass(&self, matcher: &Matcher) -> RoaringBitmap {
+        if let Some(present) = matcher.presence() {
+            let with = self.named(matcher.name()).map(|named| &named.ids);
+            return match (present, with) {
+                (true, Some(with)) => with.clone(),
+                (true, None) => RoaringBitmap::new(),
+                (false, Some(with)) => &self.all - with,
+                (false, None) => self.all.clone(),
+            };
+        }
         let values = self.values(matcher.name());
         let mut ids = RoaringBitmap::new();
         if let Some(value) = matcher.single() {
@@ -214,8 +240,8 @@ impl Catalog {
     pub(crate) fn label_names(&self, kind: Option<EntityKind>) -> BTreeSet<Arc<str>> {
         self.indexes(kind)
             .flat_map(|index| &index.names)
-            .filter(|(_, values)| !values.is_empty())
-            .map(|(name, _)| Arc::clone(name))
+            .filter(|named| !named.values.is_empty())
+            .map(|named| Arc::clone(&named.name))
             .collect()
     }
 

@@ -87,6 +87,15 @@ impl Matcher {
         }
     }
 
+    /// Whether it asks for nothing but that there is a label, or that there is none.
+    pub(crate) fn presence(&self) -> Option<bool> {
+        match &self.test {
+            Test::Equal(value) if value.is_empty() => Some(false),
+            Test::NotEqual(value) if value.is_empty() => Some(true),
+            _ => None,
+        }
+    }
+
     /// The one value that passes, when there is just one and it is not empty.
     pub(crate) fn single(&self) -> Option<&str> {
         match &self.test {

@@ -300,6 +300,13 @@ impl Selection {
         self.targets.as_slice().iter().map(|target| &target.labels)
     }
 
+    /// Leaves out entities that `keep` says no to.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Labels) -> bool) {
+        let mut targets: Vec<Target> = std::mem::take(&mut self.targets).collect();
+        targets.retain(|target| keep(&target.labels));
+        self.targets = targets.into_iter();
+    }
+
     /// Chunks that were found damaged so far; what they held reads as a gap.
     pub fn damage(&self) -> &[Damage] {
         &self.damage

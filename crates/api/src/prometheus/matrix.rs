@@ -127,9 +127,23 @@ fn options(parameters: &Parameters) -> Result<Options, Failure> {
     Ok(options)
 }
 
+/// About how many bytes an answer takes.
+fn expected(value: &AnswerValue) -> usize {
+    const LABELS: usize = 256;
+    const SAMPLE: usize = 32;
+    let samples: usize = match value {
+        AnswerValue::Matrix(series) => {
+            series.iter().map(|one| LABELS + one.samples.len() * SAMPLE).sum()
+        }
+        AnswerValue::Vector(samples) => samples.len() * (LABELS + SAMPLE),
+        AnswerValue::Scalar(..) | AnswerValue::Text(..) => 0,
+    };
+    LABELS + samples
+}
+
 /// `{"resultType":…,"result":…}`, with what it cost where that was asked for.
 fn data(answer: &Answer, cost: Option<&Cost>) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(expected(&answer.value));
     let kind = match &answer.value {
         AnswerValue::Scalar(..) => "scalar",
         AnswerValue::Text(..) => "string",

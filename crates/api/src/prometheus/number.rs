@@ -20,8 +20,28 @@ pub(super) fn put_plain(out: &mut String, value: f64) {
     } else if value.is_infinite() {
         out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
     } else {
-        put(out, format_args!("{value}"));
+        put_finite(out, value);
     }
+}
+
+/// Numbers below this are exact as integers.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Appends as few digits as read back the same, without an exponent.
+fn put_finite(out: &mut String, value: f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "compared with what it was")]
+    let whole = value as i64;
+    #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "below 2^53 it is exact")]
+    if value.abs() < WHOLE && whole as f64 == value && (whole != 0 || value.is_sign_positive()) {
+        out.push_str(itoa::Buffer::new().format(whole));
+        return;
+    }
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    if text.contains('e') {
+        return put(out, format_args!("{value}"));
+    }
+    out.push_str(text.strip_suffix(".0").unwrap_or(text));
 }
 
 fn put_exponent(out: &mut String, value: f64) {
@@ -38,14 +58,21 @@ fn put_exponent(out: &mut String, value: f64) {
 pub(super) fn put_time(out: &mut String, millis: i64) {
     let (sign, millis) = (if millis < 0 { "-" } else { "" }, millis.unsigned_abs());
     let (seconds, rest) = (millis / 1000, millis % 1000);
-    match rest {
-        0 => put(out, format_args!("{sign}{seconds}")),
-        _ => put(out, format_args!("{sign}{seconds}.{rest:03}")),
+    out.push_str(sign);
+    out.push_str(itoa::Buffer::new().format(seconds));
+    if rest > 0 {
+        put(out, format_args!(".{rest:03}"));
     }
 }
 
 /// Appends a JSON string.
 pub(super) fn put_text(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        for part in ["\"", text, "\""] {
+            out.push_str(part);
+        }
+        return;
+    }
     // A string always serializes.
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
@@ -81,7 +108,18 @@ mod tests {
             "0",
         ];
         assert_eq!(all.map(value), expected);
+        let plain = [-0.0, 9_007_199_254_740_993.0, -7.0, 1e17, 1e-6, 0.000_012_5, 123_456.75];
+        assert_eq!(plain.map(value), plain.map(|value| value.to_string()));
         assert_eq!([f64::NAN, f64::INFINITY, -f64::INFINITY].map(value), ["NaN", "+Inf", "-Inf"]);
+    }
+
+    #[test]
+    fn texts_are_json() {
+        for text in ["", "web-1", "a\"b\\c", "tab\tend", "grüße \u{7f}"] {
+            let mut out = String::new();
+            put_text(&mut out, text);
+            assert_eq!(out, serde_json::to_string(text).unwrap());
+        }
     }
 
     #[test]

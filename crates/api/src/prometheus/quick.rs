@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What is answered within this is quick.
-const QUICK: Duration = Duration::from_micros(500);
+const QUICK: Duration = Duration::from_millis(1);
 /// How long one that was quick may take where it is asked, before it goes to another thread.
-pub(super) const SLICE: Duration = Duration::from_millis(2);
+pub(super) const SLICE: Duration = Duration::from_millis(5);
 /// Most questions that are known; all are forgotten when there are more.
 const MAX_KNOWN: usize = 4_096;
 

@@ -127,6 +127,28 @@ impl Words {
     }
 }
 
+/// Whether a row has a series of a view that [drops most](View::drops_most).
+pub(super) fn shows(view: &View, stored: &Pairs, states: &StateHistory) -> bool {
+    match view.family {
+        Family::NodeExporter => is_nodes(stored),
+        Family::Volumes => claim(stored, states).is_some(),
+        _ => true,
+    }
+}
+
+/// A container's filesystem is none of the node's.
+fn is_nodes(stored: &Pairs) -> bool {
+    stored.get("container").is_none() && stored.get("pod").is_none()
+}
+
+/// The claim that a pod's volume comes from.
+fn claim(stored: &Pairs, states: &StateHistory) -> Option<Arc<str>> {
+    let (namespace, pod) = (stored.get("namespace")?, stored.get("pod")?);
+    let (volume, pod) = (stored.get("volume")?, states.pod(namespace, pod)?);
+    let (_, claim) = pod.claims.iter().find(|(name, _)| **name == **volume)?;
+    Some((&**claim).into())
+}
+
 /// The labels of a row's series; `None` when it has no series of this view. Objects are looked up
 /// row by row, so that whoever observes them waits for no query.
 pub(super) fn labels(
@@ -149,21 +171,15 @@ pub(super) fn labels(
             }
         }
         (Family::Volumes, _) => {
-            let (namespace, pod, volume) = (value("namespace")?, value("pod")?, value("volume")?);
-            let pod = states.pod(namespace, pod)?;
-            let claim = pod.claims.iter().find(|(name, _)| **name == **volume)?;
-            put(&words.namespace, namespace);
-            put(&words.claim, &(&*claim.1).into());
+            let claim = claim(stored, states)?;
+            put(&words.namespace, value("namespace")?);
+            put(&words.claim, &claim);
             if let Some(node) = value("node") {
                 put(&words.node, node);
             }
         }
         (Family::NodeExporter, _) => {
-            let node = value("node")?;
-            // A container's filesystem is none of the node's.
-            if value("container").is_some() || value("pod").is_some() {
-                return None;
-            }
+            let node = value("node").filter(|_| is_nodes(stored))?;
             put(&words.instance, node);
             put(&words.node, node);
             if view.kind != EntityKind::Node {

@@ -59,7 +59,11 @@ impl StoredColumns {
         } else {
             store.select_entities(&query)
         };
-        selection.map(Some).map_err(failed)
+        let mut selection = selection.map_err(failed)?;
+        if let Some(wanted) = asked.wanted {
+            selection.retain(|labels| wanted(labels.pairs()));
+        }
+        Ok(Some(selection))
     }
 }
 
@@ -98,6 +102,7 @@ impl Columns for StoredColumns {
             end,
             max_values: usize::MAX,
             values: false,
+            wanted: None,
         };
         let stored = self.newest_stored();
         let mut times = self.stored(&asked)?.times;
@@ -179,7 +184,8 @@ impl<'a> Tail<'a> {
             let labels = Labels::of(entity, table.context(row));
             let passes =
                 |matcher: &Matcher| matcher.is_match(labels.get(matcher.name()).unwrap_or(""));
-            if !self.asked.matchers.iter().all(passes) {
+            let wanted = self.asked.wanted.is_none_or(|wanted| wanted(labels.pairs()));
+            if !wanted || !self.asked.matchers.iter().all(passes) {
                 continue;
             }
             let place = self.place(labels.pairs());
@@ -225,6 +231,9 @@ pub(super) fn matcher(wanted: &Matcher) -> store::Matcher {
     match wanted.op() {
         MatchOp::Equal => store::Matcher::equal(name, value),
         MatchOp::NotEqual => store::Matcher::not_equal(name, value),
+        // Dashboards send it for "any".
+        MatchOp::Matches if value == ".+" => store::Matcher::not_equal(name, ""),
+        MatchOp::MatchesNot if value == ".+" => store::Matcher::equal(name, ""),
         MatchOp::Matches | MatchOp::MatchesNot => {
             let wanted = wanted.clone();
             store::Matcher::passing(name, move |value| wanted.is_match(value))
