@@ -122,6 +122,12 @@ fn api_options(config: &Config) -> ApiOptions {
     }
 }
 
+/// With an archive, a batch before the newest is there already.
+fn window_options(archived: bool) -> WindowOptions {
+    let options = WindowOptions { archived, ..WindowOptions::default() };
+    if archived { WindowOptions { min_batches: 2, ..options } } else { options }
+}
+
 impl App {
     /// Builds everything and binds the port; runs nothing but the watches.
     pub(crate) async fn build(
@@ -138,8 +144,7 @@ impl App {
         let mut measured = measure::begin(config, input, resolution, clock).await?;
         let events = EventIntake::begin(config, history.as_ref(), &mut measured, clock)?;
         let (reload, rule_files) = alerting::reload(config);
-        let archived = history.is_some();
-        let window = Arc::new(Window::new(WindowOptions { archived, ..WindowOptions::default() }));
+        let window = Arc::new(Window::new(window_options(history.is_some())));
         let resources = resources::Resources::plan(config, resolution, &measured);
         let ports = listen::others(config, listener, &measured).await?;
         let rules = (rule_files, measured.replicas.as_ref().map(Replicas::membership));

@@ -334,9 +334,12 @@ impl Alerting {
     }
 }
 
-/// The first multiple of `interval` after `now`.
+/// The first middle between two multiples of `interval` after `now`: ticks begin at multiples, and
+/// rules see what they measured without adding their memory to theirs.
 fn after(now: i64, interval: i64) -> i64 {
-    (now.div_euclid(interval) + 1).saturating_mul(interval)
+    let middle = interval / 2;
+    let multiple = now.saturating_sub(middle).div_euclid(interval) + 1;
+    multiple.saturating_mul(interval).saturating_add(middle)
 }
 
 fn told(alert: &Alert, url: &str) -> model::Alert {
