@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::SharedInventory;
 use tokio::time::sleep;
 
-use super::{Watch, Watched, Watches};
+use super::{Kind, Watch, Watched, Watches};
 use crate::Connection;
 use crate::wire::object;
 
@@ -69,9 +69,9 @@ async fn services(watch: Watch, kinds: MonitorKinds) -> &'static str {
         watch.board.add(plural, watch.clock.now());
     }
     tokio::select! {
-        ended = watch.clone().run::<object::ServiceMonitor>() => ended,
-        ended = watch.clone().run::<object::Service>() => ended,
-        ended = watch.run::<object::EndpointSlice>() => ended,
+        ended = watch.clone().run(Kind::of::<object::ServiceMonitor>()) => ended,
+        ended = watch.clone().run(Kind::of::<object::Service>()) => ended,
+        ended = watch.run(Kind::of::<object::EndpointSlice>()) => ended,
     }
 }
 
@@ -79,7 +79,7 @@ async fn pods(watch: Watch, kinds: MonitorKinds) -> &'static str {
     let plural = object::PodMonitor::PLURAL;
     watch.served(plural, &kinds).await;
     watch.board.add(plural, watch.clock.now());
-    watch.run::<object::PodMonitor>().await
+    watch.run(Kind::of::<object::PodMonitor>()).await
 }
 
 impl Watch {
