@@ -24,6 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sim", &["model", "tls"]),
     ("yaml", &[]),
     ("tls", &[]),
+    ("serde-saphyr", &["yaml"]),
+    ("jsonpath-rust", &[]),
     ("rules", &["query", "yaml"]),
     ("api", &["model", "query", "rules", "web"]),
     (
@@ -55,7 +57,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 438;
+const MAX_LOCKED_PACKAGES: usize = 425;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[
