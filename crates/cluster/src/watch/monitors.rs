@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::SharedInventory;
+use once::Order as _;
 use tokio::time::sleep;
 
 use super::{Kind, Watch, Watched, Watches};
@@ -35,7 +36,7 @@ impl MonitorKinds {
         missing.retain(|known| *known != plural);
         if !served {
             missing.push(plural);
-            missing.sort_unstable();
+            missing.order();
         }
     }
 }
