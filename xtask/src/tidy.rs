@@ -17,13 +17,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &["model", "pipeline", "once"]),
     ("manifests", &["cluster", "once"]),
     ("replicas", &["model", "pipeline", "cluster"]),
-    ("sinks", &["model", "tls", "once"]),
+    ("sinks", &["model", "tls", "once", "parquet"]),
     ("scrape", &["model", "pipeline", "tls", "once"]),
     ("web", &[]),
     ("top", &[]),
     ("sim", &["model", "tls", "once"]),
     ("yaml", &[]),
     ("once", &[]),
+    ("parquet", &[]),
     ("tls", &[]),
     ("serde-saphyr", &["yaml"]),
     ("jsonpath-rust", &[]),
@@ -49,6 +50,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "scrape",
             "yaml",
             "once",
+            "parquet",
         ],
     ),
     ("xtask", &[]),
@@ -59,7 +61,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 425;
+const MAX_LOCKED_PACKAGES: usize = 419;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[
