@@ -13,19 +13,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("query", &["model"]),
     ("pipeline", &["model"]),
-    ("cluster", &["model", "pipeline"]),
-    ("host", &["model", "pipeline"]),
-    ("manifests", &["cluster"]),
+    ("cluster", &["model", "pipeline", "once"]),
+    ("host", &["model", "pipeline", "once"]),
+    ("manifests", &["cluster", "once"]),
     ("replicas", &["model", "pipeline", "cluster"]),
-    ("sinks", &["model", "tls"]),
-    ("scrape", &["model", "pipeline", "tls"]),
+    ("sinks", &["model", "tls", "once", "parquet"]),
+    ("scrape", &["model", "pipeline", "tls", "once"]),
     ("web", &[]),
     ("top", &[]),
-    ("sim", &["model", "tls"]),
+    ("sim", &["model", "tls", "once"]),
     ("yaml", &[]),
+    ("once", &[]),
+    ("parquet", &[]),
     ("tls", &[]),
+    ("serde-saphyr", &["yaml"]),
+    ("jsonpath-rust", &[]),
     ("rules", &["query", "yaml"]),
-    ("api", &["model", "query", "rules", "web"]),
+    ("api", &["model", "query", "rules", "web", "once"]),
     (
         "taffrail",
         &[
@@ -45,6 +49,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "rules",
             "scrape",
             "yaml",
+            "once",
+            "parquet",
         ],
     ),
     ("xtask", &[]),
@@ -55,7 +61,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 438;
+const MAX_LOCKED_PACKAGES: usize = 419;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::{StreamExt, stream};
 use model::{Draft, Hop, Node, SharedInventory, Value, Verified};
+use once::Order as _;
 use pipeline::{BoxFuture, Clock, Source, Window};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -125,7 +126,7 @@ impl KubernetesSource {
         let mine = |node: &&Arc<Node>| self.mine.as_ref().is_none_or(|mine| mine(&node.name));
         let mut nodes: Vec<Arc<Node>> = inventory.nodes().filter(mine).map(Arc::clone).collect();
         drop(inventory);
-        nodes.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        nodes.order_by(|left, right| left.name.cmp(&right.name));
         nodes.into_iter().map(|node| Discovered::new(node, &self.options)).collect()
     }
 

@@ -7,13 +7,14 @@ mod kinds;
 mod monitors;
 mod retry;
 mod status;
+mod unread;
 
 pub use monitors::MonitorKinds;
 pub(crate) use retry::waits;
 pub use status::{WatchBoard, WatchStatus};
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -31,7 +32,7 @@ use tokio::time::timeout;
 use crate::Connection;
 use crate::connect::{ConnectError, Trouble};
 use crate::events::{self, EventBatch, Position};
-use crate::wire::object;
+use unread::Unread;
 
 /// How many objects are asked for in one page of a list.
 const PAGE_SIZE: u32 = 500;
@@ -81,9 +82,7 @@ impl Watches {
 }
 
 /// An object that is watched, and its place in the inventory.
-pub(crate) trait Watched:
-    Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static
-{
+pub(crate) trait Watched: Resource<DynamicType = ()> + DeserializeOwned + 'static {
     /// What it becomes.
     type Record: Send;
     /// Its name in URLs and RBAC rules (`replicasets`).
@@ -100,6 +99,49 @@ pub(crate) trait Watched:
     fn retain(seen: &Seen, inventory: &mut Inventory);
 }
 
+/// What is done with the objects of a kind, as a table: the watch itself knows no kind.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    plural: &'static str,
+    name: Named,
+    group: Named,
+    version: Named,
+    /// Reads an object's JSON and puts its record, given the host id's annotation.
+    put: fn(&str, &str, &SharedInventory) -> Result<(), serde_json::Error>,
+    remove: fn(&str, &str, &mut Inventory),
+    is_held: fn(&str, &str, &Inventory) -> bool,
+    retain: fn(&Seen, &mut Inventory),
+}
+
+type Named = fn(&'static ()) -> Cow<'static, str>;
+
+impl Kind {
+    pub(crate) const fn of<K: Watched>() -> &'static Self {
+        const {
+            &Self {
+                plural: K::PLURAL,
+                name: K::kind,
+                group: K::group,
+                version: K::version,
+                put: put::<K>,
+                remove: K::remove,
+                is_held: K::is_held,
+                retain: K::retain,
+            }
+        }
+    }
+}
+
+fn put<K: Watched>(
+    json: &str,
+    host_id_annotation: &str,
+    inventory: &SharedInventory,
+) -> Result<(), serde_json::Error> {
+    let record = serde_json::from_str::<K>(json)?.record(host_id_annotation);
+    K::put(record, &mut inventory.write().unwrap_or_else(PoisonError::into_inner));
+    Ok(())
+}
+
 /// Namespaces and names that a list contained.
 pub(crate) struct Seen(HashSet<(Box<str>, Box<str>)>);
 
@@ -113,7 +155,7 @@ impl Seen {
 /// Starts every watch.
 pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, Watches) {
     let inventory: SharedInventory = Arc::new(RwLock::new(Inventory::default()));
-    let board = WatchBoard::new(kinds::ALL, clock.now());
+    let board = WatchBoard::new(kinds::ALL.map(|kind| kind.plural), clock.now());
     let mut tasks = JoinSet::new();
     let watch = Watch {
         connection: connection.clone(),
@@ -122,19 +164,9 @@ pub(crate) fn start(connection: &Connection, clock: Clock) -> (SharedInventory, 
         clock,
         paging: Arc::default(),
     };
-    tasks.spawn(watch.clone().run::<object::Node>());
-    tasks.spawn(watch.clone().run::<object::Namespace>());
-    tasks.spawn(watch.clone().run::<object::Pod>());
-    tasks.spawn(watch.clone().run::<object::ReplicaSet>());
-    tasks.spawn(watch.clone().run::<object::Deployment>());
-    tasks.spawn(watch.clone().run::<object::StatefulSet>());
-    tasks.spawn(watch.clone().run::<object::DaemonSet>());
-    tasks.spawn(watch.clone().run::<object::Job>());
-    tasks.spawn(watch.clone().run::<object::CronJob>());
-    tasks.spawn(watch.clone().run::<object::PersistentVolumeClaim>());
-    tasks.spawn(watch.clone().run::<object::PersistentVolume>());
-    tasks.spawn(watch.clone().run::<object::ResourceQuota>());
-    tasks.spawn(watch.run::<object::HorizontalPodAutoscaler>());
+    for kind in kinds::ALL {
+        tasks.spawn(watch.clone().run(kind));
+    }
     (inventory, Watches { board, tasks, clock })
 }
 
@@ -149,32 +181,33 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run<K: Watched>(self) -> &'static str {
+    async fn run(self, kind: &'static Kind) -> &'static str {
         let mut names = Listed::default();
         if !self.paging.load(Ordering::Relaxed) {
             let streaming = watcher::Config::default().streaming_lists();
-            self.follow::<K>(streaming, Some(STREAM_PATIENCE), &mut names).await;
+            self.follow(kind, streaming, Some(STREAM_PATIENCE), &mut names).await;
             if !self.paging.swap(true, Ordering::Relaxed) {
                 tracing::info!(
-                    kind = K::PLURAL,
+                    kind = kind.plural,
                     "the API server streams no lists, asking in pages"
                 );
             }
         }
         let pages = watcher::Config::default().page_size(PAGE_SIZE);
-        self.follow::<K>(pages, None, &mut names).await;
-        K::PLURAL
+        self.follow(kind, pages, None, &mut names).await;
+        kind.plural
     }
 
     /// Follows a watch that lists as `config` says. With `patience` it ends when the API server
     /// takes no such list, or leaves one unfinished for so long without a word.
-    async fn follow<K: Watched>(
+    async fn follow(
         &self,
+        kind: &'static Kind,
         config: watcher::Config,
         patience: Option<Duration>,
         names: &mut Listed,
     ) {
-        let api: Api<K> = Api::all(self.connection.client());
+        let api: Api<Unread> = Api::all_with(self.connection.client(), &kind);
         let events = watcher(api, config).backoff(waits());
         pin_mut!(events);
         let mut listing = true;
@@ -193,20 +226,20 @@ impl Watch {
                         watcher::Event::InitDone => false,
                         _ => listing,
                     };
-                    self.apply::<K>(event, names);
+                    self.apply(kind, event, names);
                 }
                 Some(Err(error)) if patience.is_some() && streams_none(&error) => return,
                 Some(Err(error)) => {
                     // What waits for its next try is not silent.
                     listing = false;
-                    self.failed(&error, K::PLURAL);
+                    self.failed(&error, kind.plural);
                 }
                 None => return,
             }
         }
     }
 
-    fn apply<K: Watched>(&self, event: watcher::Event<K>, names: &mut Listed) {
+    fn apply(&self, kind: &Kind, event: watcher::Event<Unread>, names: &mut Listed) {
         let synced = matches!(event, watcher::Event::InitDone);
         match event {
             watcher::Event::Init => {
@@ -216,45 +249,49 @@ impl Watch {
             }
             watcher::Event::InitApply(object) => {
                 names.listed.insert(name_of(&object));
-                self.put(object);
+                self.put(kind, &object);
                 return;
             }
             watcher::Event::InitDone => {
-                metrics::counter!(crate::telemetry::WATCH_RELISTS, "kind" => K::PLURAL)
+                metrics::counter!(crate::telemetry::WATCH_RELISTS, "kind" => kind.plural)
                     .increment(1);
                 let seen = Seen(std::mem::take(&mut names.listed));
                 let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
-                K::retain(&seen, &mut inventory);
+                (kind.retain)(&seen, &mut inventory);
                 names.held = seen.0.len();
             }
             watcher::Event::Apply(object) => {
                 let (namespace, name) = name_of(&object);
-                names.held += usize::from(!self.is_held::<K>(&namespace, &name));
-                self.put(object);
+                names.held += usize::from(!self.is_held(kind, &namespace, &name));
+                self.put(kind, &object);
             }
             watcher::Event::Delete(object) => {
                 let (namespace, name) = name_of(&object);
-                let held = self.is_held::<K>(&namespace, &name);
+                let held = self.is_held(kind, &namespace, &name);
                 names.held = names.held.saturating_sub(usize::from(held));
                 let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
-                K::remove(&namespace, &name, &mut inventory);
+                (kind.remove)(&namespace, &name, &mut inventory);
             }
         }
-        metrics::gauge!(crate::telemetry::WATCHED_OBJECTS, "kind" => K::PLURAL)
+        metrics::gauge!(crate::telemetry::WATCHED_OBJECTS, "kind" => kind.plural)
             .set(u32::try_from(names.held).unwrap_or(u32::MAX));
-        if self.board.well(K::PLURAL, synced, names.held, self.clock.now()) {
-            tracing::info!(kind = K::PLURAL, objects = names.held, "watch is in sync");
+        if self.board.well(kind.plural, synced, names.held, self.clock.now()) {
+            tracing::info!(kind = kind.plural, objects = names.held, "watch is in sync");
         }
     }
 
-    fn is_held<K: Watched>(&self, namespace: &str, name: &str) -> bool {
+    fn is_held(&self, kind: &Kind, namespace: &str, name: &str) -> bool {
         let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
-        K::is_held(namespace, name, &inventory)
+        (kind.is_held)(namespace, name, &inventory)
     }
 
-    fn put<K: Watched>(&self, object: K) {
-        let record = object.record(&self.connection.options.host_id_annotation);
-        K::put(record, &mut self.inventory.write().unwrap_or_else(PoisonError::into_inner));
+    /// An object that cannot be read is told of and keeps the record that it had.
+    fn put(&self, kind: &Kind, object: &Unread) {
+        let annotation = &self.connection.options.host_id_annotation;
+        if let Err(error) = (kind.put)(&object.json, annotation, &self.inventory) {
+            let error = watcher::Error::WatchFailed(kube::Error::SerdeError(error));
+            self.failed(&error, kind.plural);
+        }
     }
 
     fn failed(&self, error: &watcher::Error, kind: &'static str) {
@@ -327,8 +364,8 @@ struct Listed {
 
 type Names = HashSet<(Box<str>, Box<str>)>;
 
-fn name_of<K: Resource>(object: &K) -> (Box<str>, Box<str>) {
-    let meta = object.meta();
+fn name_of(object: &Unread) -> (Box<str>, Box<str>) {
+    let meta = &object.meta;
     let text = |field: &Option<String>| Box::from(field.as_deref().unwrap_or_default());
     (text(&meta.namespace), text(&meta.name))
 }

@@ -6,6 +6,7 @@ mod usage;
 use std::collections::{BTreeSet, VecDeque};
 
 use metrics::counter;
+use once::Order as _;
 
 use crate::telemetry;
 use crate::tree::Tree;
@@ -116,7 +117,7 @@ impl Hierarchy {
                 }
             }
         }
-        found.sort();
+        found.order();
         found.into_iter().map(|(_, path, name)| (path, name)).collect()
     }
 

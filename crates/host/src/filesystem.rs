@@ -1,6 +1,7 @@
 //! Filesystems: what is mounted from real devices, and how full it is.
 
 use metrics::counter;
+use once::Order as _;
 use rustix::fs::statvfs;
 
 use crate::telemetry;
@@ -79,7 +80,7 @@ fn mounts(text: &str) -> Vec<String> {
         }
     }
     let mut mounts: Vec<String> = found.into_iter().map(|(_, mount)| mount).collect();
-    mounts.sort_unstable();
+    mounts.order();
     mounts.dedup();
     mounts
 }

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use once::Order as _;
+
 /// No file is read beyond this.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
@@ -52,7 +54,7 @@ impl<'a> Tree<'a> {
             .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file()))
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
-        names.sort_unstable();
+        names.order();
         names
     }
 

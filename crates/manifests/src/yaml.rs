@@ -1,6 +1,7 @@
 //! YAML for JSON values: block style, text quoted where YAML 1.1 or 1.2
 //! would read something else.
 
+use once::Order as _;
 use serde_json::{Map, Value};
 
 /// Writes an object as a document.
@@ -47,7 +48,7 @@ fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
         first.iter().position(|one| *one == key).unwrap_or(first.len())
     };
     let mut entries: Vec<(&String, &Value)> = map.iter().collect();
-    entries.sort_by(|left, right| (rank(left.0), left.0).cmp(&(rank(right.0), right.0)));
+    entries.order_by(|left, right| (rank(left.0), left.0).cmp(&(rank(right.0), right.0)));
     entries
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cluster::replicas::Member;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use model::Hop;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -91,7 +91,7 @@ async fn exchange(
         .header(http::header::HOST, &*member.address)
         .header(REPLICA, me)
         .header(CODE, &asked)
-        .body(Empty::<Bytes>::new())
+        .body(Full::<Bytes>::default())
         .map_err(|error| missing(Hop::Address, error, "correct --peer-name and --peer-address"))?;
     let answered = async {
         let response = sender.send_request(request).await.map_err(broken)?;

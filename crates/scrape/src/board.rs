@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use metrics::gauge;
 use model::Timestamp;
+use once::Order as _;
 
 use crate::discover::RefusedTarget;
 use crate::telemetry::{LEFT_OUT, REFUSED, TARGETS};
@@ -101,7 +102,7 @@ impl Board {
             }
         }
         let mut errors: Vec<_> = errors.into_iter().collect();
-        errors.sort_by_key(|(error, (count, _))| (std::cmp::Reverse(*count), *error));
+        errors.order_by_key(|(error, (count, _))| (std::cmp::Reverse(*count), *error));
         summary.errors = errors
             .into_iter()
             .take(MAX_ERRORS)

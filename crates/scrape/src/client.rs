@@ -12,12 +12,13 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT,
 };
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::ScrapeTls;
+use once::Http;
 use rustls::RootCertStore;
 use rustls_pki_types::ServerName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -39,8 +40,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const READ_BUFFER_BYTES: usize = 8 << 10;
 /// The step in which memory for bodies is taken.
 const GRAIN: usize = 1 << 10;
-
-type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl Asker {
             .header(ACCEPT_ENCODING, "gzip")
             .header(USER_AGENT, AGENT)
             .header("X-Prometheus-Scrape-Timeout-Seconds", at_most.as_secs_f64().to_string())
-            .body(Empty::new())
+            .body(Full::default())
             .map_err(|error| Failure::new("address", format!("{url} is no URL: {error}")))?;
         let response =
             http.request(request).await.map_err(|error| Failure::new("connect", cause(&error)))?;

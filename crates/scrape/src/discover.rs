@@ -7,6 +7,7 @@ use std::sync::Arc;
 use model::{
     EndpointSlice, Inventory, Monitor, MonitorKind, NamespaceChoice, Pod, Requirement, Service,
 };
+use once::Order as _;
 
 use crate::labels::{Labels, Pool as Texts};
 use crate::limits::MAX_DROPPED_SHOWN;
@@ -102,7 +103,7 @@ impl Discovery {
             found.left_out += usize::from(!fits);
             fits
         });
-        found.refused.sort_unstable();
+        found.refused.order();
         // A rule that is wrong for many targets is one thing to mend.
         found.refused.dedup();
         found

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{ScrapeParams, SeriesPairs as Pairs};
+use once::Order as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::labels::{Labels, Pool as Texts};
@@ -141,7 +142,7 @@ fn query(labels: &Labels<'_>, params: &ScrapeParams) -> String {
             pairs.insert(0, (name, value));
         }
     }
-    pairs.sort_by_key(|(name, _)| *name);
+    pairs.order_by_key(|(name, _)| *name);
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 

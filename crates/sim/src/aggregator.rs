@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use once::Order as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +80,7 @@ impl Aggregator {
     /// All groups with their versions, as discovery orders them.
     pub(crate) fn groups(&self) -> Vec<(String, Vec<String>)> {
         let mut routes: Vec<Arc<Route>> = self.read(|routes| routes.values().cloned().collect());
-        routes.sort_by(|left, right| {
+        routes.order_by(|left, right| {
             let key = |route: &Route| (-route.group_priority, route.group.clone());
             let version = |route: &Route| (-route.version_priority, route.version.clone());
             key(left).cmp(&key(right)).then_with(|| version(left).cmp(&version(right)))

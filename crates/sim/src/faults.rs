@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use once::Order as _;
 use thiserror::Error;
 
 use crate::plan::Plan;
@@ -261,7 +262,7 @@ fn chosen(plan: &Plan, share: f64) -> Vec<usize> {
     let some = usize::from(share > 0.0);
     let count = ((all as f64 * share).round() as usize).clamp(some.min(all), all);
     let mut nodes: Vec<usize> = (0..all).collect();
-    nodes.sort_by_key(|node| mix(plan.nodes[*node].seed, text("fault")));
+    nodes.order_by_key(|node| mix(plan.nodes[*node].seed, text("fault")));
     nodes.truncate(count);
     nodes
 }

@@ -22,7 +22,7 @@ impl Issuer {
     /// The provider at `url` whose tokens for `client` are signed by a key of `jwks` (JSON Web
     /// Key Set, RFC 7517); `None` when that has no RSA key.
     pub fn new(url: &str, client: &str, jwks: &str) -> Option<Self> {
-        let set: Value = serde_json::from_str(jwks).ok()?;
+        let set = once::json(jwks.as_bytes()).ok()?;
         let decoded = |value: &Value| URL_SAFE_NO_PAD.decode(value.as_str()?).ok();
         let key = |key: &Value| {
             let id = key["kid"].as_str().unwrap_or_default().to_owned();

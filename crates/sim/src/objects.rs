@@ -194,10 +194,7 @@ pub(crate) fn metadata_json(metadata: &Metadata, resource_version: u64) -> Value
     }
     if !metadata.annotations.is_empty() {
         let pairs = metadata.annotations.iter();
-        put(
-            "annotations",
-            pairs.map(|(k, v)| ((*k).to_owned(), v.as_str().into())).collect::<Map<_, _>>().into(),
-        );
+        put("annotations", object(&mut pairs.map(|(k, v)| ((*k).to_owned(), v.as_str().into()))));
     }
     if let Some(owner) = &metadata.owner {
         let owner = json!({
@@ -210,7 +207,12 @@ pub(crate) fn metadata_json(metadata: &Metadata, resource_version: u64) -> Value
 }
 
 fn labels_json(labels: &[(&'static str, Cow<'static, str>)]) -> Value {
-    labels.iter().map(|(k, v)| ((*k).to_owned(), Value::from(&**v))).collect::<Map<_, _>>().into()
+    object(&mut labels.iter().map(|(k, v)| ((*k).to_owned(), Value::from(&**v))))
+}
+
+/// Once for all iterators: what collects sorts, which is much code.
+pub(crate) fn object(pairs: &mut dyn Iterator<Item = (String, Value)>) -> Value {
+    Value::Object(pairs.collect())
 }
 
 /// The whole object without `kind` and `apiVersion`. `now` only matters to leases.

@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::Arc;
 
+use once::Order as _;
+
 use crate::config::WorldConfig;
 use crate::seed::{below, mix, text};
 
@@ -128,7 +130,7 @@ impl Plan {
             *place = index;
             plan.namespaces.push(Arc::clone(name));
         }
-        drafts.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        drafts.order_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         let mut spread = 0;
         for draft in drafts {
             let namespace = namespaces.get(&draft.namespace).copied().unwrap_or(0);

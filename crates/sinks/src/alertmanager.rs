@@ -1,6 +1,7 @@
 //! Alertmanager: alerts to its API, version 2, as Prometheus sends them.
 
 use model::{Alert, Timestamp};
+use once::Order as _;
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
@@ -68,7 +69,7 @@ impl EncodeAlerts for Alertmanager {
             let name: (Box<str>, Box<str>) = ("alertname".into(), alert.name.clone());
             let mut labels: Vec<&(Box<str>, Box<str>)> = alert.labels.iter().collect();
             labels.push(&name);
-            labels.sort_unstable();
+            labels.order();
             push_object(body, labels.into_iter().map(|(name, value)| (name, value)));
             body.extend_from_slice(b",\"annotations\":");
             push_object(body, alert.annotations.iter().map(|(name, value)| (name, value)));

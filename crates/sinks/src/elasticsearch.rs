@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use http::Method;
 use model::{Batch, Event, Timestamp, Value};
+use once::Order as _;
 
 use crate::address::Address;
 use crate::chunks::{Chunks, Framing};
@@ -217,7 +218,9 @@ impl Encode for Elasticsearch {
         let time = batch.timestamp();
         let date = time.to_rfc3339_seconds();
         for mut selected in selection.tables(batch) {
-            selected.columns.sort_by(|left, right| left.metric().name().cmp(right.metric().name()));
+            selected
+                .columns
+                .order_by(|left, right| left.metric().name().cmp(right.metric().name()));
             selection.for_each_row(batch, &selected, labels, |row, labels| {
                 tags.clear();
                 push_tags(tags, labels, cluster);
@@ -305,7 +308,7 @@ fn hash(tags: &[u8], name: &str) -> u64 {
 fn push_tags(out: &mut Vec<u8>, labels: &Labels, cluster: &str) {
     let mut pairs: Vec<_> = labels.iter().filter(|(key, _)| *key != CLUSTER).collect();
     pairs.push((CLUSTER, cluster));
-    pairs.sort_unstable();
+    pairs.order();
     push_object(out, pairs);
 }
 

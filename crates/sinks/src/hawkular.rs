@@ -7,6 +7,7 @@ use std::path::Path;
 use form_urlencoded::byte_serialize;
 use http::header::AUTHORIZATION;
 use model::{Batch, EntityKind, Kind as MetricKind, Metric, descriptor};
+use once::Order as _;
 use regex::Regex;
 
 use crate::address::Address;
@@ -213,7 +214,7 @@ impl Encode for Hawkular {
             });
         }
         let mut rest: Vec<_> = waiting.into_iter().filter(|(_, points)| points.count > 0).collect();
-        rest.sort_by(|left, right| left.0.cmp(&right.0));
+        rest.order_by(|left, right| left.0.cmp(&right.0));
         for ((tenant, kind), points) in rest {
             self.push_points(out, &tenant, kind, points);
         }
@@ -273,7 +274,7 @@ impl Hawkular {
             let described = "Identifier(s) specific to a metric";
             tags.push(("resource_id_description".to_owned(), described));
         }
-        tags.sort_unstable();
+        tags.order();
         let mut json = Vec::new();
         push_object(&mut json, tags);
         json

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use model::{
     Batch, Column, Entity, EntityKind, Event, LabelOptions, Table, Timestamp, Value, for_each_label,
 };
+use once::Order as _;
 
 use crate::chunks::{Chunks, Framing};
 use crate::plan::{Encode, EncodeEvents, EventPlan, Plan, Transport};
@@ -125,7 +126,7 @@ impl<'a> Printer<'a> {
                 rows.extend(kept.map(|(row, entity)| (entity.to_string(), kind, row)));
             }
         }
-        rows.sort_unstable();
+        rows.order();
         rows
     }
 
@@ -172,7 +173,7 @@ impl<'a> Printer<'a> {
 fn printed_columns<'a>(table: &'a Table, selection: &Selection) -> Vec<&'a Column> {
     let mut columns: Vec<_> =
         table.columns().iter().filter(|column| selection.keeps(table, column)).collect();
-    columns.sort_by(|left, right| left.metric().name().cmp(right.metric().name()));
+    columns.order_by(|left, right| left.metric().name().cmp(right.metric().name()));
     columns
 }
 
@@ -197,7 +198,7 @@ fn sorted_labels(table: &Table, row: usize, options: &LabelOptions) -> Vec<(Stri
     for_each_label(table, row, options, |key, value| {
         labels.push((key.to_owned(), value.to_owned()));
     });
-    labels.sort_unstable();
+    labels.order();
     labels
 }
 

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use once::Http;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -44,7 +45,7 @@ pub(crate) struct Remote {
     base: String,
     authorization: Option<HeaderValue>,
     bounds: Bounds,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Http,
 }
 
 /// Why there is no answer; its text says what to change.
@@ -158,11 +159,7 @@ impl Remote {
 
 /// A client that trusts the certificates in the file that `flag` names, else the system's if TLS
 /// is `spoken` at all.
-pub(crate) fn client(
-    ca_file: Option<&Path>,
-    flag: &str,
-    spoken: bool,
-) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Failure> {
+pub(crate) fn client(ca_file: Option<&Path>, flag: &str, spoken: bool) -> Result<Http, Failure> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let connector = HttpsConnectorBuilder::new()

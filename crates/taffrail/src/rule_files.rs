@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use once::Order as _;
 use regex::Regex;
 use rules::{Group, MAX_FILE_BYTES};
 
@@ -57,7 +58,7 @@ pub(crate) fn expand(pattern: &str) -> Result<Vec<PathBuf>, String> {
         .map(|entry| entry.path())
         .filter(|path| path.is_file())
         .collect();
-    found.sort();
+    found.order();
     Ok(found)
 }
 

@@ -3,7 +3,7 @@
 //! Knows no keys: who reads a file says what may stand where.
 #![forbid(unsafe_code)]
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{Event, Parser, ScalarStyle, StrInput};
 
 /// A value, and the line that it begins on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +33,16 @@ const MAX_DEPTH: usize = 16;
 /// A line, and what is wrong there.
 pub type Wrong = (usize, String);
 
+/// What begins and ends where, for those who make another tree of it: what reads here is then the
+/// same code.
+pub fn events(text: &str) -> Parser<'_, StrInput<'_>> {
+    Parser::new_from_str(text)
+}
+
 /// Reads one document.
 pub fn parse(text: &str) -> Result<Node, Wrong> {
     let mut open: Vec<Open> = Vec::new();
-    for event in Parser::new_from_str(text) {
+    for event in events(text) {
         let (event, span) = event.map_err(|error| (error.marker().line(), error.info()))?;
         let line = span.start.line();
         let whole = match event {

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
 use model::Timestamp;
+use once::Order as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -143,7 +144,7 @@ async fn ask(session: &Session) -> Result<Discovered, Refusal> {
             }
         }
     }
-    discovered.kinds.sort_by(|left, right| {
+    discovered.kinds.order_by(|left, right| {
         (&left.word, &left.address.group).cmp(&(&right.word, &right.address.group))
     });
     Ok(discovered)

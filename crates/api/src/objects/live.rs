@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use http::StatusCode;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -258,7 +257,7 @@ fn apply(live: &Live, lines: &[u8], version: &mut String) -> bool {
     let mut touched = false;
     let mut changes = Vec::new();
     for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let Ok(mut change) = serde_json::from_slice::<Value>(line) else { return false };
+        let Ok(mut change) = once::json(line) else { return false };
         let kind = change["type"].as_str().unwrap_or_default().to_owned();
         if kind == "ERROR" {
             whole = false;

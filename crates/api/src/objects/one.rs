@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Uri, header};
+use once::Order as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -127,7 +128,7 @@ pub(super) async fn events(
         let found = upstream::json(&*session.person, Question::get(&path)).await?;
         let mut items: Vec<Value> =
             found["items"].as_array().into_iter().flatten().map(event).collect();
-        items.sort_by(|left, right| right["last"].as_str().cmp(&left["last"].as_str()));
+        items.order_by(|left, right| right["last"].as_str().cmp(&left["last"].as_str()));
         items.truncate(MAX_EVENTS);
         Ok::<_, Refusal>(Json(json!({ "items": items })).into_response())
     };

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
+use once::Order as _;
 use serde_json::{Value, json};
 
 use super::place::{KindAddress, Place};
@@ -113,7 +114,7 @@ async fn past(person: &dyn Person, place: &Place, owner: &Value) -> Result<Vec<R
     let items = found["items"].as_array().map_or(&[][..], Vec::as_slice);
     let read = if deployment { of_replica_set } else { of_controller_revision };
     let mut past: Vec<Revision> = items.iter().filter(belongs).filter_map(read).collect();
-    past.sort_by_key(|one| std::cmp::Reverse(one.number));
+    past.order_by_key(|one| std::cmp::Reverse(one.number));
     if deployment {
         let number = owner["metadata"]["annotations"][REVISION].as_str();
         let number = number.and_then(|text| text.parse().ok());

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use once::Order as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -160,7 +161,7 @@ pub(super) fn choose<'r>(
     let named = |left: &Row, right: &Row| {
         (&left.name, &left.namespace).cmp(&(&right.name, &right.namespace))
     };
-    chosen.sort_by(|left, right| {
+    chosen.order_by(|left, right| {
         let order = match column {
             // The youngest first, as the least age is.
             _ if by_age => right.created.cmp(&left.created),

@@ -17,7 +17,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use model::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::cookie::{self, OIDC};
@@ -185,7 +184,7 @@ impl Oidc {
         }
         let request = request.body(body.into()).map_err(|error| provider(&error))?;
         let answer = self.parts.web.ask(request).await.map_err(|error| provider(&error))?;
-        let told: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+        let told = once::json(answer.body()).unwrap_or_default();
         if answer.status() != StatusCode::OK {
             let why = told["error_description"].as_str().or(told["error"].as_str());
             return Err(provider(&why.unwrap_or("it gives no tokens").to_owned()));

@@ -98,7 +98,7 @@ impl Refusal {
 
     /// What the API server answered instead of what was asked for.
     pub(crate) fn of(status: StatusCode, answer: &[u8]) -> Self {
-        let told: Value = serde_json::from_slice(answer).unwrap_or_default();
+        let told = once::json(answer).unwrap_or_default();
         let text = |field: &str| told[field].as_str().unwrap_or_default().to_owned();
         let message = text("message");
         let reason =

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::Uri;
 use model::{Batch, Inventory, Node, Owner, Pod, Ready};
+use once::Order as _;
 use serde::Serialize;
 
 use super::cell::millis;
@@ -133,7 +134,7 @@ pub(crate) async fn workload(
                 ready: one.ready,
             })
             .collect();
-        below.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        below.order_by(|left, right| left.name.cmp(&right.name));
         Some((item, OfWorkload { owners: owners(inventory, &namespace, owner), owned: below }))
     }))
 }

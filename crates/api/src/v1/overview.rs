@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use model::{Batch, EntityKind, Inventory, Ready, metric};
+use once::Order as _;
 use serde::Serialize;
 
 use super::cell::{Filesystem, Network, NodeCpu, NodeMemory, Number, Row};
@@ -154,7 +155,7 @@ fn count<'a>(nodes: impl ExactSizeIterator<Item = (&'a str, Ready)>) -> Nodes {
     let total = nodes.len();
     let mut not_ready: Vec<String> =
         nodes.filter(|(_, ready)| *ready == Ready::No).map(|(name, _)| name.to_owned()).collect();
-    not_ready.sort_unstable();
+    not_ready.order();
     Nodes { total: Some(total), ready: Some(total - not_ready.len()), not_ready: Some(not_ready) }
 }
 

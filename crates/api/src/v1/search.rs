@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use model::Inventory;
+use once::Order as _;
 use serde::Serialize;
 
 use super::respond;
@@ -68,7 +69,7 @@ fn gather(state: &ApiState, sight: Option<&Sight>, query: &str) -> Result<Found,
             (None, _) => sight.nodes,
         });
     }
-    items.sort_unstable();
+    items.order();
     let total = items.len();
     items.truncate(limit);
     Ok(Found { total, items })

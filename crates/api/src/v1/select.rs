@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::{Entity, EntityKind, Timestamp};
+use once::Order as _;
 use query::{Cancel, LabelMatch, RangeAsked, SeriesRef, label_of};
 use serde::Deserialize;
 
@@ -98,7 +99,7 @@ impl Selector {
             })
             .collect();
         // Equal ones by name, so that an answer does not depend on chance.
-        ranked.sort_by(|(left, a), (right, b)| {
+        ranked.order_by(|(left, a), (right, b)| {
             right.total_cmp(left).then_with(|| a.entity.to_string().cmp(&b.entity.to_string()))
         });
         ranked.truncate(top);

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use model::{Entity, EntityKind, Inventory, Registry, Timestamp, metric};
+use once::Order as _;
 use query::{Cancel, RangeAsked, SeriesRef};
 use serde::Serialize;
 
@@ -223,7 +224,7 @@ fn gather(state: &ApiState, asked: &Asked, cancel: &Cancel) -> Result<Answer, Er
         waste.memory.0 += item.memory.waste.map_or(0.0, |one| one.0);
     }
     share_waste(&mut items, &waste);
-    items.sort_by(|left, right| {
+    items.order_by(|left, right| {
         let by = match asked.by {
             By::Waste => right.wasted.total_cmp(&left.wasted),
             By::Risk => right.risk.cmp(&left.risk),
@@ -299,7 +300,7 @@ fn groups(inventory: &Inventory, asked: &Asked) -> Vec<(Name, Group)> {
         }
     }
     let mut groups: Vec<(Name, Group)> = groups.into_iter().collect();
-    groups.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    groups.order_by(|left, right| left.0.cmp(&right.0));
     groups
 }
 

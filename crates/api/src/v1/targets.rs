@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 use model::{Batch, Target, TargetState};
+use once::Order as _;
 use serde::Serialize;
 
 use super::cell::millis;
@@ -81,7 +82,7 @@ fn gather(state: &ApiState) -> Targets {
         TargetState::Skipped { .. } => 1,
         TargetState::Up => 2,
     };
-    targets.sort_by(|left, right| {
+    targets.order_by(|left, right| {
         rank(left)
             .cmp(&rank(right))
             .then_with(|| left.node.cmp(&right.node))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::Api;
 use kube::api::ListParams;
 use model::{Node, Ready};
+use once::Order as _;
 
 use super::{Check, Nodes, Outcome, SAMPLE_NODES};
 use crate::connect::Connection;
@@ -39,7 +40,7 @@ pub(super) async fn walk(connection: &Connection, wanted: &Nodes) -> (Check, Vec
         let change = "join a node to the cluster, or choose another context".to_owned();
         return (check(Outcome::Fail, "the cluster has no nodes".to_owned(), change), nodes);
     }
-    nodes.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    nodes.order_by(|left, right| left.name.cmp(&right.name));
     let away: Vec<&str> =
         nodes.iter().filter(|node| node.ready == Ready::No).map(|node| &*node.name).collect();
     let count = format!("{}{} nodes", nodes.len(), if whole { "" } else { " or more" });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use once::Order as _;
 use tokio::time::Instant;
 
 use super::ReplicaOptions;
@@ -115,7 +116,7 @@ impl Roster {
             }
         }
         self.seen = still;
-        all.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        all.order_by(|left, right| left.name.cmp(&right.name));
         if all.len() > MAX_MEMBERS {
             let more = u64::try_from(all.len() - MAX_MEMBERS).unwrap_or(u64::MAX);
             metrics::counter!(telemetry::REPLICAS_LEFT_OUT).increment(more);

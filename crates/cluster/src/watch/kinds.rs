@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use model::{Counts, Held, Inventory, Namespace, Node, Owner, Pod, Workload};
 
-use super::{Seen, Watched};
+use super::{Kind, Seen, Watched};
 use crate::inventory;
 use crate::wire::object;
 
 /// Every watched kind; the first three are what the source and the processors cannot do without.
-pub(super) const ALL: [&str; 13] = [
-    <object::Node as Watched>::PLURAL,
-    <object::Namespace as Watched>::PLURAL,
-    <object::Pod as Watched>::PLURAL,
-    <object::ReplicaSet as Watched>::PLURAL,
-    <object::Deployment as Watched>::PLURAL,
-    <object::StatefulSet as Watched>::PLURAL,
-    <object::DaemonSet as Watched>::PLURAL,
-    <object::Job as Watched>::PLURAL,
-    <object::CronJob as Watched>::PLURAL,
-    <object::PersistentVolumeClaim as Watched>::PLURAL,
-    <object::PersistentVolume as Watched>::PLURAL,
-    <object::ResourceQuota as Watched>::PLURAL,
-    <object::HorizontalPodAutoscaler as Watched>::PLURAL,
+pub(super) const ALL: [&Kind; 13] = [
+    Kind::of::<object::Node>(),
+    Kind::of::<object::Namespace>(),
+    Kind::of::<object::Pod>(),
+    Kind::of::<object::ReplicaSet>(),
+    Kind::of::<object::Deployment>(),
+    Kind::of::<object::StatefulSet>(),
+    Kind::of::<object::DaemonSet>(),
+    Kind::of::<object::Job>(),
+    Kind::of::<object::CronJob>(),
+    Kind::of::<object::PersistentVolumeClaim>(),
+    Kind::of::<object::PersistentVolume>(),
+    Kind::of::<object::ResourceQuota>(),
+    Kind::of::<object::HorizontalPodAutoscaler>(),
 ];
 
 impl Watched for object::Node {

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::SharedInventory;
+use once::Order as _;
 use tokio::time::sleep;
 
-use super::{Watch, Watched, Watches};
+use super::{Kind, Watch, Watched, Watches};
 use crate::Connection;
 use crate::wire::object;
 
@@ -35,7 +36,7 @@ impl MonitorKinds {
         missing.retain(|known| *known != plural);
         if !served {
             missing.push(plural);
-            missing.sort_unstable();
+            missing.order();
         }
     }
 }
@@ -69,9 +70,9 @@ async fn services(watch: Watch, kinds: MonitorKinds) -> &'static str {
         watch.board.add(plural, watch.clock.now());
     }
     tokio::select! {
-        ended = watch.clone().run::<object::ServiceMonitor>() => ended,
-        ended = watch.clone().run::<object::Service>() => ended,
-        ended = watch.run::<object::EndpointSlice>() => ended,
+        ended = watch.clone().run(Kind::of::<object::ServiceMonitor>()) => ended,
+        ended = watch.clone().run(Kind::of::<object::Service>()) => ended,
+        ended = watch.run(Kind::of::<object::EndpointSlice>()) => ended,
     }
 }
 
@@ -79,7 +80,7 @@ async fn pods(watch: Watch, kinds: MonitorKinds) -> &'static str {
     let plural = object::PodMonitor::PLURAL;
     watch.served(plural, &kinds).await;
     watch.board.add(plural, watch.clock.now());
-    watch.run::<object::PodMonitor>().await
+    watch.run(Kind::of::<object::PodMonitor>()).await
 }
 
 impl Watch {

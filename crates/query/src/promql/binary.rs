@@ -14,7 +14,7 @@ pub(super) fn apply(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
         BinaryOp::Divide => Some(left / right),
         BinaryOp::Modulo => Some(left % right),
         BinaryOp::Power => Some(left.powf(right)),
-        BinaryOp::Atan2 => Some(left.atan2(right)),
+        BinaryOp::Atan2 => Some(libm::atan2(left, right)),
         #[expect(clippy::float_cmp, reason = "PromQL compares exactly")]
         BinaryOp::Equal => keep(left == right),
         #[expect(clippy::float_cmp, reason = "PromQL compares exactly")]

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use once::Http;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -45,7 +45,7 @@ const OWN_PREFIXES: [&str; 2] = ["x-remote-", "impersonate-"];
 /// A server that answers an API group.
 pub(crate) struct Backend {
     pub(super) place: Place,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Http,
 }
 
 impl std::fmt::Debug for Backend {

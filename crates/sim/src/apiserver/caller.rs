@@ -7,6 +7,7 @@ use super::Api;
 use super::rbac::{self, Wanted};
 use super::status::Status;
 use crate::http::bearer;
+use crate::objects::object;
 
 /// The user behind the administrator's token.
 pub(crate) const ADMIN: &str = "sim-admin";
@@ -61,8 +62,8 @@ impl Caller {
             json["uid"] = self.uid.clone().into();
         }
         if !self.extra.is_empty() {
-            let pairs = self.extra.iter().map(|(key, values)| (key.clone(), json!(values)));
-            json["extra"] = Value::Object(pairs.collect());
+            let mut pairs = self.extra.iter().map(|(key, values)| (key.clone(), json!(values)));
+            json["extra"] = object(&mut pairs);
         }
         json
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::caller::Caller;
 use super::status::Status;
@@ -58,7 +58,7 @@ pub(super) fn answer(
     if request.body.starts_with(b"k8s\0") {
         return Err(Status::not_json());
     }
-    let mut asked: Value = serde_json::from_slice(&request.body)
+    let mut asked = once::json(&request.body)
         .map_err(|error| Status::bad_request(format!("the request cannot be read: {error}")))?;
     if !asked.is_object() {
         return Err(Status::bad_request("a TokenRequest is an object"));

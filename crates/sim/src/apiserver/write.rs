@@ -135,7 +135,7 @@ fn read(body: &[u8]) -> Result<Value, Status> {
     if body.starts_with(b"k8s\0") {
         return Err(Status::not_json());
     }
-    let object: Value = serde_json::from_slice(body)
+    let object = once::json(body)
         .map_err(|error| Status::bad_request(format!("the object cannot be read: {error}")))?;
     if object.is_object() { Ok(object) } else { Err(Status::bad_request("an object is expected")) }
 }

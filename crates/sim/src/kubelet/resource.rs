@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use once::Order as _;
+
 use super::summary::{node_cpu, node_memory, pod_memory, unix_seconds};
 use super::{RunningPod, View};
 use crate::usage::float;
@@ -11,7 +13,7 @@ use crate::usage::float;
 pub(crate) fn render(view: &View<'_>) -> String {
     let mut pods = view.pods();
     let place = |pod: &RunningPod<'_>| (pod.workload.namespace, pod.name.clone());
-    pods.sort_by_key(place);
+    pods.order_by_key(place);
     let mut page =
         Page { text: String::with_capacity(pods.len() * 900), stamp: view.millis(view.t) };
     page.containers(view, &pods);

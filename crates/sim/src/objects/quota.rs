@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Metadata;
 use super::plain::oldest;
 use super::spec::{is_still, mebibytes, millicores};
+use super::{Metadata, object};
 use crate::life::{Phase, Pod};
 use crate::plan::{Controller, Plan, Sec};
 
@@ -126,12 +126,12 @@ pub(super) fn metadata(plan: &Plan, namespace: u32) -> Metadata {
 
 pub(super) fn body(plan: &Plan, namespace: u32, at: Sec) -> Value {
     let Some((_, _, counted)) = of(plan, namespace) else { return json!({}) };
-    let amounts = |used: &Used, room: fn(u32) -> u32| -> Map<String, Value> {
+    let amounts = |used: &Used, room: fn(u32) -> u32| -> Value {
         let amount = |one: &Counted| {
             let written = one.written(room(used[*one as usize]));
             (one.name().to_owned(), written.into())
         };
-        counted.iter().map(amount).collect()
+        object(&mut counted.iter().map(amount))
     };
     // Half as much again, for pods that go while others come.
     let hard = amounts(&used(plan, namespace, None), |planned| planned + planned.div_ceil(2));

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use once::Order as _;
+
 use super::{Actor, Kind, State};
 use crate::objects::Object;
 use crate::plan::Sec;
@@ -35,7 +37,7 @@ impl State {
             .filter(|(node, outage)| outage.down.is_some() && !down.contains(node))
             .map(|(node, _)| *node)
             .collect();
-        returned.sort_unstable();
+        returned.order();
         for node in returned {
             if let Some(outage) = self.outages.get_mut(&node) {
                 outage.down = None;

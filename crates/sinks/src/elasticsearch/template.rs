@@ -82,7 +82,8 @@ fn values() -> Value {
 fn metrics() -> Value {
     let texts = TEXTS.iter().map(|name| ((*name).to_owned(), text()));
     let keywords = KEYWORDS.iter().map(|name| ((*name).to_owned(), keyword()));
-    let tags: serde_json::Map<String, Value> = texts.chain(keywords).collect();
+    let mut tags = serde_json::Map::new();
+    tags.extend(texts.chain(keywords));
     json!({ "MetricsTags": { "properties": tags } })
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use form_urlencoded::byte_serialize;
 use http::Request;
 use http::header::{AUTHORIZATION, USER_AGENT};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -31,7 +31,8 @@ const SHOWN: usize = 200;
 /// Asks an `InfluxDB` 1.x for what the sink `influxdb` wrote into it.
 #[derive(Debug)]
 pub struct InfluxReader {
-    client: Client<HttpsConnector<Dialer>, Empty<Bytes>>,
+    // An empty `Full`, so that sinks and this share one client's code.
+    client: Client<HttpsConnector<Dialer>, Full<Bytes>>,
     base: String,
     authorization: Option<String>,
     database: String,
@@ -156,7 +157,7 @@ impl InfluxReader {
         if let Some(value) = &self.authorization {
             request = request.header(AUTHORIZATION, value);
         }
-        let request = request.body(Empty::new()).map_err(|error| failed(error.to_string()))?;
+        let request = request.body(Full::default()).map_err(|error| failed(error.to_string()))?;
         let answer = async {
             let response = self.client.request(request).await.map_err(|error| error.to_string())?;
             let status = response.status();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::Timestamp;
+use once::Order as _;
 
 use super::segment::{self, HEADER_BYTES, MAX_PAYLOAD_BYTES, RECORD_BYTES, Scan};
 use super::{Caps, Entry, Loss, Reason, Slots, Waiting, lose, points_of, random_name, too_old};
@@ -93,7 +94,7 @@ impl DiskQueue {
             .map(|entry| entry.map(|entry| entry.path()))
             .collect::<io::Result<_>>()?;
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
-        paths.sort_unstable();
+        paths.order();
         let count = paths.len();
         for (at, path) in paths.into_iter().enumerate() {
             let file = open(&path)?;

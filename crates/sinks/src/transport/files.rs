@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use once::Order as _;
 use tokio::task::spawn_blocking;
 
 use super::finish::Finish;
@@ -54,7 +55,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn remove_oldest(plan: &FilesPlan) -> io::Result<()> {
     let mut files = Vec::new();
     collect(&plan.folder, plan.after, &mut files)?;
-    files.sort_unstable();
+    files.order();
     let surplus = files.len().saturating_sub(plan.keep);
     files.iter().take(surplus).try_for_each(fs::remove_file)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderName, HeaderValue, header};
 use model::Timestamp;
+use once::Order as _;
 use ring::{digest, hmac};
 
 use crate::Error;
@@ -120,7 +121,7 @@ impl Signer {
             .filter(|pair| !pair.is_empty())
             .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
             .collect();
-        pairs.sort_unstable();
+        pairs.order();
         let mut text = format!("{}\n{path}\n{}\n", request.method, pairs.join("&"));
         for (name, value) in headers {
             // Writing to a string cannot fail.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use once::Order as _;
 use yaml::{Node, Value};
 
 use super::{File, Item, Mistakes};
@@ -36,7 +37,7 @@ pub(super) fn read(common: &[Item], list: &Node) -> Result<Vec<(String, Vec<Stri
     }
     shared(&clusters, &mut mistakes);
     // What is wrong for all of them is told once.
-    mistakes.sort();
+    mistakes.order();
     mistakes.dedup();
     if mistakes.is_empty() {
         Ok(clusters.into_iter().map(|Cluster { name, words, .. }| (name, words)).collect())
@@ -112,7 +113,7 @@ fn shared(clusters: &[Cluster], mistakes: &mut Mistakes) {
             }
         }
         owned.extend(words.iter().flat_map(|word| folders(word)));
-        owned.sort();
+        owned.order();
         owned.dedup();
         for thing in owned {
             if let Some(other) = owners.get(&thing) {

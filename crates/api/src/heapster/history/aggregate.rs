@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Timestamp, Value};
+use once::Order as _;
 use serde::{Serialize, Serializer};
 
 use super::super::model::Time;
@@ -64,7 +65,7 @@ impl Aggregations {
     #[expect(clippy::cast_precision_loss, reason = "a mean of 2^53 values is not exact anyway")]
     fn bucket(&self, time: Timestamp, values: &[(Timestamp, Value)]) -> Bucket {
         let mut sorted: Vec<f64> = values.iter().map(|(_, value)| value.as_f64()).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
+        sorted.order_by(f64::total_cmp);
         let count = sorted.len();
         let at = |place: usize| sorted.get(place).copied().unwrap_or_default();
         let average = sorted.iter().sum::<f64>() / count.max(1) as f64;

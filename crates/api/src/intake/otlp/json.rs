@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Decoded, Kind, Metric, Point, Resource, summed};
 
 pub(super) fn decode(bytes: &[u8]) -> Decoded<Vec<Resource>> {
-    let root: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let root = once::json(bytes).map_err(|error| error.to_string())?;
     Ok(items(&root, "resourceMetrics").map(resource).collect())
 }
 

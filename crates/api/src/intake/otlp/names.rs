@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use once::Order as _;
 use query::promql::{Labels, METRIC_NAME, STALE};
 
 use super::{Kind, Metric, Point, Resource};
@@ -145,7 +146,7 @@ impl Series {
 
     pub(super) fn finish(self) -> (Vec<Pushed>, Vec<Described>, Outcome) {
         let series = self.all.into_iter().map(|(labels, mut samples)| {
-            samples.sort_by_key(|(time, _)| *time);
+            samples.order_by_key(|(time, _)| *time);
             Pushed { labels, samples }
         });
         (series.collect(), self.described, self.outcome)

@@ -1,5 +1,6 @@
 //! What a container would need: percentiles of what it used, waste, risk, and amounts that do.
 
+use once::Order as _;
 use query::SeriesValues;
 use serde::Serialize;
 
@@ -68,7 +69,7 @@ impl Samples {
     }
 
     pub(super) fn used(mut self) -> Used {
-        self.values.sort_unstable_by(f64::total_cmp);
+        self.values.order_by(f64::total_cmp);
         let (p50, p95) = (self.percentile(50), self.percentile(95));
         Used { p50, p95, max: self.max, near_hours: self.near_hours }
     }

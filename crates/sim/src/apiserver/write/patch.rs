@@ -16,7 +16,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Value, Status> {
         "application/strategic-merge-patch+json" => true,
         _ => return Err(Status::unsupported_patch(kind)),
     };
-    let change: Value = serde_json::from_slice(body)
+    let change = once::json(body)
         .map_err(|error| Status::bad_request(format!("the patch cannot be read: {error}")))?;
     if !change.is_object() {
         return Err(Status::bad_request("a patch is an object"));

@@ -130,7 +130,7 @@ fn patched(now: &Value, request: &Request) -> Result<Value, Status> {
     let mut next = now.clone();
     match kind.unwrap_or("").split(';').next().unwrap_or("") {
         "application/json-patch+json" => {
-            let steps: Value = serde_json::from_slice(&request.body)
+            let steps = once::json(&request.body)
                 .map_err(|error| Status::bad_request(format!("the patch: {error}")))?;
             for step in steps.as_array().into_iter().flatten() {
                 apply_step(&mut next, step)?;

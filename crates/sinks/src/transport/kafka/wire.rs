@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use flate2::write::GzEncoder;
+use once::Order as _;
 
 /// Keys of requests, and the versions that are spoken: the oldest that brokers from 1.0 to 4.x
 /// take, before fields got tags.
@@ -239,7 +240,7 @@ impl Answer {
         if leaders.is_empty() {
             return Err(io::Error::other("no partition of the topic has a leader"));
         }
-        leaders.sort_unstable();
+        leaders.order();
         Ok(leaders)
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use model::{EntityKind, Kind, Timestamp};
+use once::Order as _;
 use pipeline::Clock;
 use query::LabelMatch;
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ impl Wanted {
                 columns.extend(wanted.map(|name| (name.to_string(), kind)));
             }
         }
-        columns.sort_by(|left, right| left.0.cmp(&right.0));
+        columns.order_by(|left, right| left.0.cmp(&right.0));
         Ok(columns)
     }
 }
