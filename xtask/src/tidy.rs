@@ -17,14 +17,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("host", &["model", "pipeline", "once"]),
     ("manifests", &["cluster", "once"]),
     ("replicas", &["model", "pipeline", "cluster"]),
-    ("sinks", &["model", "tls", "once", "parquet"]),
+    ("sinks", &["model", "tls", "once"]),
     ("scrape", &["model", "pipeline", "tls", "once"]),
     ("web", &[]),
     ("top", &[]),
     ("sim", &["model", "tls", "once"]),
     ("yaml", &[]),
     ("once", &[]),
-    ("parquet", &[]),
     ("tls", &[]),
     ("serde-saphyr", &["yaml"]),
     ("jsonpath-rust", &[]),
@@ -50,7 +49,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "scrape",
             "yaml",
             "once",
-            "parquet",
         ],
     ),
     ("xtask", &[]),
@@ -61,7 +59,7 @@ const MAX_CODE_LINES: usize = 500;
 
 /// Packages in Cargo.lock, other platforms' included. Lower it when you can; raise it with a
 /// reason in the commit.
-const MAX_LOCKED_PACKAGES: usize = 419;
+const MAX_LOCKED_PACKAGES: usize = 425;
 
 /// Licences that may be in the binary.
 const LICENCES: &[&str] = &[

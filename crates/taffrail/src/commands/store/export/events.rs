@@ -1,9 +1,15 @@
 //! `taffrail store export --events`: stored events, oldest first, a row each.
 
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use model::{Event, Timestamp};
-use parquet::{Column, Field, Kind, Writer};
+use parquet::basic::{Compression, GzipLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 use query::LabelMatch;
 use serde_json::{Map, Value};
 use store::{EventQuery, Store};
@@ -89,7 +95,7 @@ pub(super) fn write(
     let written = match format {
         ExportFormat::Csv => csv(&events, output),
         ExportFormat::Ndjson => ndjson(&events, output),
-        ExportFormat::Parquet => parquet(&events, output),
+        ExportFormat::Parquet => parquet(&events, output).map_err(io::Error::other),
         ExportFormat::Openmetrics => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "OpenMetrics has no events"))
         }
@@ -117,35 +123,44 @@ fn ndjson(events: &[Event], mut output: Output) -> io::Result<()> {
     for event in events {
         let numbers = NUMBERS.iter().map(|(name, number)| (*name, Value::from(number(event))));
         let texts = TEXTS.iter().map(|(name, text)| (*name, Value::from(text(event))));
-        let mut fields = Map::new();
-        fields.extend(numbers.chain(texts).map(|(name, value)| (name.to_owned(), value)));
-        writeln!(output, "{}", Value::Object(fields))?;
+        let fields = numbers.chain(texts).map(|(name, value)| (name.to_owned(), value));
+        writeln!(output, "{}", Value::Object(fields.collect::<Map<_, _>>()))?;
     }
     output.flush()
 }
 
-fn parquet(events: &[Event], output: Output) -> io::Result<()> {
-    let kind = |name: &str| if name == "count" { Kind::Integer } else { Kind::Time };
-    let numbers = NUMBERS.iter().map(|(name, _)| Field::required(name, kind(name)));
-    let texts = TEXTS.iter().map(|(name, _)| Field::required(name, Kind::Text));
-    let mut writer = Writer::new(output, numbers.chain(texts).collect(), true)?;
+fn parquet(events: &[Event], output: Output) -> Result<(), ParquetError> {
+    let [(first, _), (last, _), (count, _)] = NUMBERS;
+    let texts = TEXTS.map(|(name, _)| format!("required binary {name} (STRING);\n")).concat();
+    let schema = format!(
+        "message events {{\n\
+         required int64 {first} (TIMESTAMP(MILLIS,true));\n\
+         required int64 {last} (TIMESTAMP(MILLIS,true));\n\
+         required int64 {count};\n\
+         {texts}}}"
+    );
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::GZIP(GzipLevel::default()))
+        .build();
+    let schema = Arc::new(parse_message_type(&schema)?);
+    let mut writer = SerializedFileWriter::new(output, schema, Arc::new(properties))?;
     for rows in events.chunks(GROUP_ROWS) {
-        let mut columns = Vec::new();
-        for (_, number) in NUMBERS {
-            let mut column = Column::default();
-            for event in rows {
-                column.integer(number(event));
+        let mut group = writer.next_row_group()?;
+        let mut number = 0;
+        while let Some(mut column) = group.next_column()? {
+            if let Some((_, of)) = NUMBERS.get(number) {
+                let values: Vec<i64> = rows.iter().map(of).collect();
+                column.typed::<Int64Type>().write_batch(&values, None, None)?;
+            } else if let Some((_, of)) = TEXTS.get(number - NUMBERS.len()) {
+                let values: Vec<ByteArray> =
+                    rows.iter().map(|event| ByteArray::from(of(event))).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, None, None)?;
             }
-            columns.push(column);
+            column.close()?;
+            number += 1;
         }
-        for (_, text) in TEXTS {
-            let mut column = Column::default();
-            for event in rows {
-                column.text(Some(text(event)));
-            }
-            columns.push(column);
-        }
-        writer.group(&columns)?;
+        group.close()?;
     }
-    writer.finish().map(drop)
+    writer.into_inner()?.flush()?;
+    Ok(())
 }
