@@ -174,6 +174,29 @@ impl Glance<'_> {
     pub fn pod(&self, pod: &Pod) -> Option<PodUsage<'_>> {
         self.node(&pod.node)?.pod(pod)
     }
+
+    /// The same of many pods, step by step for all of them: each step waits for memory, and one
+    /// pod's does not wait for another's.
+    pub fn pods<'g>(&'g self, pods: &[Arc<Pod>], into: &mut Vec<Option<PodUsage<'g>>>) {
+        let tags: Vec<u16> = pods.iter().map(|pod| NodeWindow::tag(pod)).collect();
+        let nodes: Vec<_> = pods.iter().map(|pod| self.node(&pod.node)).collect();
+        let places = nodes.iter().zip(&tags).map(|(node, tag)| node.and_then(|at| at.first(*tag)));
+        let places: Vec<Option<usize>> = places.collect();
+        let windows = nodes.iter().zip(&places).map(|(node, place)| node.zip(*place));
+        let likely: Vec<bool> = windows
+            .zip(pods)
+            .map(|(window, pod)| window.is_some_and(|(node, place)| node.is_at(place, pod)))
+            .collect();
+        into.clear();
+        for (at, pod) in pods.iter().enumerate() {
+            into.push(nodes[at].and_then(|node| match places[at] {
+                Some(place) if likely[at] => node.usage_at(place, pod),
+                // Names whose tags are equal.
+                Some(_) => node.pod(pod),
+                None => None,
+            }));
+        }
+    }
 }
 
 #[cfg(test)]

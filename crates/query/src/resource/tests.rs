@@ -239,3 +239,37 @@ fn nodes_that_are_gone_are_forgotten() {
     bench.windows.round_begins(at(31));
     assert_eq!(bench.windows.last_round(), at(31));
 }
+
+#[test]
+fn many_pods_are_what_each_is_alone() {
+    let windows = ResourceWindows::new(ResourceOptions::default());
+    // So many that some of them have equal tags.
+    let name = |number: i64| -> Box<str> { format!("pod-{number}").into() };
+    for now in [15, 30] {
+        let pod = |number: i64| PodSamples {
+            namespace: "ns".into(),
+            name: name(number),
+            containers: vec![("c".into(), sample(now, -9, now * (number + 1), 7))],
+        };
+        let own = Sample { started: Timestamp::NEVER, ..sample(now, 0, now, 9) };
+        let pods = (0..1000).map(pod).collect();
+        windows.take(NodeSamples { node: "n".into(), own, pods }, at(now));
+    }
+    let record = |number: i64| {
+        let node = if number % 7 == 0 { "gone" } else { "n" };
+        let (namespace, name) = ("ns".into(), name(number));
+        Arc::new(Pod { namespace, name, node: node.into(), ..Pod::default() })
+    };
+    let records: Vec<Arc<Pod>> = (0..1100).map(record).collect();
+    let glance = windows.glance(at(30));
+    let cpu = |usage: Option<PodUsage<'_>>| {
+        usage.map(|usage| usage.containers().map(|one| one.cpu_nanocores).collect::<Vec<_>>())
+    };
+    let mut all = Vec::new();
+    glance.pods(&records, &mut all);
+    let all: Vec<_> = all.into_iter().map(cpu).collect();
+    let alone: Vec<_> = records.iter().map(|record| cpu(glance.pod(record))).collect();
+    assert_eq!(all, alone);
+    assert_eq!((all[0].as_ref(), all[1].as_ref()), (None, Some(&vec![2_000_000])));
+    assert_eq!(all.iter().flatten().count(), 857);
+}

@@ -128,7 +128,30 @@ impl NodeWindow {
 
     /// The usage of `pod`; `None` when nothing, or not everything that counts, is known of it.
     pub fn pod(&self, pod: &Pod) -> Option<PodUsage<'_>> {
-        let window = self.find(tag_of(&pod.namespace, &pod.name), &pod.namespace, &pod.name)?;
+        self.usage_of(self.find(Self::tag(pod), &pod.namespace, &pod.name)?, pod)
+    }
+
+    /// What [`Self::first`] looks for.
+    pub(super) fn tag(pod: &Pod) -> u16 {
+        tag_of(&pod.namespace, &pod.name)
+    }
+
+    /// The first place with that tag: nearly always that of the pod.
+    pub(super) fn first(&self, tag: u16) -> Option<usize> {
+        self.tags.iter().position(|one| *one == tag)
+    }
+
+    /// Whether `pod` is at that place.
+    pub(super) fn is_at(&self, place: usize, pod: &Pod) -> bool {
+        self.pods.get(place).is_some_and(|window| self.is(window, &pod.namespace, &pod.name))
+    }
+
+    /// The usage of `pod`, which is at that place.
+    pub(super) fn usage_at(&self, place: usize, pod: &Pod) -> Option<PodUsage<'_>> {
+        self.usage_of(self.pods.get(place)?, pod)
+    }
+
+    fn usage_of<'w>(&'w self, window: &'w PodWindow, pod: &Pod) -> Option<PodUsage<'w>> {
         let mut earliest: Option<Usage> = None;
         for container in self.containers(window) {
             if container.pair.before.is_none() {
@@ -163,8 +186,11 @@ impl NodeWindow {
 
     fn find(&self, tag: u16, namespace: &str, name: &str) -> Option<&PodWindow> {
         let tagged = self.tags.iter().zip(&self.pods).filter(|(one, _)| **one == tag);
-        let mut tagged = tagged.map(|(_, pod)| pod);
-        tagged.find(|pod| self.text(&pod.name) == name && self.text(&pod.namespace) == namespace)
+        tagged.map(|(_, pod)| pod).find(|pod| self.is(pod, namespace, name))
+    }
+
+    fn is(&self, window: &PodWindow, namespace: &str, name: &str) -> bool {
+        self.text(&window.name) == name && self.text(&window.namespace) == namespace
     }
 
     fn containers(&self, pod: &PodWindow) -> &[ContainerWindow] {
