@@ -14,6 +14,7 @@ mod event;
 mod exposition;
 mod inventory;
 mod label;
+mod long;
 mod names;
 mod pairs;
 mod registry;
@@ -42,6 +43,7 @@ pub use inventory::{
     Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth, Workload,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
+pub use long::push_long;
 pub use names::{STALE, is_label_name, is_metric_name, is_stale, sanitized};
 pub use pairs::Pairs;
 pub use registry::Registry;

@@ -211,11 +211,7 @@ impl Catalog {
             return *id;
         }
         let id = self.free.pop().unwrap_or_else(|| {
-            if self.entities.len() == self.entities.capacity() {
-                // Twice as much room would be most of it.
-                self.entities.reserve_exact(self.entities.len() / 8 + 64);
-            }
-            self.entities.push(None);
+            model::push_long(&mut self.entities, None);
             u32::try_from(self.entities.len() - 1).unwrap_or(u32::MAX)
         });
         self.kinds[labels.kind().index()].insert(id, &mut labels);

@@ -201,11 +201,7 @@ impl<const N: usize> History<N> {
     fn remember(&mut self, slot: Slot<N>) {
         let Ok(at) = u32::try_from(self.slots.len()) else { return };
         let hash = slot.entity.hash64();
-        if self.slots.len() == self.slots.capacity() {
-            // Twice as much room would be most of it.
-            self.slots.reserve_exact(self.slots.len() / 8 + 64);
-        }
-        self.slots.push(slot);
+        model::push_long(&mut self.slots, slot);
         let slots = &self.slots;
         self.index.insert_unique(hash, at, |slot| slots[*slot as usize].entity.hash64());
     }

@@ -52,12 +52,8 @@ impl KnownEntities {
     /// Adds one that is not known yet.
     pub(super) fn add(&mut self, known: Known) {
         let Ok(at) = u32::try_from(self.all.len()) else { return };
-        if self.all.len() == self.all.capacity() {
-            // Twice as much room would be most of it.
-            self.all.reserve_exact(self.all.len() / 8 + 64);
-        }
         let hash = known.entity.hash64();
-        self.all.push(known);
+        model::push_long(&mut self.all, known);
         let all = &self.all;
         self.positions.insert_unique(hash, at, |at| all[*at as usize].entity.hash64());
     }
