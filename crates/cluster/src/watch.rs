@@ -262,8 +262,12 @@ impl Watch {
             }
             watcher::Event::Apply(object) => {
                 let (namespace, name) = name_of(&object);
-                names.held += usize::from(!self.is_held(kind, &namespace, &name));
-                self.put(kind, &object);
+                let new = !self.is_held(kind, &namespace, &name);
+                if !self.put(kind, &object) {
+                    // It stays told of until something goes well.
+                    return;
+                }
+                names.held += usize::from(new);
             }
             watcher::Event::Delete(object) => {
                 let (namespace, name) = name_of(&object);
@@ -285,13 +289,14 @@ impl Watch {
         (kind.is_held)(namespace, name, &inventory)
     }
 
-    /// An object that cannot be read is told of and keeps the record that it had.
-    fn put(&self, kind: &Kind, object: &Unread) {
+    /// Whether the object could be read; else it is told of and keeps the record that it had.
+    fn put(&self, kind: &Kind, object: &Unread) -> bool {
         let annotation = &self.connection.options.host_id_annotation;
-        if let Err(error) = (kind.put)(&object.json, annotation, &self.inventory) {
+        let put = (kind.put)(&object.json, annotation, &self.inventory).map_err(|error| {
             let error = watcher::Error::WatchFailed(kube::Error::SerdeError(error));
             self.failed(&error, kind.plural);
-        }
+        });
+        put.is_ok()
     }
 
     fn failed(&self, error: &watcher::Error, kind: &'static str) {
