@@ -37,22 +37,19 @@ async fn respond(state: &Arc<ApiState>, request: Request<Body>, is_range: bool) 
         Err(failure) => return failure.into_response(),
     };
     let number = number(state, &parameters, is_range);
-    if state.quick.knows(number) {
+    let noted = move |state: &ApiState, parameters: &Parameters, patience: &Patience| {
         let began = Instant::now();
-        let answer = evaluate(state, &parameters, is_range, &Patience::slice(SLICE));
+        let answer = evaluate(state, parameters, is_range, patience);
         state.quick.note(number, began.elapsed());
-        match answer {
+        answer
+    };
+    if state.quick.knows(number) {
+        match noted(state, &parameters, &Patience::slice(SLICE)) {
             Err(Failure { kind: Kind::Canceled, .. }) => {}
             answer => return answer.unwrap_or_else(IntoResponse::into_response),
         }
     }
-    ask(state, wanted, move |state, patience| {
-        let began = Instant::now();
-        let answer = evaluate(state, &parameters, is_range, patience);
-        state.quick.note(number, began.elapsed());
-        answer
-    })
-    .await
+    ask(state, wanted, move |state, patience| noted(state, &parameters, patience)).await
 }
 
 /// The number of a question among those that may be quick: the times that it is about move on.
