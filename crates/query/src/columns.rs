@@ -27,15 +27,6 @@ pub struct ColumnsAsked<'a> {
     pub wanted: Option<&'a dyn Fn(&Pairs) -> bool>,
 }
 
-/// Entities with values.
-#[derive(Debug, Clone, Default)]
-pub struct EntityColumns {
-    /// Milliseconds since the epoch of every tick in the wanted time, ascending.
-    pub times: Arc<[i64]>,
-    /// The entities.
-    pub rows: Vec<EntityRow>,
-}
-
 /// One entity.
 #[derive(Debug, Clone)]
 pub struct EntityRow {
@@ -53,22 +44,11 @@ pub trait Columns: Send + Sync {
     /// The ticks between two milliseconds, both inclusive.
     fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError>;
 
-    /// The entities that pass, with their values.
-    fn read(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError>;
-
-    /// The same entities in the same order, each handed to `take` with the times of all until that
-    /// answers false.
-    fn read_each(
+    /// The entities that pass, with their values, each handed to `take` with the times of all (every
+    /// tick in the wanted time, milliseconds since the epoch, ascending) until that answers false.
+    fn read(
         &self,
         asked: &ColumnsAsked<'_>,
         take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
-    ) -> Result<(), SelectError> {
-        let EntityColumns { times, rows } = self.read(asked)?;
-        for row in rows {
-            if !take(&times, row) {
-                break;
-            }
-        }
-        Ok(())
-    }
+    ) -> Result<(), SelectError>;
 }

@@ -18,7 +18,7 @@ mod views;
 mod window;
 
 pub use archive::{Archive, ArchiveError, Cancel, EventsAsked, LabelMatch, Strip, label_of};
-pub use columns::{Columns, ColumnsAsked, EntityColumns, EntityRow};
+pub use columns::{Columns, ColumnsAsked, EntityRow};
 pub use joined::RangeAsked;
 pub use range::{Extremes, RangeAnswer, SeriesRef, SeriesValues};
 pub use rank::top;

@@ -136,7 +136,7 @@ impl Views {
         };
         let words = shape::Words::new(view);
         let mut outcome = Ok(true);
-        self.columns.read_each(&asked, &mut |times, row| {
+        self.columns.read(&asked, &mut |times, row| {
             if request.samples && row.columns.first().is_none_or(Vec::is_empty) {
                 return true;
             }

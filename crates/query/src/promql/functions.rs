@@ -295,7 +295,7 @@ fn each_over(
     let ranges = selector::ranges(evaluator, matrix, steps)?;
     let mut scalars = vec![0.0; columns.len()];
     let mut spans = ranges.spans(steps);
-    ranges.each(evaluator, &mut |view| {
+    ranges.each(&mut |view| {
         evaluator.budget.make(1, steps.count)?;
         let mut values = vec![ABSENT; steps.count];
         ranges.windows(&view, steps, &mut spans, |step, window| {

@@ -5,7 +5,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::budget::Budget;
 use super::eval::Evaluator;
 use super::expr::{Expr, Selector, Subquery};
 use super::spans::Spans;
@@ -16,6 +15,7 @@ use super::{
 
 /// Where the windows of all steps are, and what they are cut from.
 pub(super) struct RangeVector<'a> {
+    evaluator: &'a Evaluator<'a>,
     expr: &'a Expr,
     /// Length of a window, milliseconds.
     range: i64,
@@ -25,7 +25,6 @@ pub(super) struct RangeVector<'a> {
     fixed: bool,
     /// How the series are selected; none for a subquery.
     pub(super) matchers: &'a [Matcher],
-    budget: &'a Budget<'a>,
 }
 
 /// One series' samples within one window.
@@ -127,7 +126,7 @@ fn each_newest(
 
 /// The range vector that `expr`, a range selector or subquery, stands for.
 pub(super) fn ranges<'a>(
-    evaluator: &Evaluator<'a>,
+    evaluator: &'a Evaluator<'a>,
     expr: &'a Expr,
     steps: Steps,
 ) -> Result<RangeVector<'a>, QueryError> {
@@ -146,23 +145,22 @@ pub(super) fn ranges<'a>(
         None => steps.earlier(time.offset),
     };
     let matchers = if let Expr::Range(of, _) = expr { &*of.matchers } else { &[] };
-    let (fixed, budget) = (fixed.is_some(), evaluator.budget);
-    Ok(RangeVector { expr, range, ends, fixed, matchers, budget })
+    Ok(RangeVector { evaluator, expr, range, ends, fixed: fixed.is_some(), matchers })
 }
 
 impl RangeVector<'_> {
     /// Hands on the series, one by one.
     pub(super) fn each(
         &self,
-        evaluator: &Evaluator<'_>,
         each: &mut dyn FnMut(SeriesView<'_>) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let last = if self.fixed { self.ends.start } else { self.ends.last() };
         let range = (self.ends.start.saturating_sub(self.range), last);
         if let Expr::Subquery(subquery) = self.expr {
-            return inner_series(evaluator, subquery, range, each);
+            return inner_series(self.evaluator, subquery, range, each);
         }
-        each_view(evaluator, self.matchers, range, &mut |view| each(without_stale(view)))
+        let each = &mut |view: SeriesView<'_>| each(without_stale(view));
+        each_view(self.evaluator, self.matchers, range, each)
     }
 
     /// Where the windows of `steps` fall within the series' samples.
@@ -191,7 +189,7 @@ impl RangeVector<'_> {
                 now: steps.at(step),
                 may_reset,
             };
-            self.budget.look(step, window.timestamps.len());
+            self.evaluator.budget.look(step, window.timestamps.len());
             each(step, &window)?;
         }
         Ok(())
@@ -207,7 +205,7 @@ pub(super) fn raw(
     let ranges = ranges(evaluator, expr, steps)?;
     let mut spans = ranges.spans(steps);
     let mut all = Vec::new();
-    ranges.each(evaluator, &mut |view| {
+    ranges.each(&mut |view| {
         let mut samples = Vec::new();
         ranges.windows(&view, steps, &mut spans, |_, window| {
             let pairs = window.timestamps.iter().copied().zip(window.values.iter().copied());

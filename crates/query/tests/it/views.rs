@@ -9,7 +9,7 @@ use model::{
     Timestamp, Truth, Workload,
 };
 use query::promql::{AnswerValue, Database as _, Options, SelectError, parse};
-use query::{Columns, ColumnsAsked, EntityColumns, StateHistory, Views};
+use query::{Columns, ColumnsAsked, EntityRow, StateHistory, Views};
 
 /// When everything was observed, milliseconds.
 const NOW: i64 = 1_800_000_000_000;
@@ -23,8 +23,12 @@ impl Columns for Nothing {
         Ok(at.into_iter().collect())
     }
 
-    fn read(&self, _: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
-        Ok(EntityColumns { times: Arc::from([]), rows: Vec::new() })
+    fn read(
+        &self,
+        _: &ColumnsAsked<'_>,
+        _: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+    ) -> Result<(), SelectError> {
+        Ok(())
     }
 }
 

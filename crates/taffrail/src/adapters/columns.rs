@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{Batch, Pairs, Table, Timestamp};
 use query::promql::{MatchOp, Matcher, SelectError};
-use query::{Columns, ColumnsAsked, EntityColumns, EntityRow, Window};
+use query::{Columns, ColumnsAsked, EntityRow, Window};
 use store::{Labels, Query, Selection, Store, Values};
 
 /// What is kept on disk, and what is too new to be there.
@@ -31,15 +31,6 @@ impl StoredColumns {
 
     fn newest_stored(&self) -> Option<i64> {
         Some(self.store.as_ref()?.reach()?.1.millis())
-    }
-
-    fn stored(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
-        let mut answer = EntityColumns::default();
-        if let Some(selection) = self.selection(asked)? {
-            answer.times = Arc::clone(selection.times());
-            answer.rows = rows(selection, asked)?.collect();
-        }
-        Ok(answer)
     }
 
     /// What the store has of it; `None` without a store.
@@ -68,10 +59,7 @@ impl StoredColumns {
 }
 
 /// The rows of a selection, read one after the other.
-fn rows(
-    selection: Selection,
-    asked: &ColumnsAsked<'_>,
-) -> Result<Box<dyn Iterator<Item = EntityRow>>, SelectError> {
+fn rows(selection: Selection, asked: &ColumnsAsked<'_>) -> Result<Rows, SelectError> {
     if !asked.values {
         let row = |labels: &Labels| EntityRow {
             labels: labels.pairs().clone(),
@@ -105,59 +93,52 @@ impl Columns for StoredColumns {
             wanted: None,
         };
         let stored = self.newest_stored();
-        let mut times = self.stored(&asked)?.times;
-        let newer = self.newer(stored, start, end);
-        if !newer.is_empty() {
-            let newer = newer.iter().map(|batch| batch.timestamp().millis());
-            times = times.iter().copied().chain(newer).collect();
-        }
-        Ok(times)
+        let times = times_of(self.selection(&asked)?.as_ref());
+        Ok(followed(times, &self.newer(stored, start, end)))
     }
 
-    fn read(&self, asked: &ColumnsAsked<'_>) -> Result<EntityColumns, SelectError> {
-        // Taken before the store is read, so that a batch stored meanwhile is not read twice.
-        let stored = self.newest_stored();
-        let end = stored.map_or(asked.end, |stored| stored.min(asked.end));
-        let mut answer = self.stored(&ColumnsAsked { end, ..*asked })?;
-        let newer = self.newer(stored, asked.start, asked.end);
-        if newer.is_empty() {
-            return Ok(answer);
-        }
-        let known = answer.times.len();
-        let times = newer.iter().map(|batch| batch.timestamp().millis());
-        answer.times = answer.times.iter().copied().chain(times).collect();
-        let mut tail = Tail::new(asked, answer.rows, known, newer.len());
-        for (at, batch) in newer.iter().enumerate() {
-            tail.add(batch.table(asked.kind), at);
-        }
-        answer.rows = tail.rows;
-        Ok(answer)
-    }
-
-    fn read_each(
+    fn read(
         &self,
         asked: &ColumnsAsked<'_>,
         take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
     ) -> Result<(), SelectError> {
+        // Taken before the store is read, so that a batch stored meanwhile is not read twice.
         let stored = self.newest_stored();
         let end = stored.map_or(asked.end, |stored| stored.min(asked.end));
-        let streamed = self.newer(stored, asked.start, asked.end).is_empty();
-        let stored = ColumnsAsked { end, ..*asked };
-        if streamed && let Some(selection) = self.selection(&stored)? {
-            let times = Arc::clone(selection.times());
-            let mut rows = rows(selection, &stored)?;
-            while let Some(row) = rows.next()
-                && take(&times, row)
-            {}
-            return Ok(());
+        let selection = self.selection(&ColumnsAsked { end, ..*asked })?;
+        let known = times_of(selection.as_ref());
+        let mut rows: Rows = match selection {
+            Some(selection) => rows(selection, asked)?,
+            None => Box::new(std::iter::empty()),
+        };
+        let newer = self.newer(stored, asked.start, asked.end);
+        if !newer.is_empty() {
+            // Some grow: all of them are needed at once.
+            let mut tail = Tail::new(asked, rows.collect(), known.len(), newer.len());
+            for (at, batch) in newer.iter().enumerate() {
+                tail.add(batch.table(asked.kind), at);
+            }
+            rows = Box::new(tail.rows.into_iter());
         }
-        let EntityColumns { times, rows } = self.read(asked)?;
-        let mut rows = rows.into_iter();
-        while let Some(row) = rows.next()
-            && take(&times, row)
-        {}
+        let times = followed(known, &newer);
+        rows.all(|row| take(&times, row));
         Ok(())
     }
+}
+
+type Rows = Box<dyn Iterator<Item = EntityRow>>;
+
+fn times_of(selection: Option<&Selection>) -> Arc<[i64]> {
+    selection.map_or_else(|| Arc::from([]), |selection| Arc::clone(selection.times()))
+}
+
+/// `times`, and those of the batches that follow.
+fn followed(times: Arc<[i64]>, newer: &[Arc<Batch>]) -> Arc<[i64]> {
+    if newer.is_empty() {
+        return times;
+    }
+    let newer = newer.iter().map(|batch| batch.timestamp().millis());
+    times.iter().copied().chain(newer).collect()
 }
 
 /// Rows that grow by the values of newer batches.

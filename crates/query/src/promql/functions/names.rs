@@ -32,7 +32,7 @@ pub(super) fn absent_over_time(
     evaluator.budget.make(1, steps.count)?;
     let mut seen = vec![false; steps.count];
     let mut spans = ranges.spans(steps);
-    ranges.each(evaluator, &mut |view| {
+    ranges.each(&mut |view| {
         evaluator.budget.work(steps.count)?;
         ranges.windows(&view, steps, &mut spans, |step, window| {
             seen[step] |= !window.values.is_empty();
