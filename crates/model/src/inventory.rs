@@ -7,6 +7,7 @@ mod bounds;
 mod claims;
 mod monitors;
 mod shelf;
+mod turns;
 
 pub use bounds::{Autoscaler, Quota, Truth};
 pub use claims::{Claim, PersistentVolume};
@@ -16,6 +17,7 @@ pub use monitors::{
     SlicePort,
 };
 pub use shelf::{Held, Shelf};
+pub use turns::read_in_turns;
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};

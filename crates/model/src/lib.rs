@@ -40,7 +40,7 @@ pub use inventory::{
     Inventory, Monitor, MonitorEndpoint, MonitorKind, Namespace, NamespaceChoice, Node, Owner,
     PersistentVolume, Pod, PodMonitor, PortChoice, Quota, Ready, RelabelRule, Requirement,
     Resources, ScrapeHint, ScrapeParams, ScrapeTls, Service, ServiceMonitor, SharedInventory,
-    Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth, Workload,
+    Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth, Workload, read_in_turns,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use long::push_long;

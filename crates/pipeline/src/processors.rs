@@ -15,11 +15,10 @@ mod sum_pods;
 mod sum_workloads;
 mod sums;
 
-use std::sync::PoisonError;
 use std::time::Instant;
 
 use metrics::histogram;
-use model::{Draft, Inventory, SharedInventory};
+use model::{Draft, SharedInventory};
 
 use crate::telemetry;
 
@@ -58,7 +57,7 @@ struct State {
 pub struct Step {
     /// Its name in self-metrics: Heapster's where it had the processor.
     pub name: &'static str,
-    run: fn(&mut Draft, &Inventory, &Options, &mut State),
+    run: fn(&mut Draft, &SharedInventory, &Options, &mut State),
 }
 
 /// Every processor, in order.
@@ -87,14 +86,11 @@ impl Processors {
         Self { options, state: State::default() }
     }
 
-    /// Completes `draft`. The inventory's lock is held for one processor at a time.
+    /// Completes `draft`. The inventory is read in turns, by processors that look things up there.
     pub fn run(&mut self, draft: &mut Draft, inventory: &SharedInventory) {
         for step in STEPS {
             let started = Instant::now();
-            {
-                let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
-                (step.run)(draft, &inventory, &self.options, &mut self.state);
-            }
+            (step.run)(draft, inventory, &self.options, &mut self.state);
             histogram!(telemetry::PROCESSOR_DURATION, "processor" => step.name)
                 .record(started.elapsed().as_secs_f64() * 1000.0);
         }

@@ -78,7 +78,9 @@ impl ResourceWindows {
         let before = self.node_window(&samples.node);
         let node = Arc::clone(&samples.node);
         let window = NodeWindow::new(samples, before.as_deref(), now, &self.options);
-        self.write().insert(node, Arc::new(window));
+        let old = self.write().insert(node, Arc::new(window));
+        // Freed when nobody waits for it.
+        drop(old);
     }
 
     /// Takes what many nodes answered at once: readers see all or nothing.
@@ -108,13 +110,15 @@ impl ResourceWindows {
             // What is older than any window may be is of no use as its beginning either.
             keep(name) && now.since(window.taken()) <= kept_for.max(MAX_WINDOW)
         });
+        let kept: Vec<_> = nodes.values().map(Arc::clone).collect();
+        drop(nodes);
+        // Counting takes long, and whoever lists pods waits for who writes.
         let (mut own, mut containers) = (0_u32, 0_u32);
-        for window in nodes.values() {
+        for window in kept {
             let (node_points, container_points) = window.points();
             own = own.saturating_add(node_points);
             containers = containers.saturating_add(container_points);
         }
-        drop(nodes);
         gauge!(telemetry::STORAGE_POINTS, "type" => "node").set(own);
         gauge!(telemetry::STORAGE_POINTS, "type" => "container").set(containers);
     }

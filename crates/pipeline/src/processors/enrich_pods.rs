@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use metrics::counter;
 use model::{
-    ContainerSpec, Context, Draft, EntityKind, Inventory, Kind, Metric, Pod, Table, Value,
-    ValueType, metric,
+    ContainerSpec, Context, Draft, EntityKind, Kind, Metric, Pod, SharedInventory, Table, Value,
+    ValueType, metric, read_in_turns,
 };
 
 use super::sums::{NO_ROW, row32};
@@ -19,7 +19,7 @@ use crate::telemetry;
 const MEASURED: [EntityKind; 4] =
     [EntityKind::Node, EntityKind::SystemContainer, EntityKind::Pod, EntityKind::Container];
 
-pub(super) fn run(draft: &mut Draft, inventory: &Inventory, _: &Options, state: &mut State) {
+pub(super) fn run(draft: &mut Draft, inventory: &SharedInventory, _: &Options, state: &mut State) {
     for kind in MEASURED {
         default_created(draft.table_mut(kind));
     }
@@ -67,12 +67,12 @@ fn default_created(table: &mut Table) {
 }
 
 /// Completes pods from row `first` on.
-fn complete_pods(draft: &mut Draft, inventory: &Inventory, first: usize) {
+fn complete_pods(draft: &mut Draft, inventory: &SharedInventory, first: usize) {
     let pods = draft.table_mut(EntityKind::Pod);
-    for row in first..pods.len() {
+    read_in_turns(inventory, first..pods.len(), |inventory, row| {
         let entity = &pods.entities()[row];
         let Some(pod) = inventory.pod(entity.namespace().unwrap_or_default(), entity.name()) else {
-            continue;
+            return;
         };
         let context = pods.context_mut(row);
         if context.node.is_none() {
@@ -82,7 +82,7 @@ fn complete_pods(draft: &mut Draft, inventory: &Inventory, first: usize) {
         if !pod.started.is_never() {
             pods.set_created(row, pod.started);
         }
-    }
+    });
 }
 
 /// Completes containers from their pods; counts, by pod row, those that the pod's spec names.

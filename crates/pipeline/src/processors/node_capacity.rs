@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use model::{Draft, EntityKind, Inventory, MetricId, Resources, Table, metric};
+use model::{
+    Draft, EntityKind, MetricId, Resources, SharedInventory, Table, metric, read_in_turns,
+};
 
 use super::{Options, State};
 
@@ -48,15 +50,15 @@ const EPHEMERAL_STORAGE: Resource = Resource {
     reservation: metric::EPHEMERAL_STORAGE_NODE_RESERVATION,
 };
 
-pub(super) fn run(draft: &mut Draft, inventory: &Inventory, _: &Options, _: &mut State) {
+pub(super) fn run(draft: &mut Draft, inventory: &SharedInventory, _: &Options, _: &mut State) {
     let nodes = draft.table_mut(EntityKind::Node);
-    for row in 0..nodes.len() {
-        let Some(node) = inventory.node(nodes.entities()[row].name()) else { continue };
+    read_in_turns(inventory, 0..nodes.len(), |inventory, row| {
+        let Some(node) = inventory.node(nodes.entities()[row].name()) else { return };
         nodes.context_mut(row).node = Some(Arc::clone(node));
         for resource in [CPU, MEMORY, EPHEMERAL_STORAGE] {
             resource.measure(nodes, row, &node.capacity, &node.allocatable);
         }
-    }
+    });
     let (nodes, clusters) = draft.read_and_fill(EntityKind::Node, EntityKind::Cluster);
     if !clusters.is_empty() {
         CPU.total(nodes, clusters);

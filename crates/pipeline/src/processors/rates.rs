@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashTable;
-use model::{Draft, Entity, EntityKind, Inventory, MetricId, Table, Timestamp, metric};
+use model::{Draft, Entity, EntityKind, MetricId, SharedInventory, Table, Timestamp, metric};
 
 use super::State as AllState;
 
@@ -91,7 +91,7 @@ impl State {
 /// without rates and leaves no trace.
 pub(super) fn run(
     draft: &mut Draft,
-    _: &Inventory,
+    _: &SharedInventory,
     options: &super::Options,
     state: &mut AllState,
 ) {

@@ -2,12 +2,12 @@
 //!
 //! Where there are no namespaces (a machine without Kubernetes) its nodes' own usage is summed.
 
-use model::{Draft, EntityKind, Inventory, metric};
+use model::{Draft, EntityKind, SharedInventory, metric};
 
 use super::sums::{add_columns, summed_from_pods};
 use super::{Options, State};
 
-pub(super) fn run(draft: &mut Draft, _: &Inventory, _: &Options, state: &mut State) {
+pub(super) fn run(draft: &mut Draft, _: &SharedInventory, _: &Options, state: &mut State) {
     let cluster = draft.registry.cluster();
     draft.insert(&cluster);
     let (namespaces, clusters) = draft.read_and_fill(EntityKind::Namespace, EntityKind::Cluster);

@@ -1,11 +1,11 @@
 //! Namespaces get the sums of their pods.
 
-use model::{Draft, EntityKind, Inventory};
+use model::{Draft, EntityKind, SharedInventory};
 
 use super::sums::{NO_ROW, add_columns, count_pods, row32, summed_from_pods};
 use super::{Options, State};
 
-pub(super) fn run(draft: &mut Draft, _: &Inventory, _: &Options, state: &mut State) {
+pub(super) fn run(draft: &mut Draft, _: &SharedInventory, _: &Options, state: &mut State) {
     let Draft { registry, .. } = draft;
     let mut namespaces = std::mem::take(registry);
     let (pods, table) = draft.read_and_fill(EntityKind::Pod, EntityKind::Namespace);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Draft, EntityKind, Inventory, MetricId, Node, metric};
+use model::{Draft, EntityKind, MetricId, Node, SharedInventory, metric};
 
 use super::sums::{NO_ROW, add_columns, count_pods, row32};
 use super::{Options, State};
@@ -17,7 +17,7 @@ const SUMMED: [MetricId; 6] = [
 ];
 
 /// Never adds a node: one that did not answer has no row.
-pub(super) fn run(draft: &mut Draft, _: &Inventory, _: &Options, state: &mut State) {
+pub(super) fn run(draft: &mut Draft, _: &SharedInventory, _: &Options, state: &mut State) {
     let mut registry = std::mem::take(&mut draft.registry);
     let (pods, nodes) = draft.read_and_fill(EntityKind::Pod, EntityKind::Node);
     state.rows.clear();

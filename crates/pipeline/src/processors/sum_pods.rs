@@ -4,13 +4,13 @@
 //! custom metrics are.
 
 use metrics::counter;
-use model::{Draft, EntityKind, Inventory, Kind, Metric, descriptor};
+use model::{Draft, EntityKind, Kind, Metric, SharedInventory, descriptor};
 
 use super::sums::NO_ROW;
 use super::{Options, PodSum, State, enrich_pods};
 use crate::telemetry;
 
-pub(super) fn run(draft: &mut Draft, _: &Inventory, options: &Options, state: &mut State) {
+pub(super) fn run(draft: &mut Draft, _: &SharedInventory, options: &Options, state: &mut State) {
     enrich_pods::pod_rows(draft, &mut state.rows);
     let (containers, pods) = draft.read_and_fill(EntityKind::Container, EntityKind::Pod);
     let pod_count = pods.len();

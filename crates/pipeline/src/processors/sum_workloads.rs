@@ -4,16 +4,16 @@
 
 use std::sync::Arc;
 
-use model::{Draft, EntityKind, Inventory};
+use model::{Draft, EntityKind, Inventory, SharedInventory, read_in_turns};
 
 use super::sums::{NO_ROW, add_columns, count_pods, row32, summed_from_pods};
 use super::{Options, State};
 
-pub(super) fn run(draft: &mut Draft, inventory: &Inventory, _: &Options, state: &mut State) {
+pub(super) fn run(draft: &mut Draft, inventory: &SharedInventory, _: &Options, state: &mut State) {
     state.rows.clear();
-    for row in 0..draft.table(EntityKind::Pod).len() {
+    read_in_turns(inventory, 0..draft.table(EntityKind::Pod).len(), |inventory, row| {
         state.rows.push(workload_row(draft, inventory, row).map_or(NO_ROW, row32));
-    }
+    });
     let (pods, workloads) = draft.read_and_fill(EntityKind::Pod, EntityKind::Workload);
     let metrics = summed_from_pods(EntityKind::Workload);
     add_columns(pods, workloads, &state.rows, metrics);

@@ -6,12 +6,12 @@
 mod keep;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use metrics::{counter, gauge};
 use model::{
-    Autoscaler, Claim, Held, Inventory, Namespace, Node, PersistentVolume, Pod, Quota, Shelf,
-    Target, TargetState, Timestamp, Workload,
+    Autoscaler, Claim, Held, Inventory, Namespace, Node, PersistentVolume, Pod, Quota,
+    SharedInventory, Target, TargetState, Workload,
 };
 
 use crate::telemetry;
@@ -104,17 +104,6 @@ impl<T> Objects<T> {
         }
     }
 
-    /// Sees every object of a shelf.
-    fn see_all(&mut self, held: &Shelf<T>, created: fn(&T) -> Timestamp, turn: Turn, now: i64)
-    where
-        T: Held,
-    {
-        for one in held.all() {
-            let key = key_of(one.namespace(), one.name());
-            self.see(&key, one, created(one).millis(), turn, now);
-        }
-    }
-
     /// Ends what still holds.
     fn cut(&mut self, at: i64) {
         for version in self.by_key.values_mut().filter_map(|object| object.versions.last_mut()) {
@@ -197,6 +186,26 @@ impl State {
         self.workloads.newest(&workload_key(namespace, kind, name))
     }
 
+    fn begin_turn(&mut self, now: i64) -> Turn {
+        self.turn += 1;
+        self.last = now;
+        (self.turn, self.cut.take())
+    }
+
+    /// Notes whether a node's kubelet answered.
+    fn answers(&mut self, target: &Target, turn: Turn, now: i64) {
+        if target.node.is_empty() {
+            return;
+        }
+        let up = target.state == TargetState::Up;
+        let known = self.targets.newest(&target.node).filter(|known| known.up == up);
+        let record = match known {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(Up { node: Arc::clone(&target.node), up }),
+        };
+        self.targets.see(&target.node, &record, now, turn, now);
+    }
+
     fn end_turn(&mut self, now: i64) {
         let turn = self.turn;
         let mut oldest = now.saturating_sub(HORIZON_MS);
@@ -224,42 +233,60 @@ pub struct StateHistory {
 }
 
 impl StateHistory {
-    /// Notes what the inventory holds and how targets answered at `now`, milliseconds.
-    pub fn observe(&self, inventory: &Inventory, targets: &[Target], now: i64) {
-        let mut guard = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *guard;
-        state.turn += 1;
-        state.last = now;
-        let turn = (state.turn, state.cut.take());
-        for pod in inventory.pods() {
-            let key = key_of(&pod.namespace, &pod.name);
-            state.pods.see(&key, pod, pod.created.millis(), turn, now);
+    /// Notes what the inventory holds and how targets answered at `now`, milliseconds. Both locks
+    /// are held for one list of records at a time: others wait for them.
+    pub fn observe(&self, inventory: &SharedInventory, targets: &[Target], now: i64) {
+        let turn = self.write().begin_turn(now);
+        let namespaces: Vec<Box<str>> =
+            look(inventory, |held| held.pod_namespaces().map(Box::from).collect());
+        for namespace in namespaces {
+            let pods: Vec<_> =
+                look(inventory, |held| held.pods_in(&namespace).map(Arc::clone).collect());
+            self.note(&pods, |state, pod| {
+                let key = key_of(&pod.namespace, &pod.name);
+                state.pods.see(&key, pod, pod.created.millis(), turn, now);
+            });
         }
-        for node in inventory.nodes() {
+        let nodes: Vec<_> = look(inventory, |held| held.nodes().map(Arc::clone).collect());
+        self.note(&nodes, |state, node| {
             state.nodes.see(&node.name, node, node.created.millis(), turn, now);
-        }
-        for namespace in inventory.namespaces() {
+        });
+        let namespaces: Vec<_> =
+            look(inventory, |held| held.namespaces().map(Arc::clone).collect());
+        self.note(&namespaces, |state, namespace| {
             let created = namespace.created.millis();
             state.namespaces.see(&namespace.name, namespace, created, turn, now);
-        }
-        for workload in inventory.workloads() {
+        });
+        let workloads: Vec<_> = look(inventory, |held| held.workloads().map(Arc::clone).collect());
+        self.note(&workloads, |state, workload| {
             let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
             state.workloads.see(&key, workload, workload.created.millis(), turn, now);
-        }
-        state.claims.see_all(inventory.shelf(), |one| one.created, turn, now);
-        state.volumes.see_all(inventory.shelf(), |one| one.created, turn, now);
-        state.autoscalers.see_all(inventory.shelf(), |one| one.created, turn, now);
-        state.quotas.see_all(inventory.shelf(), |one| one.created, turn, now);
-        for target in targets.iter().filter(|target| !target.node.is_empty()) {
-            let up = target.state == TargetState::Up;
-            let known = state.targets.newest(&target.node).filter(|known| known.up == up);
-            let record = match known {
-                Some(known) => Arc::clone(known),
-                None => Arc::new(Up { node: Arc::clone(&target.node), up }),
-            };
-            state.targets.see(&target.node, &record, now, turn, now);
+        });
+        self.note(&shelved(inventory), |state, one| {
+            state.claims.see(&held_key(&**one), one, one.created.millis(), turn, now);
+        });
+        self.note(&shelved(inventory), |state, one| {
+            state.volumes.see(&held_key(&**one), one, one.created.millis(), turn, now);
+        });
+        self.note(&shelved(inventory), |state, one| {
+            state.autoscalers.see(&held_key(&**one), one, one.created.millis(), turn, now);
+        });
+        self.note(&shelved(inventory), |state, one| {
+            state.quotas.see(&held_key(&**one), one, one.created.millis(), turn, now);
+        });
+        let mut state = self.write();
+        for target in targets {
+            state.answers(target, turn, now);
         }
         state.end_turn(now);
+    }
+
+    /// Sees each of `records`.
+    fn note<T>(&self, records: &[Arc<T>], see: impl Fn(&mut State, &Arc<T>)) {
+        let mut state = self.write();
+        for record in records {
+            see(&mut state, record);
+        }
     }
 
     /// Everything that is known, as bytes.
@@ -274,7 +301,7 @@ impl StateHistory {
         let cut = state.last.saturating_add(1);
         every!(state, |objects| objects.cut(cut));
         state.cut = Some(cut);
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.write() = state;
         Ok(())
     }
 
@@ -286,6 +313,24 @@ impl StateHistory {
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What `read` finds in the inventory; its lock is held meanwhile.
+fn look<T>(inventory: &SharedInventory, read: impl FnOnce(&Inventory) -> T) -> T {
+    read(&inventory.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Every object of a shelf.
+fn shelved<T: Held>(inventory: &SharedInventory) -> Vec<Arc<T>> {
+    look(inventory, |held| held.shelf().all().map(Arc::clone).collect())
+}
+
+fn held_key(one: &impl Held) -> String {
+    key_of(one.namespace(), one.name())
 }
 
 fn key_of(namespace: &str, name: &str) -> String {
@@ -317,7 +362,7 @@ mod tests {
     #[test]
     fn a_version_holds_until_another_or_none_follows() {
         let history = StateHistory::default();
-        let mut inventory = Inventory::default();
+        let inventory = SharedInventory::default();
         let pod = |phase: &str| {
             Arc::new(Pod {
                 namespace: "ns".into(),
@@ -326,12 +371,12 @@ mod tests {
                 ..Pod::default()
             })
         };
-        inventory.put_pod(pod("Pending"));
+        inventory.write().unwrap().put_pod(pod("Pending"));
         history.observe(&inventory, &[], 1000);
         history.observe(&inventory, &[], 2000);
-        inventory.put_pod(pod("Running"));
+        inventory.write().unwrap().put_pod(pod("Running"));
         history.observe(&inventory, &[], 3000);
-        inventory.remove_pod("ns", "web");
+        inventory.write().unwrap().remove_pod("ns", "web");
         history.observe(&inventory, &[], 4000);
         let expected = [(1000, 3000, "Pending".to_owned()), (3000, 4000, "Running".to_owned())];
         assert_eq!(spans(&history), expected);
@@ -341,7 +386,7 @@ mod tests {
 
     #[test]
     fn versions_outlive_the_process() {
-        let mut inventory = Inventory::default();
+        let inventory = SharedInventory::default();
         let pod = |name: &str, phase: &str| {
             Arc::new(Pod {
                 namespace: "ns".into(),
@@ -352,10 +397,10 @@ mod tests {
                 ..Pod::default()
             })
         };
-        inventory.put_pod(pod("same", "Running"));
-        inventory.put_pod(pod("other", "Pending"));
-        inventory.put_pod(pod("gone", "Running"));
-        inventory.put(Claim { name: "c".into(), ..Claim::default() });
+        inventory.write().unwrap().put_pod(pod("same", "Running"));
+        inventory.write().unwrap().put_pod(pod("other", "Pending"));
+        inventory.write().unwrap().put_pod(pod("gone", "Running"));
+        inventory.write().unwrap().put(Claim { name: "c".into(), ..Claim::default() });
         let before = StateHistory::default();
         before.observe(&inventory, &[], 1000);
         before.observe(&inventory, &[], 2000);
@@ -365,9 +410,9 @@ mod tests {
         assert_eq!(after.restore(&bytes[..bytes.len() - 1]), Err(UnknownStates));
         assert_eq!(after.restore(b"TFST\x00"), Err(UnknownStates));
         // A process that lists the same objects anew.
-        let mut inventory = Inventory::default();
-        inventory.put_pod(pod("same", "Running"));
-        inventory.put_pod(pod("other", "Running"));
+        let inventory = SharedInventory::default();
+        inventory.write().unwrap().put_pod(pod("same", "Running"));
+        inventory.write().unwrap().put_pod(pod("other", "Running"));
         after.observe(&inventory, &[], 9000);
         let expected = [
             (1000, 2001, "Pending".to_owned()),
@@ -380,8 +425,8 @@ mod tests {
 
     #[test]
     fn autoscalers_quotas_and_volumes_are_written_and_read() {
-        let mut inventory = Inventory::default();
-        inventory.put(Autoscaler {
+        let inventory = SharedInventory::default();
+        inventory.write().unwrap().put(Autoscaler {
             name: "a".into(),
             conditions: [("AbleToScale".into(), Truth::True), ("Odd".into(), Truth::Unknown)]
                 .into(),
@@ -389,8 +434,8 @@ mod tests {
         });
         let hard = [("pods".into(), Some(5000)), ("requests.cpu".into(), None)].into();
         let used = Box::new([None, Some(-1)]);
-        inventory.put(Quota { name: "q".into(), hard, used, ..Quota::default() });
-        inventory.put(PersistentVolume {
+        inventory.write().unwrap().put(Quota { name: "q".into(), hard, used, ..Quota::default() });
+        inventory.write().unwrap().put(PersistentVolume {
             name: "v".into(),
             claim: Some(("ns".into(), "c".into())),
             source: Box::new([("csi_driver".into(), "d".into())]),
@@ -410,11 +455,11 @@ mod tests {
     #[test]
     fn versions_beyond_the_bound_go_whatever_they_are_of() {
         let history = StateHistory::default();
-        let mut inventory = Inventory::default();
+        let inventory = SharedInventory::default();
         let each = i64::try_from(MAX_CLOSED).unwrap() / 100;
         for round in 0..102 {
             for number in 0..each {
-                inventory.put(Quota {
+                inventory.write().unwrap().put(Quota {
                     name: number.to_string().into(),
                     used: Box::new([Some(round)]),
                     ..Quota::default()
@@ -431,15 +476,18 @@ mod tests {
     #[test]
     fn the_layout_is_as_it_was() {
         let history = StateHistory::default();
-        let mut inventory = Inventory::default();
-        inventory.put_node(Arc::new(Node { name: "n".into(), ..Node::default() }));
-        inventory.put_pod(Arc::new(Pod { name: "p".into(), ..Pod::default() }));
+        let inventory = SharedInventory::default();
+        inventory.write().unwrap().put_node(Arc::new(Node { name: "n".into(), ..Node::default() }));
+        inventory.write().unwrap().put_pod(Arc::new(Pod { name: "p".into(), ..Pod::default() }));
         let workload = Workload { name: "w".into(), ..Workload::default() };
-        inventory.put_workload(Arc::new(workload));
-        inventory.put(Claim { name: "c".into(), ..Claim::default() });
-        inventory.put(PersistentVolume { name: "v".into(), ..PersistentVolume::default() });
-        inventory.put(Autoscaler { name: "a".into(), ..Autoscaler::default() });
-        inventory.put(Quota { name: "q".into(), ..Quota::default() });
+        inventory.write().unwrap().put_workload(Arc::new(workload));
+        inventory.write().unwrap().put(Claim { name: "c".into(), ..Claim::default() });
+        inventory
+            .write()
+            .unwrap()
+            .put(PersistentVolume { name: "v".into(), ..PersistentVolume::default() });
+        inventory.write().unwrap().put(Autoscaler { name: "a".into(), ..Autoscaler::default() });
+        inventory.write().unwrap().put(Quota { name: "q".into(), ..Quota::default() });
         history.observe(&inventory, &[], 1000);
         let bytes = history.to_bytes();
         let sum = bytes.iter().fold(0u32, |sum, byte| sum.wrapping_mul(31) ^ u32::from(*byte));

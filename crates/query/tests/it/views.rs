@@ -1,7 +1,7 @@
 //! Series of objects: every name of kube-state-metrics has some, with its labels.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use model::{
     Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory,
@@ -211,7 +211,7 @@ fn views() -> Views {
     workloads(&mut inventory);
     bounds(&mut inventory);
     let states = StateHistory::default();
-    states.observe(&inventory, &[], NOW);
+    states.observe(&Arc::new(RwLock::new(inventory)), &[], NOW);
     Views::new(Arc::new(Nothing), Arc::new(states))
 }
 

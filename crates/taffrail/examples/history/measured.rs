@@ -113,8 +113,7 @@ impl Measured {
             verified: Verified::default(),
         };
         let targets: Vec<Target> = self.world.nodes().map(up).collect();
-        let inventory = self.cluster.inventory.read().unwrap_or_else(PoisonError::into_inner);
-        states.observe(&inventory, &targets, time.millis());
+        states.observe(&self.cluster.inventory, &targets, time.millis());
     }
 
     fn node(&self, name: &str) -> Option<Arc<Node>> {

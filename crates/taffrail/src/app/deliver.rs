@@ -1,6 +1,6 @@
 //! The tick with everything that takes its batches: live window, history, sinks, event streams.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::ApiState;
@@ -97,7 +97,6 @@ fn noted_by(
 ) -> impl Fn(&Arc<model::Batch>) + Send + 'static {
     let stated = Arc::clone(stated);
     move |batch| {
-        let inventory = inventory.read().unwrap_or_else(PoisonError::into_inner);
         stated.observe(&inventory, batch.targets(), batch.timestamp().millis());
     }
 }
