@@ -7,12 +7,14 @@ mod exposition;
 mod labels;
 mod matrix;
 mod number;
+pub(crate) mod pace;
 mod parameters;
-pub(crate) mod quick;
 pub(crate) mod read;
 mod rules;
+mod stamps;
 mod status;
 pub(crate) mod wire;
+mod written;
 
 use std::sync::Arc;
 

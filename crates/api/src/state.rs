@@ -22,7 +22,7 @@ use crate::intake::{self, Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
 use crate::past::Past;
 use crate::people::{People, PeopleParts};
-use crate::prometheus::quick::QuickQuestions;
+use crate::prometheus::pace::Paces;
 use crate::scraping::{ScrapeFacts, ScrapeTargets};
 
 /// Shows the time now.
@@ -281,7 +281,7 @@ pub struct ApiState {
     pub(crate) archive: Option<Arc<dyn Archive>>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) queries: ParsedQueries,
-    pub(crate) quick: QuickQuestions,
+    pub(crate) paces: Paces,
     pub(crate) alerts: Arc<AlertBoard>,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) push: PushAccess,
@@ -351,7 +351,7 @@ impl ApiState {
             archive: parts.archive,
             database: parts.database,
             queries: ParsedQueries::default(),
-            quick: QuickQuestions::default(),
+            paces: Paces::default(),
             alerts: parts.alerts,
             intake: parts.intake,
             push: parts.push,

@@ -11,11 +11,13 @@ use model::Pairs;
 use crate::columns::{Columns, ColumnsAsked, EntityRow};
 use crate::promql::{
     AnswerValue, Column, Database, Limits, METRIC_NAME, MatchOp, Matcher, MetricInfo, Options,
-    STALE, Select, SelectError, SelectRequest, Selected, SeriesView, parse,
+    RangeSeries, STALE, Select, SelectError, SelectRequest, Selected, SeriesView, parse,
 };
 
+mod ahead;
 mod found;
 mod gathered;
+mod kept;
 mod kube;
 mod recorded;
 mod shape;
@@ -24,8 +26,10 @@ mod table;
 
 pub use state::{StateHistory, UnknownStates};
 
+use ahead::find_ahead;
 use found::{Found, Strip};
 use gathered::Gathered;
+use kept::Kept;
 use kube::Family;
 use shape::Plan;
 use table::View;
@@ -38,6 +42,7 @@ pub struct Views {
     by_name: BTreeMap<Arc<str>, Vec<usize>>,
     table: Vec<View>,
     families: BTreeMap<&'static str, Vec<Family>>,
+    kept: Kept,
 }
 
 impl Views {
@@ -52,7 +57,7 @@ impl Views {
         for family in kube::families() {
             families.entry(family.name).or_default().push(*family);
         }
-        Self { columns, state, by_name, table, families }
+        Self { columns, state, by_name, table, families, kept: Kept::default() }
     }
 
     /// The names that pass the matchers on `__name__`.
@@ -167,38 +172,59 @@ impl Views {
         Gathered::new(family, request.matchers, &times, found).fill(&self.state.read(), range)
     }
 
-    /// Evaluates a recording rule at every tick.
+    /// A recording rule's series at every tick; those that nobody asked for before are computed.
     fn recorded(
         &self,
-        (name, expression): (&str, &str),
+        (name, expression): (&'static str, &str),
         request: &SelectRequest<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), SelectError> {
-        let failed =
-            |error: crate::promql::QueryError| SelectError::Failed(format!("{name}: {error}"));
         let times = self.columns.times(request.start, request.end)?;
-        let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(()) };
-        let step = times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(1).max(1);
-        let limits =
-            Limits { samples: found.samples_left(), steps: usize::MAX, ..Limits::default() };
-        let query = parse(expression, &limits).map_err(failed)?;
-        let options = Options { limits, ..Options::default() };
-        let answer =
-            query.range(self, (*first, *last, step), &options, &|| false).map_err(failed)?;
-        let AnswerValue::Matrix(series) = answer.value else { return Ok(()) };
-        for one in series {
-            let labels = one.labels.with(METRIC_NAME, name);
+        let mut computed = self.kept.of(name);
+        let missing = computed.missing(&times);
+        for run in &missing {
+            let ticks = &times[run.clone()];
+            let matrix = self.computed((name, expression), ticks, found.samples_left())?;
+            computed = Arc::new(computed.with(ticks, matrix));
+        }
+        if !missing.is_empty() {
+            self.kept.put(name, &computed);
+        }
+        for (labels, strip) in computed.strips(&times) {
+            let labels = labels.with(METRIC_NAME, name);
             let wanted = |matcher: &Matcher| matcher.is_match(labels.get(matcher.name()));
             if !request.matchers.iter().all(wanted) {
                 continue;
             }
-            let (timestamps, values): (Vec<i64>, Vec<f64>) = one.samples.into_iter().unzip();
-            let (timestamps, values) = (Column::Owned(timestamps), Column::Owned(values));
+            let (timestamps, values) = strip.samples(&times);
             if !found.put(SeriesView { labels, timestamps, values })? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// What a recording rule gives at `ticks`, between which there is one step.
+    fn computed(
+        &self,
+        (name, expression): (&str, &str),
+        ticks: &[i64],
+        samples: usize,
+    ) -> Result<Vec<RangeSeries>, SelectError> {
+        let failed =
+            |error: crate::promql::QueryError| SelectError::Failed(format!("{name}: {error}"));
+        let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else {
+            return Ok(Vec::new());
+        };
+        let step = ticks.get(1).map_or(1, |second| second - first);
+        let limits = Limits { samples, steps: usize::MAX, ..Limits::default() };
+        let query = parse(expression, &limits).map_err(failed)?;
+        let options = Options { limits, ..Options::default() };
+        let answer = query.range(self, (*first, *last, step), &options, &|| false);
+        match answer.map_err(failed)?.value {
+            AnswerValue::Matrix(series) => Ok(series),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
@@ -232,7 +258,11 @@ impl Select for Views {
         request: &SelectRequest<'_>,
         take: &mut dyn FnMut(SeriesView<'_>) -> bool,
     ) -> Result<Vec<String>, SelectError> {
-        self.find(request, &mut |one| take(one))?;
+        if request.ahead {
+            find_ahead(|take| self.find(request, take), take)?;
+        } else {
+            self.find(request, &mut |one| take(one))?;
+        }
         Ok(Vec::new())
     }
 }

@@ -33,6 +33,7 @@ impl Restored {
             max_series: MAX_RESTORED,
             max_samples: MAX_RESTORED * 100,
             samples: true,
+            ahead: false,
         };
         let mut known = HashMap::default();
         for series in ledger.select(&request).map(|found| found.series).unwrap_or_default() {

@@ -1,5 +1,6 @@
 //! Answers in Prometheus' envelope: `{"status":"success","data":…}` or an error with its type.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use query::promql::{QueryError, SelectError};
@@ -112,22 +113,35 @@ fn bound(what: &str) -> &'static str {
     }
 }
 
+/// What an answer begins with; its data follow.
+pub(super) const BEGIN: &str = r#"{"status":"success","data":"#;
+
 /// An answer whose `data` is JSON text already.
 pub(super) fn success(data: &str, warnings: &[String]) -> Response {
     let mut body = String::with_capacity(data.len() + 64);
-    body.push_str(r#"{"status":"success","data":"#);
+    body.push_str(BEGIN);
     body.push_str(data);
+    put_end(&mut body, warnings);
+    with_type(Body::from(body))
+}
+
+/// Ends an answer behind its data.
+pub(super) fn put_end(out: &mut String, warnings: &[String]) {
     if !warnings.is_empty() {
-        body.push_str(r#","warnings":["#);
+        out.push_str(r#","warnings":["#);
         for (at, warning) in warnings.iter().enumerate() {
             if at > 0 {
-                body.push(',');
+                out.push(',');
             }
-            put_text(&mut body, warning);
+            put_text(out, warning);
         }
-        body.push(']');
+        out.push(']');
     }
-    body.push('}');
+    out.push('}');
+}
+
+/// A response in JSON.
+pub(super) fn with_type(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::answer::{Failure, Kind, respond, success};
 use super::ask::{Patience, ask};
-use super::matrix::put_labels;
 use super::parameters::Parameters;
+use super::written::put_labels;
 use crate::ApiState;
 
 /// How far back labels are looked for when no start is given.
@@ -180,6 +180,7 @@ impl Found {
                 max_series: MAX_LABELED_SERIES.saturating_sub(found.series.len()),
                 max_samples: usize::MAX,
                 samples: false,
+                ahead: false,
             };
             match state.database.select(&request) {
                 Ok(selected) => {

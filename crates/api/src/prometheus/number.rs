@@ -36,11 +36,12 @@ fn put_finite(out: &mut String, value: f64) {
         out.push_str(itoa::Buffer::new().format(whole));
         return;
     }
-    let mut buffer = zmij::Buffer::new();
-    let text = buffer.format_finite(value);
-    if text.contains('e') {
+    if !(1e-4..1e15).contains(&value.abs()) {
+        // Near where the printer takes an exponent.
         return put(out, format_args!("{value}"));
     }
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
     out.push_str(text.strip_suffix(".0").unwrap_or(text));
 }
 
@@ -67,7 +68,9 @@ pub(super) fn put_time(out: &mut String, millis: i64) {
 
 /// Appends a JSON string.
 pub(super) fn put_text(out: &mut String, text: &str) {
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+    // All bytes are looked at, so that several are at once.
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
         for part in ["\"", text, "\""] {
             out.push_str(part);
         }

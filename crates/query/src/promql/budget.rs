@@ -56,6 +56,8 @@ pub struct Options {
     pub subquery_step_ms: i64,
     /// Whether it is counted how many samples each step looked at.
     pub per_step: bool,
+    /// Whether a second thread may find series while they are evaluated.
+    pub ahead: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -63,7 +65,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let limits = Limits::default();
-        Self { lookback_ms: 300_000, subquery_step_ms: 60_000, per_step: false, limits }
+        let (lookback_ms, subquery_step_ms) = (300_000, 60_000);
+        Self { lookback_ms, subquery_step_ms, per_step: false, ahead: false, limits }
     }
 }
 

@@ -63,10 +63,9 @@ impl<'a> Evaluator<'a> {
         };
         let mut matrix: Vec<RangeSeries> = all
             .into_iter()
-            .map(|series| {
-                let pairs = steps.iter().zip(series.values);
-                let samples = pairs.filter(|(_, value)| present(*value)).collect();
-                RangeSeries { labels: series.labels, samples }
+            .map(|series| RangeSeries {
+                labels: series.labels,
+                samples: samples(&series.values, steps),
             })
             .filter(|series| !series.is_empty())
             .collect();
@@ -142,6 +141,22 @@ impl<'a> Evaluator<'a> {
             At::Time(at) => at,
         })
     }
+}
+
+/// The values that are there, with their times.
+fn samples(values: &[f64], steps: Steps) -> Vec<(i64, f64)> {
+    let there = |value: &f64| present(*value);
+    let Some(first) = values.iter().position(there) else { return Vec::new() };
+    let last = values.iter().rposition(there).map_or(first, |last| last + 1);
+    let within = &values[first..last];
+    let pairs = (first..last).map(|step| steps.at(step)).zip(within.iter().copied());
+    let count = within.iter().filter(|value| there(value)).count();
+    if count == within.len() {
+        return pairs.collect();
+    }
+    let mut samples = Vec::with_capacity(count);
+    samples.extend(pairs.filter(|(_, value)| there(value)));
+    samples
 }
 
 /// Applies `f` to every present value.

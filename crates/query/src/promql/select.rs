@@ -57,6 +57,8 @@ pub struct SelectRequest<'a> {
     pub max_samples: usize,
     /// Whether samples are wanted; else columns may be left empty.
     pub samples: bool,
+    /// Whether another thread may find series while the asker looks at those before.
+    pub ahead: bool,
 }
 
 /// What a [`Select`] found.

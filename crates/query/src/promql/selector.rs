@@ -227,7 +227,9 @@ fn each_view(
 ) -> Result<(), QueryError> {
     let budget = evaluator.budget;
     let (max_series, max_samples) = (budget.series_left(), budget.samples_left());
-    let request = SelectRequest { matchers, start, end, max_series, max_samples, samples: true };
+    let ahead = evaluator.options.ahead;
+    let request =
+        SelectRequest { matchers, start, end, max_series, max_samples, samples: true, ahead };
     let mut outcome = Ok(());
     let warnings = evaluator.source.select_each(&request, &mut |view| {
         outcome = budget.load(1, view.timestamps.len()).and_then(|()| each(view));
@@ -239,13 +241,15 @@ fn each_view(
 
 /// Windows never see stale markers.
 fn without_stale(mut view: SeriesView<'_>) -> SeriesView<'_> {
-    let ends = view.values.last().is_some_and(|value| is_stale(*value));
-    if ends
-        && let (Column::Part(_, _, len), Column::Owned(values)) =
-            (&mut view.timestamps, &mut view.values)
+    if let (Column::Part(_, from, len), Column::Owned(values)) =
+        (&mut view.timestamps, &mut view.values)
     {
-        // Most have one alone, where they end.
-        values.pop();
+        // Most have some alone before they begin and where they end.
+        let there = |value: &f64| !is_stale(*value);
+        values.truncate(values.iter().rposition(there).map_or(0, |last| last + 1));
+        let first = values.iter().position(there).unwrap_or(0);
+        values.drain(..first);
+        *from += first;
         *len = values.len();
     }
     if !view.values.iter().any(|value| is_stale(*value)) {

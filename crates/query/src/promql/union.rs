@@ -139,6 +139,7 @@ mod tests {
             max_series: 3,
             max_samples: 10,
             samples: true,
+            ahead: false,
         };
         let found = union.select(&request).unwrap();
         let values: Vec<f64> = found.series.iter().map(|series| series.values[0]).collect();

@@ -12,7 +12,10 @@ use crate::promql::{Labels, METRIC_NAME, Matcher, SelectError, SeriesView};
 /// Series of one family while versions are read.
 pub(super) struct Gathered<'g, 'e> {
     family: &'g Family,
-    matchers: &'g [Matcher],
+    /// Those on labels that differ from series to series.
+    matchers: Vec<&'g Matcher>,
+    /// Whether the others let none pass.
+    never: bool,
     times: &'g Arc<[i64]>,
     /// Of the object whose versions are read: no other's series have the same labels.
     series: HashMap<Labels, Strip, foldhash::fast::RandomState>,
@@ -41,6 +44,11 @@ impl SharedWords {
     }
 }
 
+/// The labels that all series of a family have in common.
+fn own(family: &Family) -> [(&'static str, &'static str); 2] {
+    [(METRIC_NAME, family.name), ("job", family.job)]
+}
+
 impl<'g, 'e> Gathered<'g, 'e> {
     pub(super) fn new(
         family: &'g Family,
@@ -49,7 +57,13 @@ impl<'g, 'e> Gathered<'g, 'e> {
         found: &'g mut Found<'e>,
     ) -> Self {
         let (series, words) = (HashMap::default(), SharedWords::default());
-        Self { family, matchers, times, series, words, found }
+        let common = own(family);
+        let value = |matcher: &Matcher| common.iter().find(|(name, _)| *name == matcher.name());
+        let refuses =
+            |matcher: &Matcher| value(matcher).is_some_and(|(_, value)| !matcher.is_match(value));
+        let never = matchers.iter().any(refuses);
+        let matchers = matchers.iter().filter(|matcher| value(matcher).is_none()).collect();
+        Self { family, matchers, never, times, series, words, found }
     }
 
     /// Whether an object of this namespace and name may have series that pass.
@@ -61,6 +75,9 @@ impl<'g, 'e> Gathered<'g, 'e> {
 
     /// Hands on the series of every object that was there between two times.
     pub(super) fn fill(&mut self, state: &State, range: (i64, i64)) -> Result<(), SelectError> {
+        if self.never {
+            return Ok(());
+        }
         match self.family.made {
             Made::Pod(made) => self.each(
                 (&state.pods, range),
@@ -139,23 +156,27 @@ impl<'g, 'e> Gathered<'g, 'e> {
         if ticks.is_empty() {
             return;
         }
-        let family = self.family;
-        let own = [(METRIC_NAME, family.name), ("job", family.job)];
         let find = |name: &str| {
-            let mut all = labels
-                .iter()
-                .chain(&own)
-                .filter(|(known, value)| *known == name && !value.is_empty());
-            all.next().map_or("", |(_, value)| value)
+            labels.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
         };
         if !self.matchers.iter().all(|matcher| matcher.is_match(find(matcher.name()))) {
             return;
         }
-        let own = own.iter().filter(|(_, value)| !value.is_empty());
+        let common = own(self.family);
+        let mut all: Vec<(&str, &str)> = Vec::with_capacity(labels.len() + common.len());
+        all.extend(labels.iter().chain(&common).filter(|(_, value)| !value.is_empty()));
+        all.sort_by_key(|(name, _)| *name);
+        // Two keys of an object may be one label's name: the last counts.
+        all.dedup_by(|later, kept| {
+            let same = later.0 == kept.0;
+            if same {
+                kept.1 = later.1;
+            }
+            same
+        });
         let words = &mut self.words;
-        let all = labels.iter().chain(own);
-        let labels =
-            Labels::new(all.map(|(name, value)| (words.shared(name), words.shared(value))));
+        let shared = all.iter().map(|(name, value)| (words.shared(name), words.shared(value)));
+        let labels = Labels::shared(shared.collect());
         let begun = || Strip { start: ticks.start, values: Vec::new() };
         self.series.entry(labels).or_insert_with(begun).put(value, ticks.clone());
     }
