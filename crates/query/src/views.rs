@@ -109,6 +109,8 @@ impl Views {
     ) -> Result<(), SelectError> {
         let sources = self.sources(request.matchers);
         let distinct = sources.len() < 2 && sources.iter().all(Source::is_distinct);
+        // What is the same is told by all labels.
+        let request = &SelectRequest { labels: request.labels.filter(|_| distinct), ..*request };
         let mut found = Found::new(request, distinct, take);
         for source in &sources {
             match source {
@@ -140,12 +142,13 @@ impl Views {
             wanted: view.drops_most().then_some(&wanted),
         };
         let words = shape::Words::new(view);
+        let names = request.labels.filter(|_| plan.late.is_empty());
         let mut outcome = Ok(true);
         self.columns.read(&asked, &mut |times, row| {
             if request.samples && row.columns.first().is_none_or(Vec::is_empty) {
                 return true;
             }
-            let labels = shape::labels(view, &words, &row.labels, &self.state);
+            let labels = shape::labels((view, &words), &row.labels, names, &self.state);
             let Some(labels) = labels else { return true };
             let wanted = |matcher: &&Matcher| matcher.is_match(labels.get(matcher.name()));
             if plan.late.iter().all(wanted) {
@@ -169,7 +172,7 @@ impl Views {
             Arc::from([request.end])
         };
         let range = (request.start, request.end);
-        Gathered::new(family, request.matchers, &times, found).fill(&self.state.read(), range)
+        Gathered::new(family, request, &times, found).fill(&self.state.read(), range)
     }
 
     /// A recording rule's series at every tick; those that nobody asked for before are computed.

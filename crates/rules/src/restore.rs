@@ -33,6 +33,7 @@ impl Restored {
             max_series: MAX_RESTORED,
             max_samples: MAX_RESTORED * 100,
             samples: true,
+            labels: None,
             ahead: false,
         };
         let mut known = HashMap::default();

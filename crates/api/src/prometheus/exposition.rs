@@ -60,6 +60,7 @@ fn exposed(
             max_series: MAX_SERIES.saturating_sub(newest.len()),
             max_samples: MAX_SAMPLES,
             samples: true,
+            labels: None,
             ahead: false,
         };
         let selected = state.database.select(&request);

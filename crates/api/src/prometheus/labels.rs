@@ -180,6 +180,7 @@ impl Found {
                 max_series: MAX_LABELED_SERIES.saturating_sub(found.series.len()),
                 max_samples: usize::MAX,
                 samples: false,
+                labels: None,
                 ahead: false,
             };
             match state.database.select(&request) {

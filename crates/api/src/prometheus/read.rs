@@ -57,6 +57,7 @@ fn answer(state: &ApiState, asked: &[Asked], chunked: bool) -> Result<Response, 
             max_series: limits.series,
             max_samples: left,
             samples: true,
+            labels: None,
             ahead: false,
         };
         let selected = state.database.select(&request);

@@ -73,7 +73,8 @@ fn reduced(
 ) -> Result<Vec<Series>, QueryError> {
     let mut places = Places::new(node.signature());
     let mut groups: Vec<Reduced> = Vec::new();
-    evaluator.each(&node.inner, steps, &mut |series| {
+    let labels = (!node.without).then_some(&*node.labels);
+    evaluator.each(&node.inner, steps, labels, &mut |series| {
         if !series.has_samples() {
             return Ok(());
         }

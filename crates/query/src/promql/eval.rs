@@ -1,5 +1,7 @@
 //! The evaluator: walks the expression once and evaluates every node over all steps.
 
+use std::sync::Arc;
+
 use super::budget::Budget;
 use super::expr::{At, Expr, TimeShift, ValueKind};
 use super::value::{SameLabels, Series, Steps, Value, distinct, present};
@@ -114,17 +116,19 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Hands on the series of `expr` at every step, with those that have no sample: one by one as
-    /// they are found, where none has to know the others.
+    /// they are found, where none has to know the others. Where only some labels are looked at,
+    /// the others may be missing.
     pub(super) fn each(
         &self,
         expr: &Expr,
         steps: Steps,
+        labels: Option<&[Arc<str>]>,
         each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         match expr {
-            Expr::Instant(of) => return selector::each_instant(self, of, steps, each),
+            Expr::Instant(of) => return selector::each_instant(self, of, steps, labels, each),
             Expr::Call(function, args)
-                if functions::call_each(self, *function, args, steps, each)? =>
+                if functions::call_each(self, *function, args, steps, labels, each)? =>
             {
                 return Ok(());
             }

@@ -8,6 +8,8 @@ mod over_time;
 mod rate;
 mod regression;
 
+use std::sync::Arc;
+
 use super::eval::Evaluator;
 use super::expr::{Expr, ValueKind};
 use super::selector::{self, Window};
@@ -266,7 +268,7 @@ fn over(
     steps: Steps,
 ) -> Result<Value, QueryError> {
     let mut out = Vec::new();
-    let unlike = each_over(evaluator, (body, f), args, steps, &mut |series| {
+    let unlike = each_over(evaluator, (body, f), args, (steps, None), &mut |series| {
         if series.has_samples() {
             out.push(series);
         }
@@ -282,7 +284,7 @@ fn each_over(
     evaluator: &Evaluator<'_>,
     (body, f): (Body, Over),
     args: &[Expr],
-    steps: Steps,
+    (steps, labels): (Steps, Option<&[Arc<str>]>),
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
 ) -> Result<bool, QueryError> {
     let Some(matrix) = args.iter().find(|arg| is_matrix(arg)) else {
@@ -292,7 +294,7 @@ fn each_over(
     let columns: Result<Vec<Vec<f64>>, QueryError> =
         others.map(|arg| evaluator.eval(arg, steps)?.scalar()).collect();
     let columns = columns?;
-    let ranges = selector::ranges(evaluator, matrix, steps)?;
+    let ranges = selector::ranges(evaluator, matrix, steps)?.looking_at(labels);
     let mut scalars = vec![0.0; columns.len()];
     let mut spans = ranges.spans(steps);
     ranges.each(&mut |view| {
@@ -336,6 +338,7 @@ pub(super) fn call_each(
     function: Function,
     args: &[Expr],
     steps: Steps,
+    labels: Option<&[Arc<str>]>,
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
 ) -> Result<bool, QueryError> {
     let (Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f)) = function.body else {
@@ -343,7 +346,7 @@ pub(super) fn call_each(
     };
     match args.iter().find(|arg| is_matrix(arg)) {
         Some(Expr::Range(of, _)) if of.matchers.iter().any(is_one_name) => {
-            each_over(evaluator, (function.body, f), args, steps, each)
+            each_over(evaluator, (function.body, f), args, (steps, labels), each)
         }
         _ => Ok(false),
     }

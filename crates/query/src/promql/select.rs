@@ -57,6 +57,9 @@ pub struct SelectRequest<'a> {
     pub max_samples: usize,
     /// Whether samples are wanted; else columns may be left empty.
     pub samples: bool,
+    /// The only labels that the asker looks at, where it is not all: series may come without the
+    /// others, and then several with the same labels.
+    pub labels: Option<&'a [Arc<str>]>,
     /// Whether another thread may find series while the asker looks at those before.
     pub ahead: bool,
 }

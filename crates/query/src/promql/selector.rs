@@ -25,6 +25,8 @@ pub(super) struct RangeVector<'a> {
     fixed: bool,
     /// How the series are selected; none for a subquery.
     pub(super) matchers: &'a [Matcher],
+    /// The only labels that are looked at, where it is not all.
+    labels: Option<&'a [Arc<str>]>,
 }
 
 /// One series' samples within one window.
@@ -67,7 +69,7 @@ fn newest(
     take: Option<fn(i64) -> f64>,
 ) -> Result<Vec<Series>, QueryError> {
     let mut all = Vec::new();
-    each_newest(evaluator, of, steps, take, &mut |series| {
+    each_newest(evaluator, of, (steps, None), take, &mut |series| {
         if series.has_samples() {
             all.push(series);
         }
@@ -81,15 +83,16 @@ pub(super) fn each_instant(
     evaluator: &Evaluator<'_>,
     of: &Selector,
     steps: Steps,
+    labels: Option<&[Arc<str>]>,
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
-    each_newest(evaluator, of, steps, None, each)
+    each_newest(evaluator, of, (steps, labels), None, each)
 }
 
 fn each_newest(
     evaluator: &Evaluator<'_>,
     of: &Selector,
-    steps: Steps,
+    (steps, labels): (Steps, Option<&[Arc<str>]>),
     take: Option<fn(i64) -> f64>,
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
@@ -101,7 +104,7 @@ fn each_newest(
     let lookback = evaluator.options.lookback_ms;
     let range = (times.start.saturating_sub(lookback), times.last());
     let mut spans = Spans::new(times, lookback, false);
-    each_view(evaluator, &of.matchers, range, &mut |view| {
+    each_view(evaluator, (&of.matchers, labels), range, &mut |view| {
         evaluator.budget.make(1, steps.count)?;
         let samples = &*view.values;
         let mut values = Vec::with_capacity(steps.count);
@@ -145,10 +148,15 @@ pub(super) fn ranges<'a>(
         None => steps.earlier(time.offset),
     };
     let matchers = if let Expr::Range(of, _) = expr { &*of.matchers } else { &[] };
-    Ok(RangeVector { evaluator, expr, range, ends, fixed: fixed.is_some(), matchers })
+    Ok(RangeVector { evaluator, expr, range, ends, fixed: fixed.is_some(), matchers, labels: None })
 }
 
-impl RangeVector<'_> {
+impl<'a> RangeVector<'a> {
+    /// The same, of whose series only these labels are looked at.
+    pub(super) fn looking_at(self, labels: Option<&'a [Arc<str>]>) -> Self {
+        Self { labels, ..self }
+    }
+
     /// Hands on the series, one by one.
     pub(super) fn each(
         &self,
@@ -160,7 +168,7 @@ impl RangeVector<'_> {
             return inner_series(self.evaluator, subquery, range, each);
         }
         let each = &mut |view: SeriesView<'_>| each(without_stale(view));
-        each_view(self.evaluator, self.matchers, range, each)
+        each_view(self.evaluator, (self.matchers, self.labels), range, each)
     }
 
     /// Where the windows of `steps` fall within the series' samples.
@@ -221,15 +229,15 @@ pub(super) fn raw(
 /// Hands on what passes the matchers between two times, one series after the other.
 fn each_view(
     evaluator: &Evaluator<'_>,
-    matchers: &[Matcher],
+    (matchers, labels): (&[Matcher], Option<&[Arc<str>]>),
     (start, end): (i64, i64),
     each: &mut dyn FnMut(SeriesView<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let budget = evaluator.budget;
     let (max_series, max_samples) = (budget.series_left(), budget.samples_left());
-    let ahead = evaluator.options.ahead;
+    let (samples, ahead) = (true, evaluator.options.ahead);
     let request =
-        SelectRequest { matchers, start, end, max_series, max_samples, samples: true, ahead };
+        SelectRequest { matchers, start, end, max_series, max_samples, samples, labels, ahead };
     let mut outcome = Ok(());
     let warnings = evaluator.source.select_each(&request, &mut |view| {
         outcome = budget.load(1, view.timestamps.len()).and_then(|()| each(view));

@@ -69,11 +69,13 @@ impl Select for Union {
     ) -> Result<Vec<String>, SelectError> {
         let Some((first, others)) = self.parts.split_first() else { return Ok(Vec::new()) };
         // The first has nearly all, and comes by one at a time.
-        let others = Self::of(others, request)?;
+        let others = Self::of(others, &SelectRequest { labels: None, ..*request })?;
         let samples = others.series.iter().map(|series| series.timestamps.len()).sum();
         let left = SelectRequest {
             max_series: request.max_series.saturating_sub(others.series.len()),
             max_samples: request.max_samples.saturating_sub(samples),
+            // What is the same is told by all labels.
+            labels: request.labels.filter(|_| others.series.is_empty()),
             ..*request
         };
         let mut rest: HashSet<Labels, foldhash::fast::RandomState> =
@@ -139,6 +141,7 @@ mod tests {
             max_series: 3,
             max_samples: 10,
             samples: true,
+            labels: None,
             ahead: false,
         };
         let found = union.select(&request).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::found::{Found, Strip};
 use super::kube::{Family, Made, Put};
 use super::state::{Objects, State, Version};
-use crate::promql::{Labels, METRIC_NAME, Matcher, SelectError, SeriesView};
+use crate::promql::{Labels, METRIC_NAME, Matcher, SelectError, SelectRequest, SeriesView};
 
 /// Series of one family while versions are read.
 pub(super) struct Gathered<'g, 'e> {
@@ -17,6 +17,11 @@ pub(super) struct Gathered<'g, 'e> {
     /// Whether the others let none pass.
     never: bool,
     times: &'g Arc<[i64]>,
+    /// The only labels that are looked at, where it is not all.
+    wanted: Option<&'g [Arc<str>]>,
+    /// Of an object that has one version, where only some labels are looked at: its series have
+    /// different labels, whatever is left of them.
+    few: Vec<(Labels, Strip)>,
     /// Of the object whose versions are read: no other's series have the same labels.
     series: HashMap<Labels, Strip, foldhash::fast::RandomState>,
     words: SharedWords,
@@ -52,7 +57,7 @@ fn own(family: &Family) -> [(&'static str, &'static str); 2] {
 impl<'g, 'e> Gathered<'g, 'e> {
     pub(super) fn new(
         family: &'g Family,
-        matchers: &'g [Matcher],
+        request: &SelectRequest<'g>,
         times: &'g Arc<[i64]>,
         found: &'g mut Found<'e>,
     ) -> Self {
@@ -61,9 +66,10 @@ impl<'g, 'e> Gathered<'g, 'e> {
         let value = |matcher: &Matcher| common.iter().find(|(name, _)| *name == matcher.name());
         let refuses =
             |matcher: &Matcher| value(matcher).is_some_and(|(_, value)| !matcher.is_match(value));
-        let never = matchers.iter().any(refuses);
-        let matchers = matchers.iter().filter(|matcher| value(matcher).is_none()).collect();
-        Self { family, matchers, never, times, series, words, found }
+        let never = request.matchers.iter().any(refuses);
+        let differ = request.matchers.iter().filter(|matcher| value(matcher).is_none());
+        let (matchers, wanted, few) = (differ.collect(), request.labels, Vec::new());
+        Self { family, matchers, never, times, wanted, few, series, words, found }
     }
 
     /// Whether an object of this namespace and name may have series that pass.
@@ -127,13 +133,18 @@ impl<'g, 'e> Gathered<'g, 'e> {
         made: impl Fn(&T, &mut Put<'_>),
     ) -> Result<(), SelectError> {
         for versions in objects.each_versions(start, end) {
-            for version in versions {
+            let mut versions = versions.peekable();
+            let mut others = false;
+            while let Some(version) = versions.next() {
+                others = others || versions.peek().is_some();
                 if self.may(&own(&version.record)) {
                     let ticks = self.ticks(version);
-                    made(&version.record, &mut |labels, value| self.put(labels, value, &ticks));
+                    made(&version.record, &mut |labels, value| {
+                        self.put(labels, value, &ticks, others);
+                    });
                 }
             }
-            for (labels, strip) in self.series.drain() {
+            for (labels, strip) in self.series.drain().chain(self.few.drain(..)) {
                 let (timestamps, values) = strip.samples(self.times);
                 if !self.found.put(SeriesView { labels, timestamps, values })? {
                     return Ok(());
@@ -152,7 +163,9 @@ impl<'g, 'e> Gathered<'g, 'e> {
         first..last.max(first)
     }
 
-    fn put(&mut self, labels: &[(&str, &str)], value: f64, ticks: &Range<usize>) {
+    /// Puts the value of a series at `ticks`. `others`: the object has other versions, which may
+    /// have the same series.
+    fn put(&mut self, labels: &[(&str, &str)], value: f64, ticks: &Range<usize>, others: bool) {
         if ticks.is_empty() {
             return;
         }
@@ -163,8 +176,16 @@ impl<'g, 'e> Gathered<'g, 'e> {
             return;
         }
         let common = own(self.family);
+        let wanted = self.wanted.filter(|_| !others);
+        let is_wanted =
+            |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|wanted| **wanted == *name));
         let mut all: Vec<(&str, &str)> = Vec::with_capacity(labels.len() + common.len());
-        all.extend(labels.iter().chain(&common).filter(|(_, value)| !value.is_empty()));
+        all.extend(
+            labels
+                .iter()
+                .chain(&common)
+                .filter(|(name, value)| !value.is_empty() && is_wanted(name)),
+        );
         all.sort_by_key(|(name, _)| *name);
         // Two keys of an object may be one label's name: the last counts.
         all.dedup_by(|later, kept| {
@@ -178,6 +199,10 @@ impl<'g, 'e> Gathered<'g, 'e> {
         let shared = all.iter().map(|(name, value)| (words.shared(name), words.shared(value)));
         let labels = Labels::shared(shared.collect());
         let begun = || Strip { start: ticks.start, values: Vec::new() };
+        if wanted.is_some() {
+            self.few.push((labels, Strip { start: ticks.start, values: vec![value; ticks.len()] }));
+            return;
+        }
         self.series.entry(labels).or_insert_with(begun).put(value, ticks.clone());
     }
 }

@@ -149,20 +149,27 @@ fn claim(stored: &Pairs, states: &StateHistory) -> Option<Arc<str>> {
     Some((&**claim).into())
 }
 
-/// The labels of a row's series; `None` when it has no series of this view. Objects are looked up
-/// row by row, so that whoever observes them waits for no query.
+/// The labels of a row's series, or those of them that are `wanted`; `None` when it has no series
+/// of this view. Objects are looked up row by row, so that whoever observes them waits for no
+/// query.
 pub(super) fn labels(
-    view: &View,
-    words: &Words,
+    (view, words): (&View, &Words),
     stored: &Pairs,
+    wanted: Option<&[Arc<str>]>,
     states: &StateHistory,
 ) -> Option<Labels> {
     let value = |name: &str| stored.get(name);
+    let is_wanted =
+        |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|wanted| **wanted == *name));
     let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(stored.len() + 6);
-    pairs.extend(words.fixed.iter().cloned());
     let mut put = |name: &Arc<str>, value: &Arc<str>| {
-        pairs.push((Arc::clone(name), Arc::clone(value)));
+        if is_wanted(name) {
+            pairs.push((Arc::clone(name), Arc::clone(value)));
+        }
     };
+    for (name, value) in &words.fixed {
+        put(name, value);
+    }
     match (view.family, view.kind) {
         (Family::Cadvisor, EntityKind::SystemContainer) => {
             put(&words.id, &format!("/{}", value("container")?).into());
@@ -195,7 +202,9 @@ pub(super) fn labels(
                 put(name, value);
             }
             match (value("pod"), value("container")) {
-                (Some(pod), Some(container)) if view.kind == EntityKind::Container => {
+                (Some(pod), Some(container))
+                    if view.kind == EntityKind::Container && is_wanted("image") =>
+                {
                     let image = image(states, value("namespace")?, pod, container);
                     put(&words.image, image.as_ref().unwrap_or(&words.unknown));
                 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, RwLock};
 
 use model::{
     Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory,
-    Namespace, Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, Taint, Termination,
-    Timestamp, Truth, Workload,
+    Namespace, Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, SharedInventory, Taint,
+    Termination, Timestamp, Truth, Workload,
 };
 use query::promql::{AnswerValue, Database as _, Options, SelectError, parse};
 use query::{Columns, ColumnsAsked, EntityRow, StateHistory, Views};
@@ -204,14 +204,18 @@ fn bounds(inventory: &mut Inventory) {
     });
 }
 
-fn views() -> Views {
+fn inventory() -> SharedInventory {
     let mut inventory = Inventory::default();
     pods(&mut inventory);
     nodes(&mut inventory);
     workloads(&mut inventory);
     bounds(&mut inventory);
+    Arc::new(RwLock::new(inventory))
+}
+
+fn views() -> Views {
     let states = StateHistory::default();
-    states.observe(&Arc::new(RwLock::new(inventory)), &[], NOW);
+    states.observe(&inventory(), &[], NOW);
     Views::new(Arc::new(Nothing), Arc::new(states))
 }
 
@@ -234,6 +238,37 @@ fn every_name_of_objects_has_series() {
     assert!(stated.len() > 98, "{}", stated.len());
     let empty: Vec<_> = stated.iter().filter(|name| asked(&views, name).is_empty()).collect();
     assert!(empty.is_empty(), "{empty:?}");
+}
+
+/// Objects that have one version go another way than those that have two.
+#[test]
+fn sums_are_the_same_whether_all_labels_are_looked_at() {
+    let changed = inventory();
+    let states = StateHistory::default();
+    states.observe(&changed, &[], NOW - 60_000);
+    {
+        let mut held = changed.write().unwrap();
+        let pods: Vec<Pod> = held.pods().map(|pod| Pod::clone(pod)).collect();
+        for pod in pods {
+            held.put_pod(Arc::new(Pod { ready: Ready::No, host_network: true, ..pod }));
+        }
+    }
+    states.observe(&changed, &[], NOW);
+    let changed = Views::new(Arc::new(Nothing), Arc::new(states));
+    for views in [views(), changed] {
+        for name in views.metrics().into_iter().map(|metric| metric.name) {
+            for grouped in ["sum", "count by (namespace, pod)", "max by (job, resource, __name__)"]
+            {
+                // Where two vectors meet, all their labels are looked at.
+                let whole = asked(&views, &format!("{grouped} ({name} or {name})"));
+                assert_eq!(
+                    asked(&views, &format!("{grouped} ({name})")),
+                    whole,
+                    "{grouped} {name}"
+                );
+            }
+        }
+    }
 }
 
 fn checked(views: &Views, text: &str, expected: &[&str]) {

@@ -101,10 +101,30 @@ async fn every_panel_has_an_answer() {
         let mut missing = unanswered(&servers, &mixin());
         missing.retain(|line| !NOT_HELD.iter().any(|name| line.contains(name)));
         missing.extend(unanswered(&servers, &grafana()));
+        servers.iter().for_each(sums_agree);
         missing
     });
     let missing = asked.await.unwrap();
     assert!(missing.is_empty(), "{} without an answer:\n{}", missing.len(), missing.join("\n"));
+}
+
+/// A sum is the same whether or not its series come with the labels that it does not look at.
+fn sums_agree(server: &Served) {
+    let time = server.get("/api/taffrail/v1/status")["lastBatch"]["timestamp"].as_i64().unwrap();
+    for name in [
+        "container_memory_working_set_bytes",
+        "container_network_receive_bytes_total",
+        "kubelet_volume_stats_used_bytes",
+        "node_filesystem_size_bytes",
+        "taffrail_node_memory_usage_bytes",
+        "node_namespace_pod_container:container_memory_rss",
+    ] {
+        for grouped in ["sum", "count by (namespace, node)", "max by (image, pod)"] {
+            let of = |inner: String| at(server, &format!("{grouped} ({inner})"), time);
+            // Where two vectors meet, all their labels are looked at.
+            assert_eq!(of(name.to_owned()), of(format!("{name} or {name}")), "{grouped} {name}");
+        }
+    }
 }
 
 /// The series of a query at a time: labels and value.

@@ -38,6 +38,10 @@ fn extrapolated(window: &Window<'_>, is_counter: bool, length: Option<f64>) -> O
             }
         }
     }
+    if result == 0.0 {
+        // Whatever it is multiplied with; most counters of restarts and errors stand still.
+        return Some(result);
+    }
     let mut to_start = (first_time - window.start) as f64 / 1000.0;
     let to_end = (window.end - last_time) as f64 / 1000.0;
     let sampled = (last_time - first_time) as f64 / 1000.0;
