@@ -108,7 +108,7 @@ impl Views {
         take: &mut dyn FnMut(SeriesView<'static>) -> bool,
     ) -> Result<(), SelectError> {
         let sources = self.sources(request.matchers);
-        let distinct = sources.len() < 2 && sources.iter().all(Source::is_distinct);
+        let distinct = are_distinct(&sources);
         // What is the same is told by all labels.
         let request = &SelectRequest { labels: request.labels.filter(|_| distinct), ..*request };
         let mut found = Found::new(request, distinct, take);
@@ -238,12 +238,19 @@ enum Source<'s> {
     Recorded((&'static str, &'static str)),
 }
 
-impl Source<'_> {
-    /// Whether no two of its series have the same labels: two pods may mount one claim; else what
-    /// is stored differs, and so do the series.
-    fn is_distinct(&self) -> bool {
-        !matches!(self, Self::Measured(view, _) if view.family == table::Family::Volumes)
+/// Whether no two series have the same labels. Two pods may mount one claim; else what is stored
+/// differs, and so do the series of one source. Of cAdvisor's, those of different kinds do too.
+fn are_distinct(sources: &[Source<'_>]) -> bool {
+    let measured = |family: table::Family| move |source: &Source<'_>| matches!(source, Source::Measured(view, _) if view.family == family);
+    if let [] | [_] = sources {
+        return !sources.iter().any(measured(table::Family::Volumes));
     }
+    let kind = |source: &Source<'_>| match source {
+        Source::Measured(view, _) => Some(view.kind),
+        _ => None,
+    };
+    let differs = |at: usize| sources[..at].iter().all(|before| kind(before) != kind(&sources[at]));
+    sources.iter().all(measured(table::Family::Cadvisor)) && (1..sources.len()).all(differs)
 }
 
 impl Select for Views {

@@ -131,7 +131,7 @@ impl Words {
 pub(super) fn shows(view: &View, stored: &Pairs, states: &StateHistory) -> bool {
     match view.family {
         Family::NodeExporter => is_nodes(stored),
-        Family::Volumes => claim(stored, states).is_some(),
+        Family::Volumes => claim(stored, states, |_| ()).is_some(),
         _ => true,
     }
 }
@@ -141,12 +141,12 @@ fn is_nodes(stored: &Pairs) -> bool {
     stored.get("container").is_none() && stored.get("pod").is_none()
 }
 
-/// The claim that a pod's volume comes from.
-fn claim(stored: &Pairs, states: &StateHistory) -> Option<Arc<str>> {
+/// What `read` makes of the name of the claim that a pod's volume comes from.
+fn claim<T>(stored: &Pairs, states: &StateHistory, read: impl FnOnce(&str) -> T) -> Option<T> {
     let (namespace, pod) = (stored.get("namespace")?, stored.get("pod")?);
     let (volume, pod) = (stored.get("volume")?, states.pod(namespace, pod)?);
     let (_, claim) = pod.claims.iter().find(|(name, _)| **name == **volume)?;
-    Some((&**claim).into())
+    Some(read(claim))
 }
 
 /// The labels of a row's series, or those of them that are `wanted`; `None` when it has no series
@@ -178,7 +178,7 @@ pub(super) fn labels(
             }
         }
         (Family::Volumes, _) => {
-            let claim = claim(stored, states)?;
+            let claim: Arc<str> = claim(stored, states, |claim| claim.into())?;
             put(&words.namespace, value("namespace")?);
             put(&words.claim, &claim);
             if let Some(node) = value("node") {
