@@ -144,14 +144,23 @@ impl<'g, 'e> Gathered<'g, 'e> {
                     });
                 }
             }
-            for (labels, strip) in self.series.drain().chain(self.few.drain(..)) {
-                let (timestamps, values) = strip.samples(self.times);
-                if !self.found.put(SeriesView { labels, timestamps, values })? {
-                    return Ok(());
-                }
+            if !self.hand_on()? {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Hands on the series of an object; whether more are wanted. Once for all kinds of objects.
+    #[inline(never)]
+    fn hand_on(&mut self) -> Result<bool, SelectError> {
+        for (labels, strip) in self.series.drain().chain(self.few.drain(..)) {
+            let (timestamps, values) = strip.samples(self.times);
+            if !self.found.put(SeriesView { labels, timestamps, values })? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Positions of the ticks at which a version held.
@@ -165,6 +174,7 @@ impl<'g, 'e> Gathered<'g, 'e> {
 
     /// Puts the value of a series at `ticks`. `others`: the object has other versions, which may
     /// have the same series.
+    #[inline(never)]
     fn put(&mut self, labels: &[(&str, &str)], value: f64, ticks: &Range<usize>, others: bool) {
         if ticks.is_empty() {
             return;

@@ -1,7 +1,7 @@
 //! What recording rules gave at ticks that somebody asked for: a tick is computed once, for what is
 //! known of it does not change.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,8 +41,8 @@ impl Kept {
 pub(super) struct Computed {
     /// Milliseconds, ascending.
     times: Vec<i64>,
-    /// A value per tick, [`STALE`] where there is none.
-    series: BTreeMap<Labels, Vec<f64>>,
+    /// In the order of their labels; a value per tick, [`STALE`] where there is none.
+    series: Vec<(Labels, Vec<f64>)>,
 }
 
 impl Computed {
@@ -77,10 +77,15 @@ impl Computed {
             wide
         };
         let known = self.series.iter();
-        let mut series: BTreeMap<Labels, Vec<f64>> =
+        let mut series: Vec<(Labels, Vec<f64>)> =
             known.map(|(labels, values)| (labels.clone(), spread(values))).collect();
         for one in matrix {
-            let values = series.entry(one.labels).or_insert_with(|| vec![STALE; all.len()]);
+            let at = series.binary_search_by(|(labels, _)| labels.cmp(&one.labels));
+            let at = at.unwrap_or_else(|at| {
+                series.insert(at, (one.labels, vec![STALE; all.len()]));
+                at
+            });
+            let values = &mut series[at].1;
             for (time, value) in one.samples {
                 if let Some(place) = place(&time) {
                     values[place] = value;
