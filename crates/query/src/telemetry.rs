@@ -2,7 +2,8 @@
 
 /// Counter: batches that were not taken, by `reason` (`late`, `duplicate`).
 pub const REJECTED: &str = "taffrail_window_rejected_batches_total";
-/// Counter: ticks of history dropped before their time, by `bound` (`bytes`, `points`).
+/// Counter: ticks of history dropped before their time, by `bound` (`bytes`, `points`),
+/// versions of objects (`versions`) and ticks of recording rules (`rule_values`) likewise.
 pub const EVICTED: &str = "taffrail_window_evicted_ticks_total";
 /// Gauge: bytes of values and slots that history holds.
 pub const BYTES: &str = "taffrail_window_history_bytes";

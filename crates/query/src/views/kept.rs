@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::counter;
+
 use super::found::Strip;
 use crate::promql::{Labels, RangeSeries, STALE, is_stale};
+use crate::telemetry;
 
 /// Most values that are kept of a rule, two megabytes; the newest ticks are kept.
 const MAX_VALUES: usize = 250_000;
@@ -26,7 +29,10 @@ impl Kept {
         let most = MAX_VALUES / computed.series.len().max(1);
         let kept = match computed.times.len().checked_sub(most) {
             None | Some(0) => Arc::clone(computed),
-            Some(too_many) => Arc::new(computed.without_first(too_many)),
+            Some(too_many) => {
+                counter!(telemetry::EVICTED, "bound" => "rule_values").increment(too_many as u64);
+                Arc::new(computed.without_first(too_many))
+            }
         };
         self.rules().insert(name, kept);
     }
