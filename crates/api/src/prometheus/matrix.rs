@@ -43,7 +43,7 @@ async fn respond(state: &Arc<ApiState>, request: Request<Body>, is_range: bool) 
     let noted = move |state: &ApiState, parameters: &Parameters, patience: &Patience| {
         let began = Instant::now();
         let ahead = pace == Pace::Long && has_two_cores();
-        let answer = evaluate(state, parameters, (is_range, ahead), patience);
+        let answer = evaluate(state, parameters, is_range, ahead, patience);
         state.paces.note(number, began.elapsed());
         answer
     };
@@ -66,7 +66,8 @@ fn number(state: &ApiState, parameters: &Parameters, is_range: bool) -> u64 {
 fn evaluate(
     state: &ApiState,
     parameters: &Parameters,
-    (is_range, ahead): (bool, bool),
+    is_range: bool,
+    ahead: bool,
     patience: &Patience,
 ) -> Result<Response, Failure> {
     let began = Instant::now();

@@ -25,7 +25,7 @@ impl Stamps {
         let (mut text, mut ends) = (String::new(), Vec::new());
         let mut next = Some(first).filter(|_| step > 0);
         while let Some(at) = next.filter(|at| last.is_some_and(|last| *at <= last)) {
-            begin(&mut text, at);
+            put_begin(&mut text, at);
             ends.push(text.len());
             next = at.checked_add(step);
         }
@@ -45,7 +45,7 @@ impl Stamps {
             }
             match self.text(place) {
                 Some(text) if due == *at => out.push_str(text),
-                _ => begin(out, *at),
+                _ => put_begin(out, *at),
             }
             put_value(out, *value);
             out.push_str("\"]");
@@ -59,7 +59,8 @@ impl Stamps {
     }
 }
 
-fn begin(out: &mut String, at: i64) {
+/// Appends the begin of a pair: `[1795728400,"`.
+pub(super) fn put_begin(out: &mut String, at: i64) {
     out.push('[');
     put_time(out, at);
     out.push_str(",\"");

@@ -10,7 +10,7 @@ use query::promql::{Answer, AnswerValue, InstantSample, Labels, RangeSeries};
 
 use super::answer::{BEGIN, put_end, with_type};
 use super::number::{put, put_plain, put_text, put_time, put_value};
-use super::stamps::Stamps;
+use super::stamps::{Stamps, put_begin};
 
 /// An answer that is about so long is sent whole.
 const WHOLE_BYTES: usize = 256 << 10;
@@ -34,11 +34,10 @@ pub(super) fn respond_with(answer: Answer, steps: (i64, i64), cost: Option<&Cost
     first.push_str(BEGIN);
     let rest = match answer.value {
         AnswerValue::Scalar(at, value) => {
-            first.push_str(r#"{"resultType":"scalar","result":["#);
-            put_time(&mut first, at);
-            first.push_str(",\"");
+            first.push_str(r#"{"resultType":"scalar","result":"#);
+            put_begin(&mut first, at);
             put_plain(&mut first, value);
-            first.push_str("\"]");
+            first.push('"');
             Rest::Nothing
         }
         AnswerValue::Text(at, text) => {
@@ -46,7 +45,6 @@ pub(super) fn respond_with(answer: Answer, steps: (i64, i64), cost: Option<&Cost
             put_time(&mut first, at);
             first.push(',');
             put_text(&mut first, &text);
-            first.push(']');
             Rest::Nothing
         }
         AnswerValue::Vector(samples) => {
@@ -111,9 +109,6 @@ impl Unwritten {
             return true;
         }
         let Some(tail) = self.tail.take() else { return false };
-        if !matches!(self.rest, Rest::Nothing) {
-            out.push(']');
-        }
         out.push_str(&tail);
         true
     }
@@ -124,9 +119,8 @@ impl Unwritten {
             Rest::Vector(samples) => {
                 let Some(sample) = samples.next() else { return false };
                 begin(out, &mut self.begun, &sample.labels);
-                out.push_str(r#","value":["#);
-                put_time(out, sample.timestamp);
-                out.push_str(",\"");
+                out.push_str(r#","value":"#);
+                put_begin(out, sample.timestamp);
                 put_value(out, sample.value);
                 out.push_str("\"]}");
                 true
@@ -166,9 +160,10 @@ fn begin(out: &mut String, begun: &mut bool, labels: &Labels) {
     put_labels(out, labels);
 }
 
-/// What stands behind the values: what the query cost where that was asked for, warnings.
+/// What stands behind the values, which end a list of whatever kind: what the query cost where that
+/// was asked for, warnings.
 fn tail(answer: &Answer, steps: (i64, i64), cost: Option<&Cost>) -> String {
-    let mut out = String::new();
+    let mut out = "]".to_owned();
     if let Some(cost) = cost {
         put_cost(&mut out, answer, steps, cost);
     }
