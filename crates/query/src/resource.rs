@@ -75,12 +75,7 @@ impl ResourceWindows {
 
     /// Takes what a node answered at `now`.
     pub fn take(&self, samples: NodeSamples, now: Timestamp) {
-        let before = self.node_window(&samples.node);
-        let node = Arc::clone(&samples.node);
-        let window = NodeWindow::new(samples, before.as_deref(), now, &self.options);
-        let old = self.write().insert(node, Arc::new(window));
-        // Freed when nobody waits for it.
-        drop(old);
+        self.take_all(vec![samples], now);
     }
 
     /// Takes what many nodes answered at once: readers see all or nothing.
@@ -92,7 +87,12 @@ impl ResourceWindows {
             let window = NodeWindow::new(samples, before.as_deref(), now, &self.options);
             windows.push((node, Arc::new(window)));
         }
-        self.write().extend(windows);
+        let mut nodes = self.write();
+        let old: Vec<_> =
+            windows.into_iter().filter_map(|(node, window)| nodes.insert(node, window)).collect();
+        drop(nodes);
+        // Freed when nobody waits for it.
+        drop(old);
     }
 
     /// Notes that a node was asked and failed.

@@ -241,16 +241,16 @@ enum Source<'s> {
 /// Whether no two series have the same labels. Two pods may mount one claim; else what is stored
 /// differs, and so do the series of one source. Of cAdvisor's, those of different kinds do too.
 fn are_distinct(sources: &[Source<'_>]) -> bool {
-    let measured = |family: table::Family| move |source: &Source<'_>| matches!(source, Source::Measured(view, _) if view.family == family);
-    if let [] | [_] = sources {
-        return !sources.iter().any(measured(table::Family::Volumes));
-    }
-    let kind = |source: &Source<'_>| match source {
-        Source::Measured(view, _) => Some(view.kind),
-        _ => None,
+    let view = |source: &Source<'_>| match source {
+        Source::Measured(view, _) => Some((view.family, view.kind)),
+        Source::Stated(_) | Source::Recorded(_) => None,
     };
-    let differs = |at: usize| sources[..at].iter().all(|before| kind(before) != kind(&sources[at]));
-    sources.iter().all(measured(table::Family::Cadvisor)) && (1..sources.len()).all(differs)
+    if let [] | [_] = sources {
+        return !sources.iter().any(|one| matches!(view(one), Some((table::Family::Volumes, _))));
+    }
+    let differs = |at: usize| sources[..at].iter().all(|one| view(one) != view(&sources[at]));
+    sources.iter().all(|one| matches!(view(one), Some((table::Family::Cadvisor, _))))
+        && (1..sources.len()).all(differs)
 }
 
 impl Select for Views {

@@ -7,6 +7,11 @@ use std::sync::Arc;
 
 use crate::promql::{Column, Labels, STALE, SelectError, SelectRequest, SeriesView};
 
+/// Whether a label is looked at, where not all are.
+pub(super) fn is_looked_at(labels: Option<&[Arc<str>]>, name: &str) -> bool {
+    labels.is_none_or(|labels| labels.iter().any(|label| **label == *name))
+}
+
 /// Hands series on.
 pub(super) struct Found<'e> {
     take: &'e mut dyn FnMut(SeriesView<'static>) -> bool,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::found::{Found, Strip};
+use super::found::{Found, Strip, is_looked_at};
 use super::kube::{Family, Made, Put};
 use super::state::{Objects, State, Version};
 use crate::promql::{Labels, METRIC_NAME, Matcher, SelectError, SelectRequest, SeriesView};
@@ -187,14 +187,12 @@ impl<'g, 'e> Gathered<'g, 'e> {
         }
         let common = own(self.family);
         let wanted = self.wanted.filter(|_| !others);
-        let is_wanted =
-            |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|wanted| **wanted == *name));
         let mut all: Vec<(&str, &str)> = Vec::with_capacity(labels.len() + common.len());
         all.extend(
             labels
                 .iter()
                 .chain(&common)
-                .filter(|(name, value)| !value.is_empty() && is_wanted(name)),
+                .filter(|(name, value)| !value.is_empty() && is_looked_at(wanted, name)),
         );
         all.sort_by_key(|(name, _)| *name);
         // Two keys of an object may be one label's name: the last counts.

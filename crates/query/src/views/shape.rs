@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{EntityKind, Pairs};
 
+use super::found::is_looked_at;
 use super::state::StateHistory;
 use super::table::{Family, View};
 use crate::promql::{Labels, METRIC_NAME, Matcher};
@@ -159,8 +160,7 @@ pub(super) fn labels(
     states: &StateHistory,
 ) -> Option<Labels> {
     let value = |name: &str| stored.get(name);
-    let is_wanted =
-        |name: &str| wanted.is_none_or(|wanted| wanted.iter().any(|wanted| **wanted == *name));
+    let is_wanted = |name: &str| is_looked_at(wanted, name);
     let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(stored.len() + 6);
     let mut put = |name: &Arc<str>, value: &Arc<str>| {
         if is_wanted(name) {

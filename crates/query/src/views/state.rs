@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use metrics::{counter, gauge};
 use model::{
     Autoscaler, Claim, Held, Inventory, Namespace, Node, PersistentVolume, Pod, Quota,
-    SharedInventory, Target, TargetState, Workload,
+    SharedInventory, Target, TargetState, Timestamp, Workload,
 };
 
 use crate::telemetry;
@@ -262,18 +262,11 @@ impl StateHistory {
             let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
             state.workloads.see(&key, workload, workload.created.millis(), turn, now);
         });
-        self.note(&shelved(inventory), |state, one| {
-            state.claims.see(&held_key(&**one), one, one.created.millis(), turn, now);
-        });
-        self.note(&shelved(inventory), |state, one| {
-            state.volumes.see(&held_key(&**one), one, one.created.millis(), turn, now);
-        });
-        self.note(&shelved(inventory), |state, one| {
-            state.autoscalers.see(&held_key(&**one), one, one.created.millis(), turn, now);
-        });
-        self.note(&shelved(inventory), |state, one| {
-            state.quotas.see(&held_key(&**one), one, one.created.millis(), turn, now);
-        });
+        let round = (turn, now);
+        self.note_shelf(inventory, |state| &mut state.claims, |one| one.created, round);
+        self.note_shelf(inventory, |state| &mut state.volumes, |one| one.created, round);
+        self.note_shelf(inventory, |state| &mut state.autoscalers, |one| one.created, round);
+        self.note_shelf(inventory, |state| &mut state.quotas, |one| one.created, round);
         let mut state = self.write();
         for target in targets {
             state.answers(target, turn, now);
@@ -287,6 +280,21 @@ impl StateHistory {
         for record in records {
             see(&mut state, record);
         }
+    }
+
+    /// Sees every object of a shelf.
+    fn note_shelf<T: Held>(
+        &self,
+        inventory: &SharedInventory,
+        of: fn(&mut State) -> &mut Objects<T>,
+        created: fn(&T) -> Timestamp,
+        (turn, now): (Turn, i64),
+    ) {
+        let all: Vec<Arc<T>> = look(inventory, |held| held.shelf().all().map(Arc::clone).collect());
+        self.note(&all, |state, one| {
+            let key = key_of(one.namespace(), one.name());
+            of(state).see(&key, one, created(one).millis(), turn, now);
+        });
     }
 
     /// Everything that is known, as bytes.
@@ -322,15 +330,6 @@ impl StateHistory {
 /// What `read` finds in the inventory; its lock is held meanwhile.
 fn look<T>(inventory: &SharedInventory, read: impl FnOnce(&Inventory) -> T) -> T {
     read(&inventory.read().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Every object of a shelf.
-fn shelved<T: Held>(inventory: &SharedInventory) -> Vec<Arc<T>> {
-    look(inventory, |held| held.shelf().all().map(Arc::clone).collect())
-}
-
-fn held_key(one: &impl Held) -> String {
-    key_of(one.namespace(), one.name())
 }
 
 fn key_of(namespace: &str, name: &str) -> String {
