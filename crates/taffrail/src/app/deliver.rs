@@ -35,6 +35,7 @@ pub(super) fn pipeline(
     let kept = history.and_then(|history| history.store().reach());
     let before = kept.map_or(model::Timestamp::NEVER, |(_, newest)| newest);
     let options = TickOptions { before, ..tick_options(config, resolution) };
+    // Who sees a tick sees its states: what a rule gives at one is computed once.
     let mut pipeline = Pipeline::new(clock, source, inventory, options)
         .with_consumer(noted)
         .with_consumer(taken_by(window));
