@@ -103,13 +103,14 @@ impl EntityKind {
 /// the identity (a `StatefulSet`'s pod keeps its history when it is recreated).
 #[derive(Debug)]
 pub struct Entity {
-    kind: EntityKind,
-    /// Namespace, variant, name and uid, one behind the other: one allocation, not four.
-    text: Box<str>,
-    /// Where namespace, variant and name end in `text`.
-    ends: [u32; 3],
     parent: Option<Arc<Entity>>,
-    hash: u64,
+    /// Its pieces one behind the other (see [`Identity::pieces`]); parts of many parents that are
+    /// called the same have it in common.
+    text: Arc<str>,
+    /// Where the first and the second piece end in `text`.
+    ends: [u32; 2],
+    hash: u32,
+    kind: EntityKind,
 }
 
 /// The parts that make an entity's identity, borrowed: what a lookup needs.
@@ -123,20 +124,27 @@ pub(crate) struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    pub(crate) fn hash(&self) -> u64 {
+    fn hash(&self) -> u32 {
         let mut hasher = foldhash::quality::FixedState::default().build_hasher();
         self.kind.hash(&mut hasher);
         self.namespace.hash(&mut hasher);
         self.variant.hash(&mut hasher);
         self.name.hash(&mut hasher);
-        hasher.write_u64(self.parent.map_or(0, |parent| parent.hash));
-        hasher.finish()
+        hasher.write_u32(self.parent.map_or(0, |parent| parent.hash));
+        #[expect(clippy::cast_possible_truncation, reason = "half of the bits tell a million apart")]
+        let half = hasher.finish() as u32;
+        half
+    }
+
+    /// What [`Entity::hash64`] of that entity is.
+    pub(crate) fn hash64(&self) -> u64 {
+        spread(self.hash())
     }
 
     pub(crate) fn matches(&self, entity: &Entity) -> bool {
         self.kind == entity.kind
             && self.name == entity.name()
-            && self.namespace == entity.part(0)
+            && self.namespace == entity.own_namespace()
             && self.variant == entity.variant()
             && match (self.parent, &entity.parent) {
                 (None, None) => true,
@@ -145,18 +153,35 @@ impl Identity<'_> {
             }
     }
 
-    pub(crate) fn to_entity(self, uid: &str) -> Entity {
-        let mut text = String::with_capacity(
-            self.namespace.len() + self.variant.len() + self.name.len() + uid.len(),
-        );
-        let ends = [self.namespace, self.variant, self.name].map(|part| {
-            text.push_str(part);
-            u32::try_from(text.len()).unwrap_or(u32::MAX)
-        });
-        text.push_str(uid);
-        let parent = self.parent.map(Arc::clone);
-        Entity { kind: self.kind, text: text.into(), ends, parent, hash: self.hash() }
+    /// The pieces of the text: no kind has more than three.
+    fn pieces<'a>(&'a self, uid: &'a str) -> [&'a str; 3] {
+        match self.kind {
+            EntityKind::Pod => [self.namespace, self.name, uid],
+            EntityKind::Workload => [self.namespace, self.variant, self.name],
+            _ => [self.variant, self.name, uid],
+        }
     }
+
+    /// The entity; `share` makes the text.
+    pub(crate) fn to_entity(self, uid: &str, share: impl FnOnce(String) -> Arc<str>) -> Entity {
+        let pieces = self.pieces(uid);
+        let end = |pieces: &[&str]| {
+            u32::try_from(pieces.iter().map(|piece| piece.len()).sum::<usize>()).unwrap_or(u32::MAX)
+        };
+        Entity {
+            parent: self.parent.map(Arc::clone),
+            text: share(pieces.concat()),
+            ends: [end(&pieces[..1]), end(&pieces[..2])],
+            hash: self.hash(),
+            kind: self.kind,
+        }
+    }
+}
+
+/// Half a hash for tables that look at both ends of a whole one.
+fn spread(half: u32) -> u64 {
+    // 2^64 by the golden ratio, as Knuth multiplies.
+    u64::from(half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 impl Entity {
@@ -168,17 +193,21 @@ impl Entity {
     /// Its own name: the pod's, the node's, the container's, `cluster`, or the `resource_id` of
     /// a volume, filesystem, disk or accelerator.
     pub fn name(&self) -> &str {
-        self.part(2)
+        self.piece(if self.kind == EntityKind::Workload { 2 } else { 1 })
     }
 
     /// The workload's kind (`Deployment`), the accelerator's `make/model`; empty otherwise.
     pub fn variant(&self) -> &str {
-        self.part(1)
+        match self.kind {
+            EntityKind::Pod => "",
+            EntityKind::Workload => self.piece(1),
+            _ => self.piece(0),
+        }
     }
 
     /// The object's uid as the kubelet gave it; empty when unknown.
     pub fn uid(&self) -> &str {
-        self.part(3)
+        if self.kind == EntityKind::Workload { "" } else { self.piece(2) }
     }
 
     /// The pod of a container or volume, the node of a system container, the owner of a part.
@@ -190,7 +219,7 @@ impl Entity {
     pub fn namespace(&self) -> Option<&str> {
         match self.kind {
             EntityKind::Namespace => Some(self.name()),
-            EntityKind::Pod | EntityKind::Workload => Some(self.part(0)),
+            EntityKind::Pod | EntityKind::Workload => Some(self.piece(0)),
             _ => self.parent.as_ref().and_then(|parent| parent.namespace()),
         }
     }
@@ -214,14 +243,31 @@ impl Entity {
 
     /// The identity's hash, stable within a process.
     pub fn hash64(&self) -> u64 {
-        self.hash
+        spread(self.hash)
     }
 
-    /// Namespace, variant, name or uid, by position.
-    fn part(&self, at: usize) -> &str {
+    /// The namespace that is part of its own name.
+    fn own_namespace(&self) -> &str {
+        match self.kind {
+            EntityKind::Pod | EntityKind::Workload => self.piece(0),
+            _ => "",
+        }
+    }
+
+    /// A piece of the text: see [`Identity::pieces`].
+    fn piece(&self, at: usize) -> &str {
         let end = |at: usize| self.ends.get(at).map_or(self.text.len(), |end| *end as usize);
         let start = if at == 0 { 0 } else { end(at - 1) };
         self.text.get(start..end(at)).unwrap_or_default()
+    }
+
+    /// Of the text what is not the uid.
+    fn identity(&self) -> &str {
+        let end = match self.kind {
+            EntityKind::Workload => self.text.len(),
+            _ => self.ends[1] as usize,
+        };
+        self.text.get(..end).unwrap_or_default()
     }
 
     fn ancestor(&self, kind: EntityKind) -> Option<&Self> {
@@ -237,7 +283,8 @@ impl PartialEq for Entity {
         std::ptr::eq(self, other)
             || (self.hash == other.hash
                 && self.kind == other.kind
-                && (0..3).all(|at| self.part(at) == other.part(at))
+                && self.ends == other.ends
+                && self.identity() == other.identity()
                 && self.parent == other.parent)
     }
 }
@@ -246,7 +293,7 @@ impl Eq for Entity {}
 
 impl Hash for Entity {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u32(self.hash);
     }
 }
 
@@ -259,9 +306,9 @@ impl fmt::Display for Entity {
             EntityKind::Cluster => f.write_str("cluster"),
             EntityKind::Namespace => write!(f, "namespace:{name}"),
             EntityKind::Node => write!(f, "node:{name}"),
-            EntityKind::Pod => write!(f, "namespace:{}/pod:{name}", self.part(0)),
+            EntityKind::Pod => write!(f, "namespace:{}/pod:{name}", self.piece(0)),
             EntityKind::Workload => {
-                write!(f, "namespace:{}/workload:{}/{name}", self.part(0), self.variant())
+                write!(f, "namespace:{}/workload:{}/{name}", self.piece(0), self.variant())
             }
             kind => {
                 if let Some(parent) = &self.parent {

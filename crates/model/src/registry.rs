@@ -1,5 +1,6 @@
 //! The registry: one allocation per measured thing, for as long as it is seen.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -7,22 +8,43 @@ use hashbrown::HashTable;
 use crate::entity::Identity;
 use crate::{Entity, EntityKind, Table};
 
-/// How many ticks an entity may go unseen before it is forgotten.
-const KEEP_TICKS: u32 = 30;
+/// Every so many ticks entities are looked for that nobody holds any more.
+const FORGET_EVERY: u32 = 8;
+/// The fewest texts that are worth a look for those that nobody holds.
+const LEAST_TEXTS: usize = 1024;
 
 /// Interns [`Entity`] values, so that a tick over known things allocates nothing.
 #[derive(Debug, Default)]
 pub struct Registry {
-    table: HashTable<Slot>,
+    table: HashTable<Arc<Entity>>,
+    /// Of containers and other parts: thousands of parents have parts of the same name.
+    texts: Texts,
     tick: u32,
     /// Rows of each kind in the last tick.
     rows: [usize; EntityKind::ALL.len()],
 }
 
-#[derive(Debug)]
-struct Slot {
-    entity: Arc<Entity>,
-    last_seen: u32,
+/// Texts that many entities have in common.
+#[derive(Debug, Default)]
+struct Texts {
+    all: HashSet<Arc<str>>,
+    /// How many there may be before those that nobody holds are looked for.
+    room: usize,
+}
+
+impl Texts {
+    fn share(&mut self, text: String) -> Arc<str> {
+        if let Some(known) = self.all.get(&*text) {
+            return Arc::clone(known);
+        }
+        if self.all.len() >= self.room {
+            self.all.retain(|text| Arc::strong_count(text) > 1);
+            self.room = (self.all.len() * 2).max(LEAST_TEXTS);
+        }
+        let text: Arc<str> = text.into();
+        self.all.insert(Arc::clone(&text));
+        text
+    }
 }
 
 impl Registry {
@@ -89,14 +111,16 @@ impl Registry {
         last + last / 32
     }
 
-    /// Ends a tick that filled `tables`: forgets what was not asked for during the last 30 ticks.
+    /// Ends a tick that filled `tables`: now and then forgets what neither they nor anybody else
+    /// holds.
     pub(crate) fn end_tick(&mut self, tables: &[Table]) {
         for table in tables {
             self.rows[table.kind().index()] = table.len();
         }
         self.tick = self.tick.wrapping_add(1);
-        let tick = self.tick;
-        self.table.retain(|slot| tick.wrapping_sub(slot.last_seen) <= KEEP_TICKS);
+        if self.tick.is_multiple_of(FORGET_EVERY) {
+            self.table.retain(|entity| Arc::strong_count(entity) > 1);
+        }
     }
 
     /// How many entities are known.
@@ -110,18 +134,19 @@ impl Registry {
     }
 
     fn intern(&mut self, identity: &Identity<'_>, uid: &str) -> Arc<Entity> {
-        let hash = identity.hash();
-        let tick = self.tick;
-        if let Some(slot) = self.table.find_mut(hash, |slot| identity.matches(&slot.entity)) {
-            slot.last_seen = tick;
-            if !uid.is_empty() && slot.entity.uid() != uid {
-                slot.entity = Arc::new(identity.to_entity(uid));
+        let hash = identity.hash64();
+        if let Some(known) = self.table.find_mut(hash, |known| identity.matches(known)) {
+            if !uid.is_empty() && known.uid() != uid {
+                *known = Arc::new(identity.to_entity(uid, Arc::from));
             }
-            return Arc::clone(&slot.entity);
+            return Arc::clone(known);
         }
-        let entity = Arc::new(identity.to_entity(uid));
-        let slot = Slot { entity: Arc::clone(&entity), last_seen: tick };
-        self.table.insert_unique(hash, slot, |slot| slot.entity.hash64());
+        let texts = &mut self.texts;
+        let entity = Arc::new(identity.to_entity(uid, |text| match identity.parent {
+            Some(_) => texts.share(text),
+            None => text.into(),
+        }));
+        self.table.insert_unique(hash, Arc::clone(&entity), |known| known.hash64());
         entity
     }
 }
@@ -143,9 +168,54 @@ mod tests {
         assert_eq!(first, recreated);
         assert_eq!(recreated.uid(), "u2");
         assert_ne!(first, registry.pod("other", "web", "u1"));
-        for _ in 0..=KEEP_TICKS {
+        drop(first);
+        for _ in 0..FORGET_EVERY {
+            registry.end_tick(&[]);
+        }
+        assert_eq!(registry.len(), 1, "the other namespace's pod is held by nobody");
+        assert!(Arc::ptr_eq(&recreated, &registry.pod("ns", "web", "u2")));
+        drop(recreated);
+        for _ in 0..FORGET_EVERY {
             registry.end_tick(&[]);
         }
         assert!(registry.is_empty());
+    }
+
+    #[test]
+    fn parts_of_one_name_share_it_and_unheld_names_go() {
+        let mut registry = Registry::default();
+        let pods = ["a", "b"].map(|name| registry.pod("ns", name, ""));
+        let [left, right] = pods.each_ref().map(|pod| registry.container(pod, "main"));
+        assert_ne!(left, right);
+        assert!(std::ptr::eq(left.name(), right.name()));
+        for number in 0..10 * LEAST_TEXTS {
+            registry.container(&pods[0], &format!("c{number}"));
+            if number.is_multiple_of(LEAST_TEXTS / 2) {
+                (0..FORGET_EVERY).for_each(|_| registry.end_tick(&[]));
+            }
+        }
+        let texts = registry.texts.all.len();
+        assert!(texts <= 2 * LEAST_TEXTS, "{texts} texts are kept");
+        assert!(std::ptr::eq(registry.container(&pods[1], "main").name(), left.name()));
+    }
+
+    #[test]
+    fn pieces_come_back_whatever_the_kind() {
+        let mut registry = Registry::default();
+        let pod = registry.pod("ns", "web", "u1");
+        let workload = registry.workload("ns", "Deployment", "web");
+        let container = registry.container(&pod, "c");
+        let gpu = registry.accelerator(&container, "nvidia/t4", "0");
+        let pieces = |entity: &Entity| {
+            [entity.variant(), entity.name(), entity.uid()].map(ToOwned::to_owned)
+        };
+        assert_eq!(pieces(&pod), ["", "web", "u1"]);
+        assert_eq!(pieces(&workload), ["Deployment", "web", ""]);
+        assert_eq!(pieces(&container), ["", "c", ""]);
+        assert_eq!(pieces(&gpu), ["nvidia/t4", "0", ""]);
+        assert_eq!((workload.namespace(), gpu.namespace()), (Some("ns"), Some("ns")));
+        // Where a piece ends is part of the identity.
+        assert_ne!(registry.workload("n", "sDeployment", "web"), workload);
+        assert_ne!(registry.accelerator(&container, "nvidia/t", "40"), gpu);
     }
 }

@@ -2,7 +2,7 @@
 
 mod times;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashTable;
 
@@ -36,7 +36,9 @@ pub struct Table {
     /// How many rows are expected: what a new column makes room for.
     expected: usize,
     entities: Vec<Arc<Entity>>,
-    index: HashTable<u32>,
+    /// Of a frozen table of parts made when somebody looks for one: they are many, and hardly
+    /// anybody does.
+    index: OnceLock<HashTable<u32>>,
     scraped: Times,
     computed: Times,
     started: Times,
@@ -60,7 +62,7 @@ impl Table {
             kind,
             expected,
             entities: Vec::with_capacity(expected),
-            index: HashTable::with_capacity(expected),
+            index: OnceLock::from(HashTable::with_capacity(expected)),
             scraped: Times::default(),
             computed: Times::default(),
             started: Times::default(),
@@ -93,7 +95,8 @@ impl Table {
 
     /// The row of `entity`.
     pub fn find(&self, entity: &Entity) -> Option<usize> {
-        self.index
+        let index = self.index.get_or_init(|| index(&self.entities));
+        index
             .find(entity.hash64(), |row| *self.entities[*row as usize] == *entity)
             .map(|row| *row as usize)
     }
@@ -155,7 +158,10 @@ impl Table {
         let entities = &mut self.entities;
         entities.push(Arc::clone(entity));
         let row32 = u32::try_from(row).unwrap_or(u32::MAX);
-        self.index.insert_unique(entity.hash64(), row32, |row| entities[*row as usize].hash64());
+        // It was looked into just now, so it is there.
+        if let Some(index) = self.index.get_mut() {
+            index.insert_unique(entity.hash64(), row32, |row| entities[*row as usize].hash64());
+        }
         row
     }
 
@@ -229,7 +235,7 @@ impl Table {
     pub fn heap_bytes(&self) -> usize {
         let times = [&self.scraped, &self.computed, &self.started, &self.created];
         self.entities.capacity() * size_of::<Arc<Entity>>()
-            + self.index.allocation_size()
+            + self.index.get().map_or(0, HashTable::allocation_size)
             + times.iter().map(|times| times.heap_bytes()).sum::<usize>()
             + self.contexts.capacity() * size_of::<Context>()
             + self.columns.iter().map(Column::heap_bytes).sum::<usize>()
@@ -237,10 +243,50 @@ impl Table {
 
     pub(crate) fn shrink(&mut self) {
         trim(&mut self.entities);
+        if self.kind.is_labeled_part() {
+            self.index = OnceLock::new();
+        }
         trim(&mut self.contexts);
         for times in [&mut self.scraped, &mut self.computed, &mut self.started, &mut self.created] {
             times.shrink();
         }
         self.columns.iter_mut().for_each(Column::shrink);
+    }
+}
+
+/// Where each entity stands.
+fn index(entities: &[Arc<Entity>]) -> HashTable<u32> {
+    let hash = |row: &u32| entities[*row as usize].hash64();
+    let mut index = HashTable::with_capacity(entities.len());
+    for (row, entity) in (0_u32..).zip(entities) {
+        index.insert_unique(entity.hash64(), row, hash);
+    }
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Draft, Registry};
+
+    #[test]
+    fn frozen_parts_are_found_and_cost_no_index_until_then() {
+        let mut draft = Draft::new(Timestamp::from_secs(60), Registry::default());
+        let node = draft.registry.node("n1");
+        let disks: Vec<_> = (0..100)
+            .map(|number| draft.registry.part(EntityKind::Disk, &node, &format!("sd{number}")))
+            .collect();
+        let rows: Vec<_> = disks.iter().map(|disk| draft.insert(disk).row).collect();
+        assert_eq!(draft.insert(&disks[7]).row, rows[7]);
+        let absent = draft.registry.part(EntityKind::Disk, &node, "absent");
+        let table = draft.freeze().0.table(EntityKind::Disk).clone();
+        let before = table.heap_bytes();
+        assert_eq!(disks.iter().filter_map(|disk| table.find(disk)).collect::<Vec<_>>(), rows);
+        assert_eq!(table.find(&absent), None);
+        assert!(table.heap_bytes() > before, "the index is counted");
+        // Who changes it finds what was there.
+        let mut again = table.clone();
+        assert_eq!((again.insert(&disks[3]), again.insert(&absent)), (rows[3], 100));
+        assert_eq!(again.find(&absent), Some(100));
     }
 }
