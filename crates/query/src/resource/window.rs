@@ -71,7 +71,7 @@ struct PodWindow {
 #[derive(Debug)]
 struct ContainerWindow {
     name: Text,
-    pair: Pair,
+    held: Held,
 }
 
 /// A piece of a node's text.
@@ -82,6 +82,51 @@ type Text = Range<u32>;
 struct Pair {
     last: Sample,
     before: Option<Before>,
+}
+
+/// A pair as it is held: a large cluster has hundreds of thousands.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    at: Timestamp,
+    started: Timestamp,
+    /// [`ABSENT`] where there is none, as is the memory.
+    cpu_nanos: i64,
+    memory_bytes: i64,
+    /// Its time is [`NOTHING`] where there is none.
+    before: Before,
+}
+
+const ABSENT: i64 = i64::MIN;
+const NOTHING: Timestamp = Timestamp::from_nanos(i64::MIN);
+
+impl From<Pair> for Held {
+    fn from(Pair { last, before }: Pair) -> Self {
+        let nothing = Before { at: NOTHING, started: NOTHING, cpu_nanos: ABSENT };
+        Self {
+            at: last.at,
+            started: last.started,
+            cpu_nanos: last.cpu_nanos.unwrap_or(ABSENT),
+            memory_bytes: last.memory_bytes.unwrap_or(ABSENT),
+            before: before.unwrap_or(nothing),
+        }
+    }
+}
+
+impl Held {
+    fn pair(&self) -> Pair {
+        let present = |number: i64| Some(number).filter(|number| *number != ABSENT);
+        let last = Sample {
+            at: self.at,
+            started: self.started,
+            cpu_nanos: present(self.cpu_nanos),
+            memory_bytes: present(self.memory_bytes),
+        };
+        Pair { last, before: self.before() }
+    }
+
+    fn before(&self) -> Option<Before> {
+        Some(self.before).filter(|before| before.at != NOTHING)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -154,14 +199,14 @@ impl NodeWindow {
     fn usage_of<'w>(&'w self, window: &'w PodWindow, pod: &Pod) -> Option<PodUsage<'w>> {
         let mut earliest: Option<Usage> = None;
         for container in self.containers(window) {
-            if container.pair.before.is_none() {
+            if container.held.before().is_none() {
                 if self.old_rules || runs(pod, self.text(&container.name)) {
                     return None;
                 }
                 continue;
             }
             // A counter that fell says nothing; the others still count.
-            let Some(usage) = container.pair.usage() else { continue };
+            let Some(usage) = container.held.pair().usage() else { continue };
             if earliest.is_none_or(|earliest| usage.at < earliest.at) {
                 earliest = Some(usage);
             }
@@ -175,7 +220,7 @@ impl NodeWindow {
     }
 
     pub(super) fn has_container(&self) -> bool {
-        self.containers.iter().any(|container| container.pair.before.is_some())
+        self.containers.iter().any(|container| container.held.before().is_some())
     }
 
     /// How many nodes and containers it holds.
@@ -208,7 +253,7 @@ impl<'a> PodUsage<'a> {
     pub fn containers(self) -> impl Iterator<Item = ContainerUsage<'a>> {
         let node = self.node;
         node.containers(self.pod).iter().filter_map(|container| {
-            let usage = container.pair.usage()?;
+            let usage = container.held.pair().usage()?;
             let Usage { cpu_nanocores, memory_bytes, .. } = usage;
             Some(ContainerUsage { name: node.text(&container.name), cpu_nanocores, memory_bytes })
         })
@@ -244,11 +289,11 @@ impl Building {
             }
             let pair = before.and_then(|(node, pod)| {
                 let mut all = node.containers(pod).iter();
-                all.find(|old| *node.text(&old.name) == *name).map(|old| old.pair)
+                all.find(|old| *node.text(&old.name) == *name).map(|old| old.held.pair())
             });
             let pair = Pair::follow(sample, pair, options);
             let name = self.keep(&name);
-            self.containers.push(ContainerWindow { name, pair });
+            self.containers.push(ContainerWindow { name, held: pair.into() });
         }
         let containers = first..count(self.containers.len());
         if containers.is_empty() {
