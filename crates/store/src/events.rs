@@ -3,7 +3,6 @@
 //! Knows no metrics. An event that happens again is written again under the same uid; only its
 //! newest version is found. Layout: docs/FORMAT.md, "Event segment".
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +15,10 @@ use crate::vfs::{self, File, Vfs};
 use crate::wire::{self, Malformed, Parsed, Reader};
 use crate::{FORMAT, telemetry};
 
+mod newest;
 mod search;
+
+use newest::Newest;
 pub use search::EventQuery;
 
 const MAGIC: &[u8; 8] = b"TAFFEVT\0";
@@ -32,11 +34,14 @@ const MAX_TEXT: usize = 4096;
 /// Where an event is, with what a search looks at first.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// Hash of the event's uid.
     uid: u64,
-    at: u64,
-    count: u32,
+    /// Milliseconds since the epoch.
     first_seen: i64,
     last_seen: i64,
+    /// Offset of its record in the segment.
+    at: u32,
+    count: u32,
 }
 
 struct Segment {
@@ -55,22 +60,13 @@ impl Segment {
     }
 }
 
-/// The newest version of an event.
-#[derive(Debug, Clone, Copy)]
-struct Version {
-    segment: u64,
-    at: u64,
-    count: u32,
-    last_seen: i64,
-}
-
 /// The events of a store.
 pub(crate) struct Events {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
     /// By number.
     segments: Vec<Segment>,
-    newest: HashMap<u64, Version>,
+    newest: Newest,
     /// Whether the last segment takes more.
     growing: bool,
     /// Records that were not synced yet; written again when a sync fails.
@@ -92,7 +88,7 @@ impl Events {
             vfs,
             dir,
             segments: Vec::new(),
-            newest: HashMap::new(),
+            newest: Newest::default(),
             growing: false,
             unsynced: Vec::new(),
             next_number: 1,
@@ -113,7 +109,7 @@ impl Events {
         let mut stored = 0;
         for event in events {
             let uid = uid_of(event);
-            let known = self.newest.get(&uid);
+            let known = self.newest.get(&self.segments, uid);
             if known.is_some_and(|known| {
                 event.count <= known.count && event.last_seen.millis() <= known.last_seen
             }) {
@@ -160,8 +156,9 @@ impl Events {
                 .remove(&first.path)
                 .and_then(|()| self.vfs.sync_dir(&self.dir))
                 .map_err(|error| Error::io("remove", &first.path, error))?;
-            let first = self.segments.remove(0);
-            self.newest.retain(|_, version| version.segment != first.number);
+            let number = first.number;
+            self.newest.forget(number);
+            self.segments.remove(0);
             gone += 1;
         }
         Ok(gone)
@@ -213,8 +210,8 @@ impl Events {
             self.unsynced.truncate(self.unsynced.len() - bytes.len());
             return Err(Error::io("write", &segment.path, error));
         }
-        let (number, start) = (segment.number, segment.len);
-        self.learn(number, start, &pending);
+        let start = segment.len;
+        self.learn(start, &pending);
         Ok(())
     }
 
@@ -242,23 +239,25 @@ impl Events {
     }
 
     /// Indexes the records `bytes` that stand at `start` of the last segment.
-    fn learn(&mut self, number: u64, start: u64, bytes: &[u8]) {
+    fn learn(&mut self, start: u64, bytes: &[u8]) {
         let Some(segment) = self.segments.last_mut() else { return };
         segment.len = start + bytes.len() as u64;
         for found in record::scan(bytes, 0) {
             let Found::Record { at, body } = found else { continue };
             let Ok(event) = read(body) else { continue };
-            let at = start + at as u64;
+            // A segment is full long before.
+            let Ok(at) = u32::try_from(start + at as u64) else { continue };
             let entry = Entry {
                 uid: uid_of(&event),
-                at,
-                count: event.count,
                 first_seen: event.first_seen.millis(),
                 last_seen: event.last_seen.millis(),
+                at,
+                count: event.count,
             };
-            segment.entries.push(entry);
-            let (count, last_seen) = (entry.count, entry.last_seen);
-            self.newest.insert(entry.uid, Version { segment: number, at, count, last_seen });
+            if let Some(segment) = self.segments.last_mut() {
+                segment.entries.push(entry);
+            }
+            self.newest.learn(&self.segments);
         }
     }
 
@@ -288,7 +287,7 @@ impl Events {
         let segment = Segment { number, path, file, len: 0, begun: 0, entries: Vec::new() };
         self.segments.push(segment);
         let records = bytes.get(HEADER..).unwrap_or_default();
-        self.learn(number, HEADER as u64, records);
+        self.learn(HEADER as u64, records);
         Ok(())
     }
 }

@@ -82,14 +82,12 @@ impl Events {
         let (from, to) = (query.from.millis(), query.to.millis());
         let mut candidates: Vec<(usize, Entry)> = Vec::new();
         for (at, segment) in self.segments.iter().enumerate() {
-            let newest = |entry: &&Entry| {
-                self.newest.get(&entry.uid).is_some_and(|version| {
-                    (version.segment, version.at) == (segment.number, entry.at)
-                })
-            };
-            let entries = segment.entries.iter().filter(newest);
-            let wanted = entries.filter(|entry| entry.last_seen >= from && entry.first_seen <= to);
-            candidates.extend(wanted.map(|entry| (at, *entry)));
+            let wanted = segment.entries.iter().enumerate().filter(|(place, entry)| {
+                entry.last_seen >= from
+                    && entry.first_seen <= to
+                    && self.newest.is_at(segment, *place, entry.uid)
+            });
+            candidates.extend(wanted.map(|(_, entry)| (at, *entry)));
         }
         candidates.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.last_seen));
         let mut found = Vec::new();
@@ -105,7 +103,7 @@ impl Events {
                 held = Some((at, bytes));
             }
             let Some((_, bytes)) = &held else { continue };
-            let body = usize::try_from(entry.at).ok().and_then(|at| record::read(bytes, at));
+            let body = record::read(bytes, entry.at as usize);
             if let Some(event) = body.and_then(|body| read(body).ok())
                 && query.accepts(&event)
             {
