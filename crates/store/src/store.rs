@@ -23,6 +23,7 @@ mod maintain;
 mod open;
 mod read;
 mod report;
+mod tick;
 
 pub use append::Appended;
 use append::Writer;
