@@ -60,7 +60,7 @@ impl Newest {
     /// and how many are a slot's first.
     fn see(&mut self, slots: usize, added: &Packed, counter: bool) -> (u64, usize) {
         let (mut samples, mut first) = (0, 0);
-        let (mut last, mut step) = (Packer::new(), Packer::new());
+        let (mut last, mut step) = (Packer::after(&self.last), Packer::after(&self.step));
         let (mut differences, mut lasts, mut steps) = ([0; 64], [0; 64], [0; 64]);
         let blocks = u32::try_from(slots.div_ceil(BLOCK as usize)).unwrap_or(u32::MAX);
         for block in 0..blocks {

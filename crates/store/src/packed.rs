@@ -142,6 +142,13 @@ impl Packer {
         Self { blocks: Vec::new(), words: Vec::new(), present: 0, values: [0; 64], count: 0 }
     }
 
+    /// With room for as much as `before` holds, and a little more.
+    pub(crate) fn after(before: &Packed) -> Self {
+        let room = |len: usize| len + len / 32;
+        let blocks = Vec::with_capacity(room(before.blocks.len()));
+        Self { blocks, words: Vec::with_capacity(room(before.words.len())), ..Self::new() }
+    }
+
     /// Adds the number of a slot that is above all before it; false if it is not.
     #[inline]
     pub(crate) fn push(&mut self, slot: u32, number: i64) -> bool {
