@@ -85,7 +85,6 @@ impl Writer {
 
     /// Forgets what belongs to the window that was left.
     fn turn(&mut self) {
-        self.known.clear();
         self.by_id = [UNKNOWN; CATALOG.len()];
         self.custom.clear();
         self.since_key = KEY_EVERY;
@@ -227,6 +226,7 @@ impl Store {
 
     /// Ends the head's growth.
     pub(super) fn seal(&self, writer: &mut Writer) {
+        writer.known.leave(&self.shared().head);
         let mut shared = self.shared_mut();
         let empty = Window::new(0, 0, 0);
         let mut head = std::mem::replace(&mut shared.head, empty);
@@ -262,6 +262,9 @@ impl Store {
         let tables = batch.tables().iter().filter(|table| !table.is_empty());
         let tables: Vec<Placed<'_>> =
             tables.map(|table| self.place(writer, table, &mut metrics)).collect();
+        if self.shared().head.is_empty() {
+            writer.known.forget_gone();
+        }
         let key = writer.since_key >= KEY_EVERY;
         let (number, added) = {
             let catalog = self.catalog();

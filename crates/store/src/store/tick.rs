@@ -6,6 +6,7 @@ use model::{Column, EntityKind, Table};
 
 use super::Store;
 use super::append::Writer;
+use super::known::Place;
 use crate::column::Expected;
 use crate::frame::{self, ColumnWriter};
 use crate::labels::node_of;
@@ -27,6 +28,9 @@ pub(super) struct Placed<'a> {
     /// Columns with values, and the window's numbers of their metrics.
     columns: Vec<(&'a Column, u16)>,
 }
+
+/// A row without a slot, and the position of its entity among the known ones or [`NONE`].
+type Homeless = (u32, u32);
 
 impl Placed<'_> {
     fn put(&mut self, slot: u32, row: u32) {
@@ -54,15 +58,18 @@ impl Store {
         let slots = self.shared().head.kinds[kind.index()].ids.len();
         let (new, columns) = (Vec::new(), Vec::with_capacity(table.columns().len()));
         let mut placed = Placed { kind, rows: vec![NONE; slots], new, columns };
-        let mut unknown = Vec::new();
+        let mut homeless = Vec::new();
         for (row, entity) in (0_u32..).zip(table.entities()) {
-            match writer.known.slot(entity, node_of(entity, table.context(row as usize))) {
-                Some(slot) => placed.put(slot, row),
-                None => unknown.push(row),
+            let at = writer.known.find(entity, node_of(entity, table.context(row as usize)));
+            let at = at.unwrap_or(NONE);
+            match writer.known.place(at) {
+                Some(Place::Slot(slot)) => placed.put(slot, row),
+                _ => homeless.push((row, at)),
             }
         }
-        if !unknown.is_empty() {
-            self.meet(writer, table, &unknown, &mut placed);
+        if !homeless.is_empty() {
+            let ids = self.numbers(writer, table, &homeless);
+            self.settle(writer, table, &ids, &homeless, &mut placed);
         }
         let shared = self.shared();
         for column in table.columns().iter().filter(|column| !column.is_empty()) {
@@ -76,29 +83,53 @@ impl Store {
         placed
     }
 
-    /// Places rows whose entities appends have not met in this window.
-    fn meet(&self, writer: &mut Writer, table: &Table, unknown: &[u32], placed: &mut Placed<'_>) {
-        let mut catalog = self.catalog_mut();
+    /// The catalog numbers of rows; those of entities that are not known are looked up.
+    fn numbers(&self, writer: &Writer, table: &Table, rows: &[Homeless]) -> Vec<u32> {
+        let mut catalog = None;
+        let numbers = rows.iter().map(|(row, at)| {
+            if let Some(Place::Number(number)) = writer.known.place(*at) {
+                return number;
+            }
+            let (entity, context) =
+                (&table.entities()[*row as usize], table.context(*row as usize));
+            let catalog = catalog.get_or_insert_with(|| self.catalog_mut());
+            catalog.intern(Labels::of(entity, context))
+        });
+        numbers.collect()
+    }
+
+    /// Gives slots to rows whose entities appends have not met in this window.
+    fn settle(
+        &self,
+        writer: &mut Writer,
+        table: &Table,
+        ids: &[u32],
+        rows: &[Homeless],
+        placed: &mut Placed<'_>,
+    ) {
         let shared = self.shared();
         let head = &shared.head.kinds[placed.kind.index()];
         let mut slots = head.slots();
         let mut next = head.next_slot();
-        placed.rows.reserve_exact(unknown.len());
-        for row in unknown {
-            let entity = &table.entities()[*row as usize];
-            let context = table.context(*row as usize);
-            let id = catalog.intern(Labels::of(entity, context));
-            let at = id as usize;
+        placed.rows.reserve_exact(rows.len());
+        for (id, (row, known)) in ids.iter().zip(rows) {
+            let at = *id as usize;
             if at >= slots.len() {
                 slots.resize(at + 1, NONE);
             }
             if slots[at] == NONE {
                 slots[at] = next;
                 next += 1;
-                placed.new.push(id);
+                placed.new.push(*id);
             }
-            writer.known.add(entity, node_of(entity, context), slots[at]);
             placed.put(slots[at], *row);
+            if *known == NONE {
+                let entity = &table.entities()[*row as usize];
+                let node = node_of(entity, table.context(*row as usize));
+                writer.known.add(entity, node, slots[at]);
+            } else {
+                writer.known.settle(*known, slots[at]);
+            }
         }
     }
 }
