@@ -22,7 +22,7 @@ const MAGIC: &[u8; 8] = b"TAFFWAL\0";
 /// Magic, version, window, start, end, checksum.
 pub(crate) const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
 /// Entities of one record; damage to it loses no more than these.
-const ENTITIES_PER_RECORD: usize = 256;
+pub(crate) const ENTITIES_PER_RECORD: usize = 256;
 
 const METRICS: u8 = 1;
 const ENTITIES: u8 = 2;
@@ -245,7 +245,7 @@ impl Replay {
                 let mut previous = None;
                 for _ in 0..reader.count()? {
                     let labels = Labels::read(kind, previous.as_ref(), &mut reader)?;
-                    ids.push(catalog.intern(labels.clone()));
+                    ids.push(catalog.intern(kind, labels.iter()));
                     previous = Some(labels);
                 }
                 if !self.window.kinds[kind.index()].define(first, &ids) {

@@ -25,7 +25,7 @@ impl Targets {
     pub(crate) fn by_entity(
         mut self,
         blocks: usize,
-        labels: impl Fn(u32) -> Option<Labels>,
+        mut labels: impl FnMut(u32) -> Option<Labels>,
     ) -> Found {
         let of_blocks = self.0.partition_point(|(_, part, _)| (*part as usize) < blocks);
         // Parts were searched in turn: first and last are of one part when all are.

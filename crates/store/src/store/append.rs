@@ -12,7 +12,7 @@ use crate::frame::{Frame, FrameColumn, FrameTable};
 use crate::labels::node_of;
 use crate::options::{Durability, millis};
 use crate::scale::MetricDef;
-use crate::wal::Log;
+use crate::wal::{ENTITIES_PER_RECORD, Log};
 use crate::window::{KindHead, Window};
 use crate::{Labels, telemetry};
 
@@ -286,9 +286,14 @@ impl Store {
                 log.metrics(head.metrics.len(), &metrics);
             }
             for (kind, new) in &entities {
-                let labels: Vec<&Labels> =
-                    new.iter().filter_map(|id| catalog.labels(*id)).collect();
-                log.entities(*kind, head.kinds[kind.index()].next_slot(), &labels);
+                let mut slot = head.kinds[kind.index()].next_slot();
+                // A record's labels at a time: a window begins with all there are.
+                for ids in new.chunks(ENTITIES_PER_RECORD) {
+                    let labels: Vec<Labels> =
+                        ids.iter().filter_map(|id| catalog.labels(*id)).collect();
+                    log.entities(*kind, slot, &labels.iter().collect::<Vec<_>>());
+                    slot += u32::try_from(labels.len()).unwrap_or(u32::MAX);
+                }
             }
             log.frame(&frame);
             frame
@@ -328,6 +333,7 @@ impl Store {
     /// Gives catalog numbers to entities that appends have not met in this window.
     fn learn(&self, writer: &mut Writer, batch: &Batch) {
         let mut catalog = None;
+        let mut pairs = Vec::new();
         for table in batch.tables() {
             for (row, entity) in table.entities().iter().enumerate() {
                 let context = table.context(row);
@@ -336,10 +342,10 @@ impl Store {
                     continue;
                 }
                 let catalog = catalog.get_or_insert_with(|| self.catalog_mut());
-                let id = catalog.intern(Labels::of(entity, context));
-                let labels = catalog.labels(id);
+                Labels::describe(entity, context, &mut pairs);
+                let id = catalog.intern(entity.kind(), pairs.iter().copied());
                 // What the catalog holds is shared by all that run on the node.
-                let shared = labels.and_then(|labels| labels.pairs().get("node")).cloned();
+                let shared = catalog.value(id, "node").cloned();
                 let known = Known {
                     entity: Arc::clone(entity),
                     node: shared

@@ -339,8 +339,11 @@ fn plan(
         }
         parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
-    let labels = |id: u32| catalog.labels(id).cloned();
-    let found = targets.by_entity(read_blocks, labels);
+    let wanted = usize::try_from(ids.len()).unwrap_or(usize::MAX).min(targets.len());
+    let found = {
+        let mut labels = catalog.reader(wanted);
+        targets.by_entity(read_blocks, |id| labels.labels(id))
+    };
     Selection::new(query.kind, columns, range, resolution, parts, found)
 }
 
