@@ -14,6 +14,7 @@ use hashbrown::HashTable;
 use model::{EntityKind, Pairs};
 use roaring::RoaringBitmap;
 
+use crate::labels::{put_pairs, shared_name};
 use crate::{Labels, wire};
 
 mod index;
@@ -47,7 +48,7 @@ pub(crate) struct Catalog {
     places: Vec<Place>,
     free: Vec<u32>,
     table: HashTable<u32>,
-    /// The row that is looked for, so that looking allocates nothing.
+    /// The row that was looked for last.
     row: Vec<u32>,
     /// Locked after everything else.
     lately: Mutex<Lately>,
@@ -75,10 +76,17 @@ impl Catalog {
         pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> u32 {
         let shape = self.shape(kind, pairs.clone().map(|(name, _)| name));
-        self.row.clear();
-        for (_, value) in pairs {
-            self.row.push(self.words.add(value));
+        let mut len = 0;
+        for (at, (_, value)) in pairs.enumerate() {
+            len = at + 1;
+            match self.row.get_mut(at) {
+                // Mostly it is that of the entity before: its pod, its node.
+                Some(word) if self.words.get(*word).is_some_and(|text| **text == *value) => {}
+                Some(word) => *word = self.words.add(value),
+                None => self.row.push(self.words.add(value)),
+            }
         }
+        self.row.truncate(len);
         let hash = hash(shape, &self.row);
         let (shapes, places, row) = (&self.shapes, &self.places, &self.row);
         let same = |id: &u32| {
@@ -128,7 +136,7 @@ impl Catalog {
     /// The position of a name, given now if it is new.
     fn label(&mut self, name: &str) -> u32 {
         let at = self.labels.iter().position(|label| *label.name == *name).unwrap_or_else(|| {
-            self.labels.push(Label::new(crate::labels::shared_name(name)));
+            self.labels.push(Label::new(shared_name(name)));
             self.labels.len() - 1
         });
         u32::try_from(at).unwrap_or(u32::MAX)
@@ -156,6 +164,15 @@ impl Catalog {
         let values = row.iter().map(|word| self.words.get(*word).cloned().unwrap_or_default());
         let pairs = Pairs::of(Arc::clone(&shape.names), values.collect())?;
         Some(Labels::of_pairs(shape.kind, pairs))
+    }
+
+    /// Writes the labels of a number as a difference to those of `previous`.
+    pub(crate) fn put(&self, id: u32, previous: Option<u32>, out: &mut Vec<u8>) {
+        const NONE: (&[Arc<str>], &[u32]) = (&[], &[]);
+        let (names, row) = self.entity(id).map_or(NONE, |(shape, row)| (&shape.names, row));
+        let before = previous.and_then(|id| self.entity(id));
+        let before = before.into_iter().flat_map(|(shape, row)| self.pairs(&shape.names, row));
+        put_pairs(self.pairs(names, row), before, out);
     }
 
     /// For a reader of the labels of about `count` entities.
@@ -188,17 +205,17 @@ impl Catalog {
             return differs
                 .map_or(Ordering::Equal, |(left, right)| self.text(*left).cmp(self.text(*right)));
         }
-        wire::kind_code(left.kind)
-            .cmp(&wire::kind_code(right.kind))
-            .then_with(|| self.pairs(left, left_row).cmp(self.pairs(right, right_row)))
+        wire::kind_code(left.kind).cmp(&wire::kind_code(right.kind)).then_with(|| {
+            self.pairs(&left.names, left_row).cmp(self.pairs(&right.names, right_row))
+        })
     }
 
     fn pairs<'a>(
         &'a self,
-        shape: &'a Shape,
+        names: &'a [Arc<str>],
         row: &'a [u32],
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        shape.names.iter().zip(row).map(|(name, word)| (&**name, self.text(*word)))
+    ) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> {
+        names.iter().zip(row).map(|(name, word)| (&**name, self.text(*word)))
     }
 
     /// Number of entities.
@@ -220,8 +237,8 @@ impl Catalog {
                 entry.remove();
             }
             for (label, word) in shape.labels.iter().zip(row) {
-                self.labels[*label as usize].remove(*word, id);
-                if !self.labels.iter().any(|label| label.holds(*word)) {
+                let unused = self.labels[*label as usize].remove(*word, id);
+                if unused && !self.labels.iter().any(|label| label.holds(*word)) {
                     self.words.remove(*word);
                 }
             }

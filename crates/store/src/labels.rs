@@ -102,24 +102,9 @@ impl Labels {
     }
 
     /// Writes it as a difference to `previous`, the labels before it in the same file.
-    pub(crate) fn put(&self, previous: Option<&Self>, out: &mut Vec<u8>) {
-        wire::put_len(out, self.pairs.len());
-        for (at, (name, value)) in self.pairs.iter().enumerate() {
-            let before = previous.map(|labels| &labels.pairs);
-            match before.and_then(|pairs| pairs.names().get(at)) {
-                Some(known) if known == name => wire::put_u64(out, 0),
-                _ => {
-                    wire::put_len(out, name.len() + 1);
-                    out.extend_from_slice(name.as_bytes());
-                }
-            }
-            let known = before.and_then(|pairs| pairs.values().get(at));
-            let shared = known.map_or(0, |known| shared_prefix(known, value));
-            wire::put_len(out, shared);
-            let rest = value.as_bytes().get(shared..).unwrap_or_default();
-            wire::put_len(out, rest.len());
-            out.extend_from_slice(rest);
-        }
+    #[cfg(test)]
+    fn put(&self, previous: Option<&Self>, out: &mut Vec<u8>) {
+        put_pairs(self.iter(), previous.into_iter().flat_map(Self::iter), out);
     }
 
     pub(crate) fn read(
@@ -155,6 +140,29 @@ impl Labels {
         let same = previous.map(Pairs::names).filter(|known| ***known == *names);
         let names = same.map_or_else(|| names.into(), Arc::clone);
         Pairs::of(names, values.into()).map(|pairs| Self { kind, pairs }).ok_or(Malformed)
+    }
+}
+
+/// Writes an entity's pairs as differences to those of the one before it in the same file.
+pub(crate) fn put_pairs<'a>(
+    pairs: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+    mut previous: impl Iterator<Item = (&'a str, &'a str)>,
+    out: &mut Vec<u8>,
+) {
+    wire::put_len(out, pairs.len());
+    for (name, value) in pairs {
+        let before = previous.next();
+        if before.is_some_and(|(known, _)| known == name) {
+            wire::put_u64(out, 0);
+        } else {
+            wire::put_len(out, name.len() + 1);
+            out.extend_from_slice(name.as_bytes());
+        }
+        let shared = before.map_or(0, |(_, known)| shared_prefix(known, value));
+        wire::put_len(out, shared);
+        let rest = value.as_bytes().get(shared..).unwrap_or_default();
+        wire::put_len(out, rest.len());
+        out.extend_from_slice(rest);
     }
 }
 
@@ -202,6 +210,9 @@ pub(crate) fn node_of<'a>(entity: &'a Entity, context: &'a Context) -> Option<&'
 }
 
 fn shared_prefix(left: &str, right: &str) -> usize {
+    if left == right {
+        return left.len();
+    }
     left.bytes().zip(right.bytes()).take_while(|(left, right)| left == right).count()
 }
 

@@ -22,7 +22,7 @@ const MAGIC: &[u8; 8] = b"TAFFWAL\0";
 /// Magic, version, window, start, end, checksum.
 pub(crate) const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
 /// Entities of one record; damage to it loses no more than these.
-pub(crate) const ENTITIES_PER_RECORD: usize = 256;
+const ENTITIES_PER_RECORD: usize = 256;
 
 const METRICS: u8 = 1;
 const ENTITIES: u8 = 2;
@@ -85,19 +85,26 @@ impl Log {
         });
     }
 
-    /// Adds entities whose first gets the slot `first` to the pending records.
-    pub(crate) fn entities(&mut self, kind: EntityKind, first: u32, entities: &[&Labels]) {
+    /// Adds entities, by their numbers in `catalog`, whose first gets the slot `first` to the
+    /// pending records.
+    pub(crate) fn entities(
+        &mut self,
+        kind: EntityKind,
+        first: u32,
+        ids: &[u32],
+        catalog: &Catalog,
+    ) {
         let mut slot = u64::from(first);
-        for part in entities.chunks(ENTITIES_PER_RECORD) {
+        for part in ids.chunks(ENTITIES_PER_RECORD) {
             record::put(&mut self.buffer, |out| {
                 out.push(ENTITIES);
                 out.push(wire::kind_code(kind));
                 wire::put_u64(out, slot);
                 wire::put_len(out, part.len());
                 let mut previous = None;
-                for labels in part {
-                    labels.put(previous, out);
-                    previous = Some(*labels);
+                for id in part {
+                    catalog.put(*id, previous, out);
+                    previous = Some(*id);
                 }
             });
             slot += part.len() as u64;

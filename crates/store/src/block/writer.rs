@@ -11,7 +11,7 @@ use crate::chunk::{self, MAX_TICKS, Points, TARGET_VALUES};
 use crate::error::Error;
 use crate::scale::MetricDef;
 use crate::vfs::{File, Vfs};
-use crate::{FORMAT, Labels, wire};
+use crate::{FORMAT, wire};
 
 /// Most entities in one chunk.
 const MAX_GROUP: usize = 1024;
@@ -177,13 +177,12 @@ fn write_kind(
 
 /// Writes labels as differences, some at a time: what learns new ones waits for no more.
 fn put_entities(plan: &KindPlan, catalog: &RwLock<Catalog>, index: &mut Vec<u8>) {
-    let mut previous: Option<Labels> = None;
+    let mut previous = None;
     for ids in plan.entities.chunks(MAX_GROUP) {
         let catalog = catalog.read().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
-            let labels = catalog.labels(*id).unwrap_or_else(|| Labels::new(plan.kind, Vec::new()));
-            labels.put(previous.as_ref(), index);
-            previous = Some(labels);
+            catalog.put(*id, previous, index);
+            previous = Some(*id);
         }
     }
 }

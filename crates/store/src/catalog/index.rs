@@ -53,12 +53,16 @@ impl Label {
         self.values.insert_unique(hash(word), (word, Postings::of(id)), |(word, _)| hash(*word));
     }
 
-    pub(super) fn remove(&mut self, word: u32, id: u32) {
-        if let Ok(mut entry) = self.values.find_entry(hash(word), |(known, _)| *known == word)
-            && entry.get_mut().1.remove(id)
-        {
+    /// Removes an entity; says whether no other has the word as its value.
+    pub(super) fn remove(&mut self, word: u32, id: u32) -> bool {
+        let Ok(mut entry) = self.values.find_entry(hash(word), |(known, _)| *known == word) else {
+            return true;
+        };
+        let unused = entry.get_mut().1.remove(id);
+        if unused {
             entry.remove();
         }
+        unused
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

@@ -180,3 +180,26 @@ fn kinds_with_the_same_value_are_told_apart() {
     assert!(catalog.label_values(Some(EntityKind::Node), "pod", None).is_empty());
     assert!(!catalog.label_names(Some(EntityKind::Pod)).contains("device"));
 }
+
+#[test]
+fn numbers_are_written_as_their_labels() {
+    let mut catalog = Catalog::default();
+    let mut all: Vec<Labels> =
+        (0..40).flat_map(a_pods).filter(|one| one.kind() == EntityKind::Filesystem).collect();
+    all.push(Labels::new(EntityKind::Filesystem, vec![("node".into(), "node-0001".into())]));
+    all.push(Labels::new(EntityKind::Filesystem, vec![]));
+    all.sort_unstable();
+    let ids: Vec<u32> = all.iter().map(|labels| intern(&mut catalog, labels)).collect();
+    let mut out = Vec::new();
+    for (at, id) in ids.iter().enumerate() {
+        catalog.put(*id, at.checked_sub(1).map(|at| ids[at]), &mut out);
+    }
+    let mut reader = wire::Reader::new(&out);
+    let mut previous = None;
+    for labels in &all {
+        let read = Labels::read(EntityKind::Filesystem, previous.as_ref(), &mut reader).unwrap();
+        assert_eq!(read, *labels);
+        previous = Some(read);
+    }
+    assert!(reader.is_empty());
+}

@@ -12,7 +12,7 @@ use crate::frame::{Frame, FrameColumn, FrameTable};
 use crate::labels::node_of;
 use crate::options::{Durability, millis};
 use crate::scale::MetricDef;
-use crate::wal::{ENTITIES_PER_RECORD, Log};
+use crate::wal::Log;
 use crate::window::{KindHead, Window};
 use crate::{Labels, telemetry};
 
@@ -286,14 +286,7 @@ impl Store {
                 log.metrics(head.metrics.len(), &metrics);
             }
             for (kind, new) in &entities {
-                let mut slot = head.kinds[kind.index()].next_slot();
-                // A record's labels at a time: a window begins with all there are.
-                for ids in new.chunks(ENTITIES_PER_RECORD) {
-                    let labels: Vec<Labels> =
-                        ids.iter().filter_map(|id| catalog.labels(*id)).collect();
-                    log.entities(*kind, slot, &labels.iter().collect::<Vec<_>>());
-                    slot += u32::try_from(labels.len()).unwrap_or(u32::MAX);
-                }
+                log.entities(*kind, head.kinds[kind.index()].next_slot(), new, &catalog);
             }
             log.frame(&frame);
             frame
