@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashTable;
 use model::{EntityKind, Pairs};
@@ -20,11 +20,13 @@ use crate::{Labels, wire};
 mod index;
 mod lately;
 mod postings;
+mod roll;
 mod shape;
 mod words;
 
 use index::Label;
 use lately::Lately;
+pub(crate) use roll::Roll;
 use shape::Shape;
 use words::Words;
 
@@ -65,6 +67,15 @@ fn hash(shape: u32, row: &[u32]) -> u64 {
 
 fn row_of(shapes: &[Shape], place: Place) -> &[u32] {
     shapes.get(place.shape as usize).map_or(&[], |shape| shape.row(place.row))
+}
+
+/// Names and texts of a row.
+fn pairs<'a>(
+    names: &'a [Arc<str>],
+    row: &'a [u32],
+    text: impl Fn(u32) -> &'a str,
+) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> {
+    names.iter().zip(row).map(move |(name, word)| (&**name, text(*word)))
 }
 
 impl Catalog {
@@ -170,19 +181,10 @@ impl Catalog {
     pub(crate) fn put(&self, id: u32, previous: Option<u32>, out: &mut Vec<u8>) {
         const NONE: (&[Arc<str>], &[u32]) = (&[], &[]);
         let (names, row) = self.entity(id).map_or(NONE, |(shape, row)| (&shape.names, row));
+        let text = |word: u32| self.text(word);
         let before = previous.and_then(|id| self.entity(id));
-        let before = before.into_iter().flat_map(|(shape, row)| self.pairs(&shape.names, row));
-        put_pairs(self.pairs(names, row), before, out);
-    }
-
-    /// For a reader of the labels of about `count` entities.
-    pub(crate) fn reader(&self, count: usize) -> LabelsReader<'_> {
-        let lately = (count <= lately::KEPT / 2).then(|| {
-            let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
-            lately.grow(self.places.len());
-            lately
-        });
-        LabelsReader { catalog: self, lately }
+        let before = before.into_iter().flat_map(|(shape, row)| pairs(&shape.names, row, text));
+        put_pairs(pairs(names, row, text), before, out);
     }
 
     /// The value of the label `name` of a number that is in use.
@@ -199,23 +201,15 @@ impl Catalog {
             (left, right) => return left.is_some().cmp(&right.is_some()),
         };
         let ((left, left_row), (right, right_row)) = (left, right);
+        let text = |word: u32| self.text(word);
         if Arc::ptr_eq(&left.names, &right.names) && left.kind == right.kind {
             // Words are numbered once: only different ones are read.
             let differs = left_row.iter().zip(right_row).find(|(left, right)| left != right);
-            return differs
-                .map_or(Ordering::Equal, |(left, right)| self.text(*left).cmp(self.text(*right)));
+            return differs.map_or(Ordering::Equal, |(left, right)| text(*left).cmp(text(*right)));
         }
         wire::kind_code(left.kind).cmp(&wire::kind_code(right.kind)).then_with(|| {
-            self.pairs(&left.names, left_row).cmp(self.pairs(&right.names, right_row))
+            pairs(&left.names, left_row, text).cmp(pairs(&right.names, right_row, text))
         })
-    }
-
-    fn pairs<'a>(
-        &'a self,
-        names: &'a [Arc<str>],
-        row: &'a [u32],
-    ) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> {
-        names.iter().zip(row).map(|(name, word)| (&**name, self.text(*word)))
     }
 
     /// Number of entities.
@@ -256,23 +250,6 @@ impl Catalog {
         let lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner).heap_bytes();
         let numbers = self.places.capacity() * size_of::<Place>() + self.free.capacity() * 4;
         self.words.heap_bytes() + shapes + labels + lately + numbers + self.table.allocation_size()
-    }
-}
-
-/// Gives labels of one entity after the other; who reads few has them kept for the next.
-pub(crate) struct LabelsReader<'a> {
-    catalog: &'a Catalog,
-    lately: Option<MutexGuard<'a, Lately>>,
-}
-
-impl LabelsReader<'_> {
-    /// The labels of a number that is in use.
-    pub(crate) fn labels(&mut self, id: u32) -> Option<Labels> {
-        let make = || self.catalog.labels(id);
-        match &mut self.lately {
-            Some(lately) => lately.get(id, make),
-            None => make(),
-        }
     }
 }
 

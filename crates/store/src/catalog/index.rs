@@ -84,7 +84,7 @@ impl Catalog {
         found.unwrap_or_else(|| self.all(kind))
     }
 
-    fn shapes(&self, kind: EntityKind) -> impl Iterator<Item = &Shape> {
+    pub(super) fn shapes(&self, kind: EntityKind) -> impl Iterator<Item = &Shape> {
         self.shapes.iter().filter(move |shape| shape.kind == kind)
     }
 

@@ -2,9 +2,10 @@
 
 use crate::Labels;
 
-/// Most entities whose labels are kept, a power of two; a selection of more than half as many
-/// keeps none, for it would push out all others.
-pub(super) const KEPT: usize = 32_768;
+/// Most entities whose labels are kept, a power of two.
+const KEPT: usize = 32_768;
+/// Most entities of a selection that keeps any: a larger one would push out all others.
+pub(super) const MOST: usize = KEPT / 2;
 
 /// Each number has one place, which it shares with those that are a multiple of the length away.
 #[derive(Debug, Default)]

@@ -150,16 +150,16 @@ fn order_is_that_of_labels() {
 #[test]
 fn what_was_asked_for_lately_is_kept_until_it_is_forgotten() {
     let mut catalog = catalog();
-    let asked = |catalog: &Catalog, id| catalog.reader(1).labels(id);
-    let first = asked(&catalog, 1).unwrap();
-    assert!(std::ptr::eq(first.pairs().values(), asked(&catalog, 1).unwrap().pairs().values()));
-    let many = catalog.reader(lately::KEPT).labels(1).unwrap();
-    assert!(!std::ptr::eq(first.pairs().values(), many.pairs().values()));
+    let asked = |catalog: &Catalog, id| catalog.roll(EntityKind::Pod, &[id]).labels(0);
+    let first = asked(&catalog, 1);
+    assert!(std::ptr::eq(first.pairs().values(), asked(&catalog, 1).pairs().values()));
+    let many = catalog.roll(EntityKind::Pod, &vec![1; lately::MOST + 1]).labels(0);
+    assert!(many == first && !std::ptr::eq(first.pairs().values(), many.pairs().values()));
     catalog.retain(&[0_u32, 2, 3].into_iter().collect());
-    assert_eq!(asked(&catalog, 1), None);
+    assert_eq!(asked(&catalog, 1), Labels::new(EntityKind::Pod, vec![]));
     let new = Labels::new(EntityKind::Pod, vec![("pod".into(), "new".into())]);
     assert_eq!(intern(&mut catalog, &new), 1);
-    assert_eq!(asked(&catalog, 1), Some(new));
+    assert_eq!(asked(&catalog, 1), new);
 }
 
 #[test]
@@ -202,4 +202,27 @@ fn numbers_are_written_as_their_labels() {
         previous = Some(read);
     }
     assert!(reader.is_empty());
+}
+
+#[test]
+fn a_roll_of_many_outlives_what_it_names() {
+    let mut catalog = Catalog::default();
+    let mut all: Vec<Labels> = (0..4_200).flat_map(a_pods).collect();
+    all.retain(|labels| labels.kind() == EntityKind::Filesystem);
+    all.push(Labels::new(EntityKind::Filesystem, vec![("node".into(), "node-0001".into())]));
+    let ids: Vec<u32> = all.iter().map(|labels| intern(&mut catalog, labels)).collect();
+    assert!(ids.len() > lately::MOST);
+    let roll = catalog.roll(EntityKind::Filesystem, &ids);
+    catalog.retain(&RoaringBitmap::new());
+    for labels in a_pods(9_999) {
+        intern(&mut catalog, &labels);
+    }
+    let last = u32::try_from(all.len() - 1).unwrap();
+    for (at, labels) in (0_u32..).zip(&all) {
+        assert_eq!(roll.labels(at), *labels);
+        assert_eq!(roll.compare(at, last), labels.cmp(&all[last as usize]), "{labels}");
+        let next = all.get(at as usize + 1).unwrap_or(labels);
+        assert_eq!(roll.compare(at, (at + 1).min(last)), labels.cmp(next), "{labels}");
+    }
+    assert!((0_u32..).zip(&all).all(|(at, labels)| roll.kept(at) == labels));
 }

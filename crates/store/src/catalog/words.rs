@@ -56,6 +56,11 @@ impl Words {
         self.texts.get(word as usize)?.as_ref()
     }
 
+    /// Numbers that were given: all are below.
+    pub(super) fn numbers(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Forgets a word; its number will be given again.
     pub(super) fn remove(&mut self, word: u32) {
         let Some(text) = self.texts.get_mut(word as usize).and_then(Option::take) else { return };

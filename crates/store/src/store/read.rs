@@ -339,11 +339,7 @@ fn plan(
         }
         parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
-    let wanted = usize::try_from(ids.len()).unwrap_or(usize::MAX).min(targets.len());
-    let found = {
-        let mut labels = catalog.reader(wanted);
-        targets.by_entity(read_blocks, |id| labels.labels(id))
-    };
+    let found = targets.by_entity(read_blocks, |ids| catalog.roll(query.kind, ids));
     Selection::new(query.kind, columns, range, resolution, parts, found)
 }
 
