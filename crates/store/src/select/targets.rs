@@ -21,8 +21,7 @@ impl Targets {
 
     /// Entity by entity, with their places in one list. The first `blocks` parts are blocks, which
     /// have their entities in the order of their labels: they are read group by group, so that
-    /// each group is decoded once.
-    /// `roll` tells what numbers are called.
+    /// each group is decoded once. `roll` tells what the catalog calls its numbers.
     pub(crate) fn by_entity(mut self, blocks: usize, roll: impl FnOnce(&[u32]) -> Roll) -> Found {
         let of_blocks = self.0.partition_point(|(_, part, _)| (*part as usize) < blocks);
         // Parts were searched in turn: first and last are of one part when all are.
