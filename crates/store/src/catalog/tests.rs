@@ -226,3 +226,19 @@ fn a_roll_of_many_outlives_what_it_names() {
     }
     assert!((0_u32..).zip(&all).all(|(at, labels)| roll.kept(at) == labels));
 }
+
+#[test]
+fn a_word_stays_while_another_label_has_it() {
+    let mut catalog = Catalog::default();
+    let of = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().map(|(name, value)| (Arc::from(*name), Arc::from(*value)));
+        Labels::new(EntityKind::Pod, pairs.collect())
+    };
+    let (twice, once) = (of(&[("node", "a"), ("pod", "a")]), of(&[("volume", "a")]));
+    let ids = [&twice, &once].map(|labels| intern(&mut catalog, labels));
+    catalog.retain(&[ids[1]].into_iter().collect());
+    assert_eq!((catalog.words.len(), catalog.labels(ids[1])), (1, Some(once.clone())));
+    assert_eq!(intern(&mut catalog, &once), ids[1]);
+    catalog.retain(&RoaringBitmap::new());
+    assert_eq!(catalog.words.len(), 0);
+}
