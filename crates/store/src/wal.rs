@@ -90,8 +90,9 @@ impl Log {
         });
     }
 
-    /// Adds entities whose first gets the slot `first` to the pending records, of which many are
-    /// written at once: without a frame after them they mean nothing.
+    /// Adds entities, by their numbers in `catalog`, whose first gets the slot `first` to the
+    /// pending records, of which many are written at once: without a frame after them they mean
+    /// nothing.
     pub(crate) fn entities(
         &mut self,
         kind: EntityKind,
@@ -107,9 +108,9 @@ impl Log {
                 wire::put_u64(out, slot);
                 wire::put_len(out, part.len());
                 let mut previous = None;
-                for labels in part.iter().filter_map(|id| catalog.labels(*id)) {
-                    labels.put(previous, out);
-                    previous = Some(labels);
+                for id in part {
+                    catalog.put(*id, previous, out);
+                    previous = Some(*id);
                 }
             });
             slot += part.len() as u64;
@@ -267,7 +268,7 @@ impl Replay {
                 let mut previous = None;
                 for _ in 0..reader.count()? {
                     let labels = Labels::read(kind, previous.as_ref(), &mut reader)?;
-                    ids.push(catalog.intern(labels.clone()));
+                    ids.push(catalog.intern(kind, labels.iter()));
                     previous = Some(labels);
                 }
                 if !self.window.kinds[kind.index()].define(first, &ids) {

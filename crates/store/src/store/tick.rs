@@ -85,15 +85,15 @@ impl Store {
 
     /// The catalog numbers of rows; those of entities that are not known are looked up.
     fn numbers(&self, writer: &Writer, table: &Table, rows: &[Homeless]) -> Vec<u32> {
-        let mut catalog = None;
+        let (mut catalog, mut pairs) = (None, Vec::new());
         let numbers = rows.iter().map(|(row, at)| {
             if let Some(Place::Number(number)) = writer.known.place(*at) {
                 return number;
             }
-            let (entity, context) =
-                (&table.entities()[*row as usize], table.context(*row as usize));
+            let entity = &table.entities()[*row as usize];
+            Labels::describe(entity, table.context(*row as usize), &mut pairs);
             let catalog = catalog.get_or_insert_with(|| self.catalog_mut());
-            catalog.intern(Labels::of(entity, context))
+            catalog.intern(entity.kind(), pairs.iter().copied())
         });
         numbers.collect()
     }
