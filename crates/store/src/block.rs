@@ -200,7 +200,7 @@ fn read_kind(
     let mut previous = None;
     for _ in 0..count {
         let labels = Labels::read(kind, previous.as_ref(), reader)?;
-        ids.push(catalog.intern(labels.clone()));
+        ids.push(catalog.intern(kind, labels.iter()));
         previous = Some(labels);
     }
     let mut by_id: Vec<u32> = (0..u32::try_from(count).map_err(|_| Malformed)?).collect();

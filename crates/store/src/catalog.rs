@@ -2,265 +2,207 @@
 //!
 //! In memory only. Heads and blocks name entities by these numbers, so that a query matches
 //! labels once, whatever the number of files. Knows no files and no values.
+//!
+//! An entity is a row of numbers of words below the names that it shares with others: there are
+//! millions, and most of what they are called is the same. [`Labels`] are made when asked for.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::cmp::Ordering;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashTable;
-use model::EntityKind;
+use model::{EntityKind, Pairs};
 use roaring::RoaringBitmap;
 
-use crate::{Labels, Matcher};
+use crate::labels::{put_pairs, shared_name};
+use crate::{Labels, wire};
 
-/// With their number as large as a pointer and its tag.
-const FEW: usize = 3;
+mod index;
+mod lately;
+mod postings;
+mod roll;
+mod shape;
+mod words;
 
-/// The entities with one value of a label.
-#[derive(Debug)]
-enum Postings {
-    /// The first `len` of `ids`; most values have few: a pod's containers and volumes.
-    Few {
-        len: u8,
-        ids: [u32; FEW],
-    },
-    Many(Box<RoaringBitmap>),
+use index::Label;
+use lately::Lately;
+pub(crate) use roll::Roll;
+use shape::Shape;
+use words::Words;
+
+/// Where an entity's row is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    shape: u32,
+    row: u32,
 }
 
-impl Postings {
-    fn of(id: u32) -> Self {
-        Self::Few { len: 1, ids: [id, 0, 0] }
-    }
-
-    /// Adds `id`, which it does not hold yet.
-    fn insert(&mut self, id: u32) {
-        match self {
-            Self::Few { len, ids } => {
-                if let Some(place) = ids.get_mut(usize::from(*len)) {
-                    *place = id;
-                    *len += 1;
-                } else {
-                    let all = ids.iter().copied().chain([id]).collect();
-                    *self = Self::Many(Box::new(all));
-                }
-            }
-            Self::Many(ids) => {
-                ids.insert(id);
-            }
-        }
-    }
-
-    /// Removes `id`; says whether none is left.
-    fn remove(&mut self, id: u32) -> bool {
-        match self {
-            Self::Few { len, ids } => {
-                let held = &mut ids[..usize::from(*len)];
-                if let Some(at) = held.iter().position(|held| *held == id) {
-                    held.swap(at, held.len() - 1);
-                    *len -= 1;
-                }
-                *len == 0
-            }
-            Self::Many(ids) => {
-                ids.remove(id);
-                ids.is_empty()
-            }
-        }
-    }
-
-    fn few(&self) -> &[u32] {
-        match self {
-            Self::Few { len, ids } => &ids[..usize::from(*len)],
-            Self::Many(_) => &[],
-        }
-    }
-
-    fn add_to(&self, ids: &mut RoaringBitmap) {
-        match self {
-            Self::Few { .. } => ids.extend(self.few().iter().copied()),
-            Self::Many(many) => *ids |= &**many,
-        }
-    }
-}
-
-/// A label's values.
-type Values = HashMap<Arc<str>, Postings>;
-
-/// The entities that have a label.
-#[derive(Debug)]
-struct Named {
-    name: Arc<str>,
-    values: Values,
-    /// All of them.
-    ids: RoaringBitmap,
-}
-
-/// The entities of one kind by label.
-#[derive(Debug, Default)]
-struct Index {
-    all: RoaringBitmap,
-    names: Vec<Named>,
-    /// Names of labels as entities have them, each list once.
-    shapes: Vec<Arc<[Arc<str>]>>,
-}
-
-impl Index {
-    fn named(&self, name: &str) -> Option<&Named> {
-        self.names.iter().find(|named| *named.name == *name)
-    }
-
-    fn values(&self, name: &str) -> Option<&Values> {
-        self.named(name).map(|named| &named.values)
-    }
-
-    fn insert(&mut self, id: u32, labels: &mut Labels) {
-        self.all.insert(id);
-        let pairs = labels.pairs_mut();
-        if !self.shapes.iter().any(|shape| pairs.share_names(shape)) {
-            self.shapes.push(Arc::clone(pairs.names()));
-        }
-        let names = Arc::clone(pairs.names());
-        for (name, value) in names.iter().zip(pairs.values_mut()) {
-            let at = self.names.iter().position(|known| known.name == *name).unwrap_or_else(|| {
-                let (name, values) = (Arc::clone(name), HashMap::new());
-                self.names.push(Named { name, values, ids: RoaringBitmap::new() });
-                self.names.len() - 1
-            });
-            let Named { values, ids, .. } = &mut self.names[at];
-            ids.insert(id);
-            if let Some((known, _)) = values.get_key_value(value) {
-                // One allocation per value, whoever has it.
-                value.clone_from(known);
-            }
-            values
-                .entry(Arc::clone(value))
-                .and_modify(|postings| postings.insert(id))
-                .or_insert_with(|| Postings::of(id));
-        }
-    }
-
-    fn remove(&mut self, id: u32, labels: &Labels) {
-        self.all.remove(id);
-        for (name, value) in labels.pairs().iter() {
-            let Some(named) = self.names.iter_mut().find(|known| known.name == *name) else {
-                continue;
-            };
-            named.ids.remove(id);
-            if named.values.get_mut(value).is_some_and(|postings| postings.remove(id)) {
-                named.values.remove(value);
-            }
-        }
-    }
-
-    fn select(&self, matchers: &[Matcher]) -> RoaringBitmap {
-        let mut found: Option<RoaringBitmap> = None;
-        for matcher in matchers {
-            let passed = self.pass(matcher);
-            found = Some(match found {
-                None => passed,
-                Some(found) => found & passed,
-            });
-        }
-        found.unwrap_or_else(|| self.all.clone())
-    }
-
-    fn pass(&self, matcher: &Matcher) -> RoaringBitmap {
-        if let Some(present) = matcher.presence() {
-            let with = self.named(matcher.name()).map(|named| &named.ids);
-            return match (present, with) {
-                (true, Some(with)) => with.clone(),
-                (true, None) => RoaringBitmap::new(),
-                (false, Some(with)) => &self.all - with,
-                (false, None) => self.all.clone(),
-            };
-        }
-        let values = self.values(matcher.name());
-        let mut ids = RoaringBitmap::new();
-        if let Some(value) = matcher.single() {
-            if let Some(postings) = values.and_then(|values| values.get(value)) {
-                postings.add_to(&mut ids);
-            }
-            return ids;
-        }
-        // Collect whichever side leaves absent labels out, so that they need no list.
-        let with_absent = matcher.accepts("");
-        for (value, postings) in values.into_iter().flatten() {
-            if matcher.accepts(value) != with_absent {
-                postings.add_to(&mut ids);
-            }
-        }
-        if with_absent { &self.all - ids } else { ids }
-    }
-}
+/// Of a number that is free.
+const NOWHERE: Place = Place { shape: u32::MAX, row: 0 };
 
 /// Every known entity.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    entities: Vec<Option<Labels>>,
+    words: Words,
+    shapes: Vec<Shape>,
+    labels: Vec<Label>,
+    /// By number.
+    places: Vec<Place>,
     free: Vec<u32>,
     table: HashTable<u32>,
-    kinds: [Index; EntityKind::ALL.len()],
+    /// The row that was looked for last.
+    row: Vec<u32>,
+    /// Locked after everything else.
+    lately: Mutex<Lately>,
+}
+
+fn hash(shape: u32, row: &[u32]) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+    shape.hash(&mut hasher);
+    for word in row {
+        hasher.write_u32(*word);
+    }
+    hasher.finish()
+}
+
+fn row_of(shapes: &[Shape], place: Place) -> &[u32] {
+    shapes.get(place.shape as usize).map_or(&[], |shape| shape.row(place.row))
+}
+
+/// Names and texts of a row.
+fn pairs<'a>(
+    names: &'a [Arc<str>],
+    row: &'a [u32],
+    text: impl Fn(u32) -> &'a str,
+) -> impl ExactSizeIterator<Item = (&'a str, &'a str)> {
+    names.iter().zip(row).map(move |(name, word)| (&**name, text(*word)))
 }
 
 impl Catalog {
-    /// The number of these labels, given now if they are new.
-    pub(crate) fn intern(&mut self, mut labels: Labels) -> u32 {
-        let hash = labels.hash64();
-        let entities = &self.entities;
-        let same = |id: &u32| entities[*id as usize].as_ref() == Some(&labels);
+    /// The number of the entity of `kind` with these pairs, given now if it is new. They are
+    /// sorted by name, each name once, no value empty, as in [`Labels`].
+    pub(crate) fn intern<'a>(
+        &mut self,
+        kind: EntityKind,
+        pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> u32 {
+        let shape = self.shape(kind, pairs.clone().map(|(name, _)| name));
+        let mut len = 0;
+        for (at, (_, value)) in pairs.enumerate() {
+            len = at + 1;
+            match self.row.get_mut(at) {
+                // Mostly it is that of the entity before: its pod, its node.
+                Some(word) if self.words.get(*word).is_some_and(|text| **text == *value) => {}
+                Some(word) => *word = self.words.add(value),
+                None => self.row.push(self.words.add(value)),
+            }
+        }
+        self.row.truncate(len);
+        let hash = hash(shape, &self.row);
+        let (shapes, places, row) = (&self.shapes, &self.places, &self.row);
+        let same = |id: &u32| {
+            let place = places[*id as usize];
+            place.shape == shape && *row_of(shapes, place) == **row
+        };
         if let Some(id) = self.table.find(hash, same) {
             return *id;
         }
         let id = self.free.pop().unwrap_or_else(|| {
-            model::push_long(&mut self.entities, None);
-            u32::try_from(self.entities.len() - 1).unwrap_or(u32::MAX)
+            model::push_long(&mut self.places, NOWHERE);
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
         });
-        self.kinds[labels.kind().index()].insert(id, &mut labels);
-        self.entities[id as usize] = Some(labels);
-        let entities = &self.entities;
+        let known = &mut self.shapes[shape as usize];
+        known.ids.insert(id);
+        for (label, word) in known.labels.iter().zip(&self.row) {
+            self.labels[*label as usize].insert(*word, id);
+        }
+        self.places[id as usize] = Place { shape, row: known.add(&self.row) };
+        let (shapes, places) = (&self.shapes, &self.places);
         self.table.insert_unique(hash, id, |id| {
-            entities[*id as usize].as_ref().map_or(0, Labels::hash64)
+            let place = places[*id as usize];
+            self::hash(place.shape, row_of(shapes, place))
         });
         id
     }
 
-    /// The labels of a number that is in use.
-    pub(crate) fn labels(&self, id: u32) -> Option<&Labels> {
-        self.entities.get(id as usize)?.as_ref()
+    /// The position of the shape of these names, made now if it is new.
+    fn shape<'a>(&mut self, kind: EntityKind, names: impl Iterator<Item = &'a str> + Clone) -> u32 {
+        let at = self.shapes.iter().position(|shape| shape.is(kind, names.clone()));
+        let at = at.unwrap_or_else(|| {
+            let labels: Box<[u32]> = names.map(|name| self.label(name)).collect();
+            let name = |label: &u32| Arc::clone(&self.labels[*label as usize].name);
+            let names: Arc<[Arc<str>]> = labels.iter().map(name).collect();
+            // Kinds share lists of names, so that their labels compare fast.
+            let names = self
+                .shapes
+                .iter()
+                .find(|shape| shape.names == names)
+                .map_or(names, |one| Arc::clone(&one.names));
+            self.shapes.push(Shape::new(kind, names, labels));
+            self.shapes.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn select(&self, kind: EntityKind, matchers: &[Matcher]) -> RoaringBitmap {
-        self.kinds[kind.index()].select(matchers)
+    /// The position of a name, given now if it is new.
+    fn label(&mut self, name: &str) -> u32 {
+        let at = self.labels.iter().position(|label| *label.name == *name).unwrap_or_else(|| {
+            self.labels.push(Label::new(shared_name(name)));
+            self.labels.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    /// Names of labels on entities of `kind`, or of any kind.
-    pub(crate) fn label_names(&self, kind: Option<EntityKind>) -> BTreeSet<Arc<str>> {
-        self.indexes(kind)
-            .flat_map(|index| &index.names)
-            .filter(|named| !named.values.is_empty())
-            .map(|named| Arc::clone(&named.name))
-            .collect()
+    fn entity(&self, id: u32) -> Option<(&Shape, &[u32])> {
+        let place = self.places.get(id as usize)?;
+        let shape = self.shapes.get(place.shape as usize)?;
+        Some((shape, shape.row(place.row)))
     }
 
-    /// Values of the label `name` on the entities among `ids`, or on all.
-    pub(crate) fn label_values(
-        &self,
-        kind: Option<EntityKind>,
-        name: &str,
-        ids: Option<&RoaringBitmap>,
-    ) -> BTreeSet<Arc<str>> {
-        let mut found = BTreeSet::new();
-        for values in self.indexes(kind).filter_map(|index| index.values(name)) {
-            for (value, postings) in values {
-                let wanted = ids.is_none_or(|ids| match postings {
-                    Postings::Few { .. } => postings.few().iter().any(|id| ids.contains(*id)),
-                    Postings::Many(many) => !many.is_disjoint(ids),
-                });
-                if wanted {
-                    found.insert(Arc::clone(value));
-                }
-            }
+    /// Whether a number is in use.
+    pub(crate) fn holds(&self, id: u32) -> bool {
+        self.places.get(id as usize).is_some_and(|place| place.shape != NOWHERE.shape)
+    }
+
+    /// The text of a word, which an entity has and so is there.
+    fn text(&self, word: u32) -> &str {
+        self.words.get(word).map_or("", |text| text)
+    }
+
+    /// The labels of a number that is in use, made anew.
+    pub(crate) fn labels(&self, id: u32) -> Option<Labels> {
+        let (shape, row) = self.entity(id)?;
+        let values = row.iter().map(|word| self.words.get(*word).cloned().unwrap_or_default());
+        let pairs = Pairs::of(Arc::clone(&shape.names), values.collect())?;
+        Some(Labels::of_pairs(shape.kind, pairs))
+    }
+
+    /// Writes the labels of a number as a difference to those of `previous`.
+    pub(crate) fn put(&self, id: u32, previous: Option<u32>, out: &mut Vec<u8>) {
+        const NONE: (&[Arc<str>], &[u32]) = (&[], &[]);
+        let (names, row) = self.entity(id).map_or(NONE, |(shape, row)| (&shape.names, row));
+        let text = |word: u32| self.text(word);
+        let before = previous.and_then(|id| self.entity(id));
+        let before = before.into_iter().flat_map(|(shape, row)| pairs(&shape.names, row, text));
+        put_pairs(pairs(names, row, text), before, out);
+    }
+
+    /// The order of two numbers' labels, as that of [`Labels`].
+    pub(crate) fn compare(&self, left: u32, right: u32) -> Ordering {
+        let (left, right) = match (self.entity(left), self.entity(right)) {
+            (Some(left), Some(right)) => (left, right),
+            (left, right) => return left.is_some().cmp(&right.is_some()),
+        };
+        let ((left, left_row), (right, right_row)) = (left, right);
+        let text = |word: u32| self.text(word);
+        if Arc::ptr_eq(&left.names, &right.names) && left.kind == right.kind {
+            // Words are numbered once: only different ones are read.
+            let differs = left_row.iter().zip(right_row).find(|(left, right)| left != right);
+            return differs.map_or(Ordering::Equal, |(left, right)| text(*left).cmp(text(*right)));
         }
-        found
+        wire::kind_code(left.kind).cmp(&wire::kind_code(right.kind)).then_with(|| {
+            pairs(&left.names, left_row, text).cmp(pairs(&right.names, right_row, text))
+        })
     }
 
     /// Number of entities.
@@ -270,65 +212,39 @@ impl Catalog {
 
     /// Forgets every entity that is not in `live`; their numbers will be given again.
     pub(crate) fn retain(&mut self, live: &RoaringBitmap) {
-        for (id, slot) in (0_u32..).zip(&mut self.entities) {
-            let Some(labels) = slot.take_if(|_| !live.contains(id)) else { continue };
-            self.kinds[labels.kind().index()].remove(id, &labels);
-            if let Ok(entry) = self.table.find_entry(labels.hash64(), |known| *known == id) {
+        let lately = self.lately.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (id, slot) in (0_u32..).zip(&mut self.places) {
+            if live.contains(id) || slot.shape == NOWHERE.shape {
+                continue;
+            }
+            let place = std::mem::replace(slot, NOWHERE);
+            let Some(shape) = self.shapes.get_mut(place.shape as usize) else { continue };
+            let row = shape.row(place.row);
+            if let Ok(entry) = self.table.find_entry(hash(place.shape, row), |known| *known == id) {
                 entry.remove();
             }
+            for (label, word) in shape.labels.iter().zip(row) {
+                let unused = self.labels[*label as usize].remove(*word, id);
+                if unused && !self.labels.iter().any(|label| label.holds(*word)) {
+                    self.words.remove(*word);
+                }
+            }
+            shape.ids.remove(id);
+            shape.remove(place.row);
+            lately.forget(id);
             self.free.push(id);
         }
     }
 
-    fn indexes(&self, kind: Option<EntityKind>) -> impl Iterator<Item = &Index> {
-        let kinds = EntityKind::ALL.into_iter();
-        kinds
-            .filter(move |one| kind.is_none_or(|kind| kind == *one))
-            .map(|kind| &self.kinds[kind.index()])
+    /// Bytes that it takes, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let shapes: usize = self.shapes.iter().map(Shape::heap_bytes).sum();
+        let labels: usize = self.labels.iter().map(Label::heap_bytes).sum();
+        let lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner).heap_bytes();
+        let numbers = self.places.capacity() * size_of::<Place>() + self.free.capacity() * 4;
+        self.words.heap_bytes() + shapes + labels + lately + numbers + self.table.allocation_size()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn catalog() -> Catalog {
-        let mut catalog = Catalog::default();
-        for (pod, node) in [("web-0", "n1"), ("web-1", "n2"), ("db-0", "n1"), ("lost", "")] {
-            let pairs = vec![("pod".into(), pod.into()), ("node".into(), node.into())];
-            catalog.intern(Labels::new(EntityKind::Pod, pairs));
-        }
-        catalog
-    }
-
-    fn check(matchers: &[Matcher], expected: &[u32]) {
-        let found = catalog().select(EntityKind::Pod, matchers);
-        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{matchers:?}");
-    }
-
-    #[test]
-    fn matchers_select() {
-        check(&[], &[0, 1, 2, 3]);
-        check(&[Matcher::equal("node", "n1")], &[0, 2]);
-        check(&[Matcher::equal("node", "")], &[3]);
-        check(&[Matcher::not_equal("node", "n1")], &[1, 3]);
-        check(&[Matcher::not_equal("node", "")], &[0, 1, 2]);
-        check(&[Matcher::matches("pod", "web-.*").unwrap()], &[0, 1]);
-        check(&[Matcher::not_matches("pod", "web-.*").unwrap()], &[2, 3]);
-        check(&[Matcher::matches("node", "n2|").unwrap()], &[1, 3]);
-        check(&[Matcher::equal("node", "n1"), Matcher::matches("pod", "db.*").unwrap()], &[2]);
-        check(&[Matcher::equal("absent", "x")], &[]);
-        check(&[Matcher::not_equal("absent", "x")], &[0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn forgotten_numbers_are_given_again() {
-        let mut catalog = catalog();
-        catalog.retain(&[0_u32, 3].into_iter().collect());
-        assert_eq!(catalog.len(), 2);
-        assert!(catalog.select(EntityKind::Pod, &[Matcher::equal("node", "n2")]).is_empty());
-        let id = catalog.intern(Labels::new(EntityKind::Pod, vec![("pod".into(), "new".into())]));
-        assert!(id == 1 || id == 2);
-        assert_eq!(catalog.label_values(None, "pod", None).len(), 3);
-    }
-}
+mod tests;

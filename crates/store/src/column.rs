@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::packed::{Packed, Packer};
+use crate::packed::{BLOCK, Numbers, Packed, Packer};
 
 /// What comes next if nothing changes: a counter keeps its step, a gauge its value.
 #[derive(Debug, Clone, Copy)]
@@ -44,52 +44,85 @@ impl Predictor {
 /// The newest values of all slots: what differences are taken from.
 #[derive(Debug, Default)]
 struct Newest {
-    last: Vec<i64>,
+    last: Packed,
     /// Of counters alone.
-    step: Vec<i64>,
-    /// A bit per slot that has had a value.
-    started: Vec<u64>,
+    step: Packed,
 }
 
 impl Newest {
-    fn reach(&mut self, slots: usize, counter: bool) {
-        if self.last.len() >= slots {
-            return;
-        }
-        grow(&mut self.last, slots);
-        if counter {
-            grow(&mut self.step, slots);
-        }
-        self.started.resize(slots.div_ceil(64), 0);
-    }
-
     #[inline]
-    fn of(&self, slot: usize) -> Predictor {
+    fn of(&self, slot: u32) -> Predictor {
         let Some(last) = self.last.get(slot) else { return Predictor::NEW };
-        let step = self.step.get(slot).copied().unwrap_or(0);
-        Predictor { last: *last, step, started: self.started[slot / 64] >> (slot % 64) & 1 == 1 }
+        Predictor { last, step: self.step.get(slot).unwrap_or(0), started: true }
     }
 
-    #[inline]
-    fn put(&mut self, slot: usize, predictor: Predictor) {
-        self.last[slot] = predictor.last;
-        if let Some(step) = self.step.get_mut(slot) {
-            *step = predictor.step;
+    /// Takes the differences of a tick, all of slots below `slots`. Answers how many there are,
+    /// and how many are a slot's first.
+    fn see(&mut self, slots: usize, added: &Packed, counter: bool) -> (u64, usize) {
+        let (mut samples, mut first) = (0, 0);
+        let (mut last, mut step) = (Packer::after(&self.last), Packer::after(&self.step));
+        let (mut differences, mut lasts, mut steps) = ([0; 64], [0; 64], [0; 64]);
+        let blocks = u32::try_from(slots.div_ceil(BLOCK as usize)).unwrap_or(u32::MAX);
+        for block in 0..blocks {
+            let present = added.unpack(block, &mut differences);
+            let started = self.last.unpack(block, &mut lasts);
+            self.step.unpack(block, &mut steps);
+            samples += u64::from(present.count_ones());
+            first += (present & !started).count_ones() as usize;
+            for at in (0..64).filter(|at| present >> at & 1 == 1) {
+                let started = started >> at & 1 == 1;
+                let mut predictor = Predictor { last: lasts[at], step: steps[at], started };
+                predictor.see(predictor.expect(counter).wrapping_add(differences[at]));
+                (lasts[at], steps[at]) = (predictor.last, predictor.step);
+            }
+            last.push_block(started | present, &lasts);
+            if counter {
+                step.push_block(started | present, &steps);
+            }
         }
-        self.started[slot / 64] |= 1 << (slot % 64);
+        (self.last, self.step) = (last.finish(), step.finish());
+        (samples, first)
     }
 
     fn heap_bytes(&self) -> usize {
-        (self.last.capacity() + self.step.capacity() + self.started.capacity()) * 8
+        self.last.heap_bytes() + self.step.heap_bytes()
     }
 }
 
-/// To `slots`, and a little more: there are many columns, and few entities come later.
-fn grow(numbers: &mut Vec<i64>, slots: usize) {
-    if slots > numbers.capacity() {
-        numbers.reserve_exact(slots + slots / 16 - numbers.len());
+/// What the next values of a column are expected to be, asked by growing slot.
+pub(crate) struct Expected<'a> {
+    column: Option<&'a HeadColumn>,
+    /// The block that was asked last, and what is expected of it.
+    block: u32,
+    numbers: Numbers,
+}
+
+impl<'a> Expected<'a> {
+    /// Of a column; of one that does not exist yet everything is 0.
+    pub(crate) fn of(column: Option<&'a HeadColumn>) -> Self {
+        Self { column, block: u32::MAX, numbers: [0; 64] }
     }
-    numbers.resize(slots, 0);
+
+    #[inline]
+    pub(crate) fn at(&mut self, slot: u32) -> i64 {
+        if self.block != slot / BLOCK {
+            self.turn(slot / BLOCK);
+        }
+        self.numbers[(slot % BLOCK) as usize]
+    }
+
+    fn turn(&mut self, block: u32) {
+        self.block = block;
+        let Some(column) = self.column else { return };
+        column.newest.last.unpack(block, &mut self.numbers);
+        if column.ticks.counter {
+            let mut steps = [0; 64];
+            column.newest.step.unpack(block, &mut steps);
+            for (number, step) in self.numbers.iter_mut().zip(steps) {
+                *number = number.wrapping_add(step);
+            }
+        }
+    }
 }
 
 /// What each tick added to a column: may be held while the column grows.
@@ -156,13 +189,7 @@ impl HeadColumn {
 
     /// What [`Ticks::for_each_back`] begins with, until [`Self::rest`].
     pub(crate) fn newest(&self, slot: u32) -> Predictor {
-        self.newest.of(slot as usize)
-    }
-
-    /// What the next value of a slot is expected to be.
-    #[inline]
-    pub(crate) fn expected(&self, slot: u32) -> i64 {
-        self.newest.of(slot as usize).expect(self.ticks.counter)
+        self.newest.of(slot)
     }
 
     /// Adds the values of `tick`, which is after every earlier one: by growing slot below
@@ -174,30 +201,25 @@ impl HeadColumn {
         key: bool,
         values: impl Iterator<Item = (u32, i64)>,
     ) -> Taken {
-        let mut taken = Taken::default();
-        let counter = self.ticks.counter;
-        if self.ticks.added.last().is_some_and(|(newest, _)| *newest >= tick) {
-            taken.lost = values.count() as u64;
-            return taken;
-        }
-        self.newest.reach(entities, counter);
-        let mut packer = Packer::new();
+        let (mut expected, mut packer, mut lost) = (Expected::of(Some(self)), Packer::new(), 0);
         for (slot, number) in values {
-            let at = slot as usize;
-            let mut predictor = self.newest.of(at);
-            let expected = predictor.expect(counter);
-            let value = if key { number } else { expected.wrapping_add(number) };
-            if at >= entities || !packer.push(slot, value.wrapping_sub(expected)) {
-                taken.lost += 1;
-                continue;
-            }
-            self.series += usize::from(!predictor.started);
-            predictor.see(value);
-            self.newest.put(at, predictor);
-            taken.samples += 1;
+            let base = if key { expected.at(slot) } else { 0 };
+            let defined = (slot as usize) < entities;
+            lost += u64::from(!defined || !packer.push(slot, number.wrapping_sub(base)));
         }
-        self.ticks.added.push((tick, Arc::new(packer.finish())));
-        taken
+        let taken = self.take(tick, entities, packer.finish());
+        Taken { samples: taken.samples, lost: taken.lost + lost }
+    }
+
+    /// Adds the differences of `tick`, which is after every earlier one, to what is expected.
+    pub(crate) fn take(&mut self, tick: u32, entities: usize, differences: Packed) -> Taken {
+        if self.ticks.added.last().is_some_and(|(newest, _)| *newest >= tick) {
+            return Taken { samples: 0, lost: differences.count() };
+        }
+        let (samples, first) = self.newest.see(entities, &differences, self.ticks.counter);
+        self.series += first;
+        self.ticks.added.push((tick, Arc::new(differences)));
+        Taken { samples, lost: 0 }
     }
 
     /// Gives back what only growth needs.
@@ -229,7 +251,7 @@ mod tests {
             for key in [false, true] {
                 let mut column = HeadColumn::new(0, counter);
                 for (tick, value) in points {
-                    let base = if key { 0 } else { column.expected(5) };
+                    let base = if key { 0 } else { Expected::of(Some(&column)).at(5) };
                     let number = value.wrapping_sub(base);
                     let taken = column.push(*tick, 6, key, [(5, number)].into_iter());
                     assert_eq!(taken, Taken { samples: 1, lost: 0 });
@@ -281,6 +303,6 @@ mod tests {
         assert_eq!(taken, Taken { samples: 1, lost: 2 });
         let taken = column.push(3, 2, true, [(1, 1)].into_iter());
         assert_eq!(taken, Taken { samples: 0, lost: 1 });
-        assert_eq!(column.expected(0), 1);
+        assert_eq!(Expected::of(Some(&column)).at(0), 1);
     }
 }

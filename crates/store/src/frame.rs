@@ -53,34 +53,55 @@ impl FrameColumn {
     }
 }
 
-impl Frame {
-    pub(crate) fn put(&self, out: &mut Vec<u8>) {
-        wire::put_u64(out, self.number);
-        wire::put_i64(out, self.time);
-        out.push(u8::from(self.key));
-        wire::put_len(out, self.tables.len());
-        let mut numbers = Vec::new();
-        for table in &self.tables {
-            out.push(wire::kind_code(table.kind));
-            put_slots(&table.slots, out);
-            wire::put_len(out, table.columns.len());
-            for column in &table.columns {
-                wire::put_u64(out, u64::from(column.metric));
-                match &column.rows {
-                    None => out.push(0),
-                    Some(rows) => {
-                        out.push(1);
-                        put_bitmap(rows, table.slots.len(), out);
-                    }
-                }
-                numbers.clear();
-                numbers::put(&column.residuals, LEVEL, &mut numbers);
-                wire::put_len(out, numbers.len());
-                out.extend_from_slice(&numbers);
-            }
-        }
+/// Begins a frame of so many tables.
+pub(crate) fn put_head(number: u64, time: i64, key: bool, tables: usize, out: &mut Vec<u8>) {
+    wire::put_u64(out, number);
+    wire::put_i64(out, time);
+    out.push(u8::from(key));
+    wire::put_len(out, tables);
+}
+
+/// Begins a table of so many columns; `slots` grow.
+pub(crate) fn put_table(kind: EntityKind, slots: &[u32], columns: usize, out: &mut Vec<u8>) {
+    out.push(wire::kind_code(kind));
+    put_slots(slots, out);
+    wire::put_len(out, columns);
+}
+
+/// Writes a frame's columns one after the other, and keeps its lists from one to the next.
+#[derive(Default)]
+pub(crate) struct ColumnWriter {
+    rows: Vec<u32>,
+    residuals: Vec<i64>,
+    numbers: Vec<u8>,
+}
+
+impl ColumnWriter {
+    /// Adds the number of a position in the table's slots, by growing position.
+    #[inline]
+    pub(crate) fn push(&mut self, row: u32, residual: i64) {
+        self.rows.push(row);
+        self.residuals.push(residual);
     }
 
+    /// Ends a column of a table with so many slots; the next one begins empty.
+    pub(crate) fn put(&mut self, metric: u16, slots: usize, out: &mut Vec<u8>) {
+        wire::put_u64(out, u64::from(metric));
+        let gaps = self.rows.len() < slots;
+        out.push(u8::from(gaps));
+        if gaps {
+            put_bitmap(&self.rows, slots, out);
+        }
+        numbers::put(&self.residuals, LEVEL, &mut self.numbers);
+        wire::put_len(out, self.numbers.len());
+        out.extend_from_slice(&self.numbers);
+        self.rows.clear();
+        self.residuals.clear();
+        self.numbers.clear();
+    }
+}
+
+impl Frame {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Parsed<Self> {
         let number = reader.at_most(1 << 40)? as u64;
         let time = reader.i64()?;
@@ -195,7 +216,19 @@ mod tests {
             }],
         };
         let mut out = Vec::new();
-        frame.put(&mut out);
+        put_head(frame.number, frame.time, frame.key, frame.tables.len(), &mut out);
+        let mut writer = ColumnWriter::default();
+        for table in &frame.tables {
+            put_table(table.kind, &table.slots, table.columns.len(), &mut out);
+            for column in &table.columns {
+                let all = (0..488).collect();
+                let rows = column.rows.as_ref().unwrap_or(&all);
+                for (row, residual) in rows.iter().zip(&column.residuals) {
+                    writer.push(*row, *residual);
+                }
+                writer.put(column.metric, table.slots.len(), &mut out);
+            }
+        }
         assert_eq!(frame.tables[0].slots.len(), 488);
         assert_eq!(Frame::read(&mut Reader::new(&out)), Ok(frame));
     }

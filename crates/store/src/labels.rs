@@ -5,7 +5,6 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{BuildHasher as _, Hash, Hasher as _};
 use std::sync::{Arc, LazyLock};
 
 use model::{Context, Entity, EntityKind, Pairs};
@@ -26,7 +25,8 @@ pub struct Labels {
 static SHARED_NAMES: LazyLock<[Arc<str>; Labels::NAMES.len()]> =
     LazyLock::new(|| Labels::NAMES.map(Arc::from));
 
-fn shared_name(name: &str) -> Arc<str> {
+/// A name, to be shared when it is one of [`Labels::NAMES`].
+pub(crate) fn shared_name(name: &str) -> Arc<str> {
     SHARED_NAMES.iter().find(|known| ***known == *name).map_or_else(|| Arc::from(name), Arc::clone)
 }
 
@@ -51,40 +51,33 @@ impl Labels {
         Self { kind, pairs: Pairs::new(pairs) }
     }
 
+    /// Of pairs that are in order.
+    pub(crate) fn of_pairs(kind: EntityKind, pairs: Pairs) -> Self {
+        Self { kind, pairs }
+    }
+
     /// Of a row's entity: `namespace`, `pod`, `container`, `node`, `workload` and
     /// `workload_type`, `volume`, `device`, `make`, `model` and `acc_id`, as far as they apply.
     pub fn of(entity: &Entity, context: &Context) -> Self {
         let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(6);
-        let mut put = |name: &str, value: &str| pairs.push((shared_name(name), value.into()));
-        match entity.kind() {
-            EntityKind::Workload => {
-                put("workload", entity.name());
-                put("workload_type", entity.variant());
-            }
-            EntityKind::Volume => {
-                put("volume", entity.name().strip_prefix("Volume:").unwrap_or(entity.name()));
-            }
-            EntityKind::Filesystem | EntityKind::Disk => put("device", entity.name()),
-            EntityKind::Accelerator => {
-                let (make, model) =
-                    entity.variant().split_once('/').unwrap_or((entity.variant(), ""));
-                put("make", make);
-                put("model", model);
-                put("acc_id", entity.name());
-            }
-            _ => {}
-        }
-        for (name, value) in [
-            ("namespace", entity.namespace()),
-            ("pod", entity.pod()),
-            ("container", entity.container()),
-            ("node", node_of(entity, context)),
-        ] {
-            if let Some(value) = value {
-                put(name, value);
-            }
-        }
+        each_pair(entity, context, |name, value| pairs.push((shared_name(name), value.into())));
         Self::new(entity.kind(), pairs)
+    }
+
+    /// The pairs of [`Self::of`] in their order, put into `pairs` without a copy.
+    pub(crate) fn describe<'a>(
+        entity: &'a Entity,
+        context: &'a Context,
+        pairs: &mut Vec<(&'static str, &'a str)>,
+    ) {
+        pairs.clear();
+        each_pair(entity, context, |name, value| {
+            if !value.is_empty() {
+                pairs.push((name, value));
+            }
+        });
+        pairs.sort_unstable();
+        pairs.dedup_by(|right, left| right.0 == left.0);
     }
 
     /// What it is.
@@ -98,8 +91,9 @@ impl Labels {
     }
 
     /// Every (name, value), sorted by name.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        let pairs = self.pairs.names().iter().zip(self.pairs.values());
+        pairs.map(|(name, value)| (&**name, &**value))
     }
 
     /// Every (name, value), sorted by name, to be shared.
@@ -107,39 +101,10 @@ impl Labels {
         &self.pairs
     }
 
-    pub(crate) fn pairs_mut(&mut self) -> &mut Pairs {
-        &mut self.pairs
-    }
-
-    pub(crate) fn hash64(&self) -> u64 {
-        let mut hasher = foldhash::quality::FixedState::default().build_hasher();
-        self.kind.hash(&mut hasher);
-        for (name, value) in self.pairs.iter() {
-            name.hash(&mut hasher);
-            value.hash(&mut hasher);
-        }
-        hasher.finish()
-    }
-
     /// Writes it as a difference to `previous`, the labels before it in the same file.
-    pub(crate) fn put(&self, previous: Option<&Self>, out: &mut Vec<u8>) {
-        wire::put_len(out, self.pairs.len());
-        for (at, (name, value)) in self.pairs.iter().enumerate() {
-            let before = previous.map(|labels| &labels.pairs);
-            match before.and_then(|pairs| pairs.names().get(at)) {
-                Some(known) if known == name => wire::put_u64(out, 0),
-                _ => {
-                    wire::put_len(out, name.len() + 1);
-                    out.extend_from_slice(name.as_bytes());
-                }
-            }
-            let known = before.and_then(|pairs| pairs.values().get(at));
-            let shared = known.map_or(0, |known| shared_prefix(known, value));
-            wire::put_len(out, shared);
-            let rest = value.as_bytes().get(shared..).unwrap_or_default();
-            wire::put_len(out, rest.len());
-            out.extend_from_slice(rest);
-        }
+    #[cfg(test)]
+    fn put(&self, previous: Option<&Self>, out: &mut Vec<u8>) {
+        put_pairs(self.iter(), previous.into_iter().flat_map(Self::iter), out);
     }
 
     pub(crate) fn read(
@@ -178,6 +143,64 @@ impl Labels {
     }
 }
 
+/// Writes an entity's pairs as differences to those of the one before it in the same file.
+pub(crate) fn put_pairs<'a>(
+    pairs: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+    mut previous: impl Iterator<Item = (&'a str, &'a str)>,
+    out: &mut Vec<u8>,
+) {
+    wire::put_len(out, pairs.len());
+    for (name, value) in pairs {
+        let before = previous.next();
+        if before.is_some_and(|(known, _)| known == name) {
+            wire::put_u64(out, 0);
+        } else {
+            wire::put_len(out, name.len() + 1);
+            out.extend_from_slice(name.as_bytes());
+        }
+        let shared = before.map_or(0, |(_, known)| shared_prefix(known, value));
+        wire::put_len(out, shared);
+        let rest = value.as_bytes().get(shared..).unwrap_or_default();
+        wire::put_len(out, rest.len());
+        out.extend_from_slice(rest);
+    }
+}
+
+/// Calls `put` with each name and value of a row's entity, in any order.
+fn each_pair<'a>(
+    entity: &'a Entity,
+    context: &'a Context,
+    mut put: impl FnMut(&'static str, &'a str),
+) {
+    match entity.kind() {
+        EntityKind::Workload => {
+            put("workload", entity.name());
+            put("workload_type", entity.variant());
+        }
+        EntityKind::Volume => {
+            put("volume", entity.name().strip_prefix("Volume:").unwrap_or(entity.name()));
+        }
+        EntityKind::Filesystem | EntityKind::Disk => put("device", entity.name()),
+        EntityKind::Accelerator => {
+            let (make, model) = entity.variant().split_once('/').unwrap_or((entity.variant(), ""));
+            put("make", make);
+            put("model", model);
+            put("acc_id", entity.name());
+        }
+        _ => {}
+    }
+    for (name, value) in [
+        ("namespace", entity.namespace()),
+        ("pod", entity.pod()),
+        ("container", entity.container()),
+        ("node", node_of(entity, context)),
+    ] {
+        if let Some(value) = value {
+            put(name, value);
+        }
+    }
+}
+
 /// The node a row ran on or is; `None` for what belongs to no node.
 pub(crate) fn node_of<'a>(entity: &'a Entity, context: &'a Context) -> Option<&'a str> {
     match entity.kind() {
@@ -187,6 +210,9 @@ pub(crate) fn node_of<'a>(entity: &'a Entity, context: &'a Context) -> Option<&'
 }
 
 fn shared_prefix(left: &str, right: &str) -> usize {
+    if left == right {
+        return left.len();
+    }
     left.bytes().zip(right.bytes()).take_while(|(left, right)| left == right).count()
 }
 

@@ -96,12 +96,17 @@ impl Matcher {
         }
     }
 
-    /// The one value that passes, when there is just one and it is not empty.
-    pub(crate) fn single(&self) -> Option<&str> {
-        match &self.test {
-            Test::Equal(value) if !value.is_empty() => Some(value),
-            _ => None,
-        }
+    /// The values that pass, when they are listed and none of them is empty.
+    pub(crate) fn wanted(&self) -> Option<impl Iterator<Item = &str>> {
+        let listed: (Option<&str>, &[Box<str>]) = match &self.test {
+            Test::Equal(value) if !value.is_empty() => (Some(value), &[]),
+            // Sorted: the empty string would be the first.
+            Test::OneOf(values) if values.first().is_none_or(|first| !first.is_empty()) => {
+                (None, values)
+            }
+            _ => return None,
+        };
+        Some(listed.0.into_iter().chain(listed.1.iter().map(|value| &**value)))
     }
 }
 

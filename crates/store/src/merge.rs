@@ -1,7 +1,6 @@
 //! Sources of new blocks: a window, several blocks as one, and the rollup of such a merge.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use model::{EntityKind, Value};
 
@@ -11,7 +10,7 @@ use crate::chunk::Points;
 use crate::error::{Damage, Error};
 use crate::scale::{Aggregate, Coding, MetricDef};
 use crate::window::{LOST, Window};
-use crate::{Labels, wire};
+use crate::wire;
 
 /// Kinds in the order of their codes, as blocks hold them.
 fn kinds() -> Vec<EntityKind> {
@@ -23,6 +22,7 @@ fn kinds() -> Vec<EntityKind> {
 /// A window as the content of a block.
 pub(crate) struct WindowSource<'a> {
     window: &'a Window,
+    catalog: &'a RwLock<Catalog>,
     kinds: Vec<KindPlan>,
     /// By kind: slots in the order of the block.
     slots: Vec<Vec<u32>>,
@@ -31,16 +31,12 @@ pub(crate) struct WindowSource<'a> {
 }
 
 impl<'a> WindowSource<'a> {
-    pub(crate) fn new(window: &'a Window, catalog: &Catalog) -> Self {
-        let mut source = Self { window, kinds: Vec::new(), slots: Vec::new(), metrics: Vec::new() };
+    pub(crate) fn new(window: &'a Window, catalog: &'a RwLock<Catalog>) -> Self {
+        let (slots, metrics) = (Vec::new(), Vec::new());
+        let mut source = Self { window, catalog, kinds: Vec::new(), slots, metrics };
         for kind in kinds() {
             let head = &window.kinds[kind.index()];
-            let mut entities: Vec<(Labels, u32)> = (0_u32..)
-                .zip(&head.ids)
-                .filter(|(_, id)| **id != LOST)
-                .filter_map(|(slot, id)| Some((catalog.labels(*id)?.clone(), slot)))
-                .collect();
-            entities.sort_unstable();
+            let slots = ordered(&head.ids, catalog);
             let mut metrics: Vec<(MetricDef, u16)> = head
                 .columns
                 .iter()
@@ -50,10 +46,10 @@ impl<'a> WindowSource<'a> {
                 })
                 .collect();
             metrics.sort_unstable_by(|left, right| left.0.name.cmp(&right.0.name));
-            if entities.is_empty() || metrics.is_empty() {
+            if slots.is_empty() || metrics.is_empty() {
                 continue;
             }
-            let (entities, slots) = entities.into_iter().unzip();
+            let entities = slots.iter().map(|slot| head.ids[*slot as usize]).collect();
             let (metrics, numbers) = metrics.into_iter().unzip();
             source.kinds.push(KindPlan { kind, entities, metrics });
             source.slots.push(slots);
@@ -63,6 +59,18 @@ impl<'a> WindowSource<'a> {
     }
 }
 
+/// The slots of `ids` in the order of their labels, without those that are lost.
+fn ordered(ids: &[u32], catalog: &RwLock<Catalog>) -> Vec<u32> {
+    let catalog = catalog.read().unwrap_or_else(PoisonError::into_inner);
+    let known = |(_, id): &(u32, &u32)| **id != LOST && catalog.holds(**id);
+    let mut slots: Vec<u32> = (0_u32..).zip(ids).filter(known).map(|(slot, _)| slot).collect();
+    slots.sort_unstable_by(|left, right| {
+        let (one, other) = (ids[*left as usize], ids[*right as usize]);
+        catalog.compare(one, other).then(left.cmp(right))
+    });
+    slots
+}
+
 impl Source for WindowSource<'_> {
     fn ticks(&self) -> &[i64] {
         &self.window.ticks
@@ -70,6 +78,10 @@ impl Source for WindowSource<'_> {
 
     fn kinds(&self) -> &[KindPlan] {
         &self.kinds
+    }
+
+    fn catalog(&self) -> &RwLock<Catalog> {
+        self.catalog
     }
 
     fn series(
@@ -100,14 +112,14 @@ struct Part {
 }
 
 /// Several blocks of the same resolution, in order of time, as the content of one.
-pub(crate) struct Merge {
+pub(crate) struct Merge<'a> {
+    catalog: &'a RwLock<Catalog>,
     ticks: Vec<i64>,
     kinds: Vec<KindPlan>,
-    ids: Vec<Vec<u32>>,
     /// By catalog number: the place among the entities of its kind, from 1 on; 0 for none.
     places: Vec<u32>,
     /// By kind: the entities that are in more than one window, as far as the blocks tell.
-    lasting: Vec<Vec<usize>>,
+    lasting: Vec<Vec<u32>>,
     /// By kind: how many ticks the blocks have that an entity is in, on average.
     lengths: Vec<usize>,
     parts: Vec<Part>,
@@ -119,9 +131,9 @@ pub(crate) struct Merge {
     pub(crate) damage: Vec<Damage>,
 }
 
-impl Merge {
+impl<'a> Merge<'a> {
     /// Of `blocks`, whose indexes are read.
-    pub(crate) fn new(blocks: &[(Arc<Block>, Arc<Index>)], catalog: &Catalog) -> Self {
+    pub(crate) fn new(blocks: &[(Arc<Block>, Arc<Index>)], catalog: &'a RwLock<Catalog>) -> Self {
         let mut ticks: Vec<i64> =
             blocks.iter().flat_map(|(_, index)| index.ticks.iter().copied()).collect();
         ticks.sort_unstable();
@@ -137,9 +149,9 @@ impl Merge {
             })
             .collect();
         let mut merge = Self {
+            catalog,
             ticks,
             kinds: Vec::new(),
-            ids: Vec::new(),
             places: Vec::new(),
             lasting: Vec::new(),
             lengths: Vec::new(),
@@ -149,55 +161,67 @@ impl Merge {
             damage: Vec::new(),
         };
         for kind in kinds() {
-            merge.add_kind(kind, blocks, catalog);
+            merge.add_kind(kind, blocks);
         }
         merge
     }
 
-    fn add_kind(
-        &mut self,
-        kind: EntityKind,
-        blocks: &[(Arc<Block>, Arc<Index>)],
-        catalog: &Catalog,
-    ) {
-        // Labels, number, and how many windows it is in.
-        let mut entities: BTreeMap<&Labels, (Labels, u32, usize)> = BTreeMap::new();
-        let mut metrics: Vec<MetricDef> = Vec::new();
-        let mut ticks = 0;
-        for (block, index) in blocks {
-            let Some((_, part)) = index.kind(kind) else { continue };
-            let windows = if block.meta.compacted { 2 } else { 1 };
-            for id in &part.ids {
-                let Some(labels) = catalog.labels(*id) else { continue };
-                let known = || (labels.clone(), *id, 0);
-                entities.entry(labels).or_insert_with(known).2 += windows;
-                ticks += index.ticks.len();
-            }
-            metrics.extend(part.metrics.iter().cloned());
-        }
+    fn add_kind(&mut self, kind: EntityKind, blocks: &[(Arc<Block>, Arc<Index>)]) {
+        let (entities, windows) = self.entities(kind, blocks);
         if entities.is_empty() {
             return;
+        }
+        let mut metrics: Vec<MetricDef> = Vec::new();
+        let mut ticks = 0;
+        for (_, index) in blocks {
+            let Some((_, part)) = index.kind(kind) else { continue };
+            let known = part.ids.iter().filter(|id| windows[**id as usize] > 0);
+            ticks += known.count() * index.ticks.len();
+            metrics.extend(part.metrics.iter().cloned());
         }
         metrics.sort_by(|left, right| {
             (&left.name, left.aggregate).cmp(&(&right.name, right.aggregate))
         });
         metrics.dedup();
         self.lengths.push(ticks.div_ceil(entities.len()));
-        let (mut plan, mut ids, mut lasting) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, (labels, id, windows)) in entities.into_values().enumerate() {
-            if self.places.len() <= id as usize {
-                self.places.resize(id as usize + 1, 0);
-            }
-            self.places[id as usize] = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            plan.push(labels);
-            ids.push(id);
-            if windows > 1 || blocks.len() == 1 {
+        if self.places.len() < windows.len() {
+            self.places.resize(windows.len(), 0);
+        }
+        let mut lasting = Vec::new();
+        for (at, id) in (0_u32..).zip(&entities) {
+            self.places[*id as usize] = at + 1;
+            if windows[*id as usize] > 1 || blocks.len() == 1 {
                 lasting.push(at);
             }
         }
-        self.kinds.push(KindPlan { kind, entities: plan, metrics });
-        self.ids.push(ids);
+        self.kinds.push(KindPlan { kind, entities, metrics });
         self.lasting.push(lasting);
+    }
+
+    /// The numbers of a kind in the order of their labels; by number, how many windows it is in.
+    fn entities(
+        &self,
+        kind: EntityKind,
+        blocks: &[(Arc<Block>, Arc<Index>)],
+    ) -> (Vec<u32>, Vec<u32>) {
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        let (mut entities, mut windows) = (Vec::new(), Vec::new());
+        for (block, index) in blocks {
+            let Some((_, part)) = index.kind(kind) else { continue };
+            for id in part.ids.iter().filter(|id| catalog.holds(**id)) {
+                let at = *id as usize;
+                if windows.len() <= at {
+                    windows.resize(at + 1, 0);
+                }
+                if windows[at] == 0 {
+                    entities.push(*id);
+                }
+                windows[at] += if block.meta.compacted { 2 } else { 1 };
+            }
+        }
+        // What each block adds is in order: a stable sort finds these runs.
+        entities.sort_by(|left, right| catalog.compare(*left, *right));
+        (entities, windows)
     }
 
     fn turn_to(&mut self, kind: usize, metric: usize) {
@@ -218,13 +242,17 @@ impl Merge {
     }
 }
 
-impl Source for Merge {
+impl Source for Merge<'_> {
     fn ticks(&self) -> &[i64] {
         &self.ticks
     }
 
     fn kinds(&self) -> &[KindPlan] {
         &self.kinds
+    }
+
+    fn catalog(&self) -> &RwLock<Catalog> {
+        self.catalog
     }
 
     fn ticks_of_an_entity(&self, kind: usize) -> usize {
@@ -239,7 +267,7 @@ impl Source for Merge {
         out: &mut Points,
     ) -> Result<(), Error> {
         self.turn_to(kind, metric);
-        let id = self.ids[kind][entity];
+        let id = self.kinds[kind].entities[entity];
         let entity_kind = self.kinds[kind].kind;
         // A rollup reads the same metric several times.
         let again = entity < self.asked;
@@ -288,8 +316,8 @@ pub(crate) fn bucket_of(time: i64, resolution: i64) -> i64 {
 
 /// A merge in buckets: for every metric its min, max, sum and count. Entities that came and went
 /// within one window are left out: their buckets would be more than their values.
-pub(crate) struct Rollup<'a> {
-    raw: &'a mut Merge,
+pub(crate) struct Rollup<'a, 'b> {
+    raw: &'a mut Merge<'b>,
     ticks: Vec<i64>,
     /// Bucket of each raw tick.
     buckets: Vec<u32>,
@@ -299,9 +327,9 @@ pub(crate) struct Rollup<'a> {
     scratch: Points,
 }
 
-impl<'a> Rollup<'a> {
+impl<'a, 'b> Rollup<'a, 'b> {
     /// In buckets of `resolution` milliseconds.
-    pub(crate) fn new(raw: &'a mut Merge, resolution: i64) -> Self {
+    pub(crate) fn new(raw: &'a mut Merge<'b>, resolution: i64) -> Self {
         let times: Vec<i64> = raw.ticks.iter().map(|time| bucket_of(*time, resolution)).collect();
         let mut ticks = times.clone();
         ticks.dedup();
@@ -315,7 +343,7 @@ impl<'a> Rollup<'a> {
                 |metric: &MetricDef| Aggregate::BUCKET.map(|aggregate| metric.bucket(aggregate));
             kinds.push(KindPlan {
                 kind: plan.kind,
-                entities: lasting.iter().map(|at| plan.entities[*at].clone()).collect(),
+                entities: lasting.iter().map(|at| plan.entities[*at as usize]).collect(),
                 metrics: plan.metrics.iter().flat_map(bucketed).collect(),
             });
             places.push(at);
@@ -329,13 +357,17 @@ impl<'a> Rollup<'a> {
     }
 }
 
-impl Source for Rollup<'_> {
+impl Source for Rollup<'_, '_> {
     fn ticks(&self) -> &[i64] {
         &self.ticks
     }
 
     fn kinds(&self) -> &[KindPlan] {
         &self.kinds
+    }
+
+    fn catalog(&self) -> &RwLock<Catalog> {
+        self.raw.catalog
     }
 
     fn series(
@@ -347,7 +379,7 @@ impl Source for Rollup<'_> {
     ) -> Result<(), Error> {
         let def = &self.kinds[kind].metrics[metric];
         let (kind, metric) = (self.places[kind], metric / Aggregate::BUCKET.len());
-        let entity = self.raw.lasting[kind][entity];
+        let entity = self.raw.lasting[kind][entity] as usize;
         self.scratch.clear();
         self.raw.series(kind, metric, entity, &mut self.scratch)?;
         let bucket = |at: usize| self.buckets[self.scratch.ticks[at] as usize];

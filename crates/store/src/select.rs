@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::{EntityKind, Kind, Timestamp, ValueType};
 
 use crate::block::{Block, Cursor, Index};
+use crate::catalog::Roll;
 use crate::column::{Predictor, Ticks};
 use crate::error::Damage;
 use crate::merge::{bucket_of, positions};
@@ -179,6 +180,8 @@ pub struct Selection {
     resolution: Option<i64>,
     parts: Vec<Placed>,
     targets: std::vec::IntoIter<Target>,
+    /// What they are called.
+    roll: Roll,
     /// Whether they are in the order of their labels already.
     ordered: bool,
     /// Part and position, entity by entity.
@@ -197,7 +200,7 @@ impl Selection {
         parts: Vec<Part>,
         found: Found,
     ) -> Self {
-        let Found { targets, places, ordered } = found;
+        let Found { targets, roll, places, ordered } = found;
         let mut times = Vec::new();
         let wanted: Vec<Range<usize>> = parts
             .iter()
@@ -222,6 +225,7 @@ impl Selection {
             resolution,
             parts: Vec::with_capacity(parts.len()),
             targets: targets.into_iter(),
+            roll,
             ordered,
             places,
             damage: Vec::new(),
@@ -297,13 +301,13 @@ impl Selection {
 
     /// The entities that are still to come, with some that may turn out to have no value.
     pub fn entities(&self) -> impl ExactSizeIterator<Item = &Labels> {
-        self.targets.as_slice().iter().map(|target| &target.labels)
+        self.targets.as_slice().iter().map(|target| self.roll.kept(target.name))
     }
 
     /// Leaves out entities that `keep` says no to.
     pub fn retain(&mut self, mut keep: impl FnMut(&Labels) -> bool) {
         let mut targets: Vec<Target> = std::mem::take(&mut self.targets).collect();
-        targets.retain(|target| keep(&target.labels));
+        targets.retain(|target| keep(&self.roll.labels(target.name)));
         self.targets = targets.into_iter();
     }
 
@@ -319,14 +323,14 @@ impl Selection {
         }
         let mut targets: Vec<Target> = std::mem::take(&mut self.targets).collect();
         // A stable sort finds what is in order already.
-        targets.sort_by(|left, right| left.labels.cmp(&right.labels));
+        targets.sort_by(|left, right| self.roll.compare(left.name, right.name));
         self.targets = targets.into_iter();
     }
 
     /// `None` where there is no value: most of what came and went within a day.
     fn read(&mut self, target: &Target) -> Option<Slice> {
         let (mut start, mut end) = (usize::MAX, 0);
-        for (part, _) in &self.places[target.at.clone()] {
+        for (part, _) in &self.places[target.places()] {
             let places = &self.parts[*part as usize].places;
             start = start.min(places.first().map_or(usize::MAX, |place| *place as usize));
             end = end.max(places.last().map_or(0, |place| *place as usize + 1));
@@ -336,7 +340,7 @@ impl Selection {
         self.filled.clear();
         for column in 0..self.columns.len() {
             let mut fill = Fill::new(buckets, start, end - start);
-            for (part, position) in &self.places[target.at.clone()] {
+            for (part, position) in &self.places[target.places()] {
                 self.parts[*part as usize].read(
                     self.kind,
                     &self.columns[column].name,
@@ -352,7 +356,7 @@ impl Selection {
             return None;
         }
         let columns = self.filled.drain(..).collect();
-        Some(Slice { labels: target.labels.clone(), start, columns })
+        Some(Slice { labels: self.roll.labels(target.name), start, columns })
     }
 }
 

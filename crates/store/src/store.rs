@@ -2,6 +2,7 @@
 //!
 //! Locks are taken in the order maintenance, flushing, writer, catalog, shared; the last two are
 //! held briefly, so that reads and appends hardly wait for each other and never for maintenance.
+//! What the catalog keeps of labels is locked after all of them, by readers of few entities.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ mod maintain;
 mod open;
 mod read;
 mod report;
+mod tick;
 
 pub use append::Appended;
 use append::Writer;

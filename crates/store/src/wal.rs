@@ -24,6 +24,9 @@ pub(crate) const HEADER: usize = 8 + 4 + 8 + 8 + 8 + 4;
 /// Entities of one record; damage to it loses no more than these.
 const ENTITIES_PER_RECORD: usize = 256;
 
+/// Pending records of this many bytes are written before more are made.
+const PIECE: usize = 1 << 20;
+
 const METRICS: u8 = 1;
 const ENTITIES: u8 = 2;
 pub(crate) const FRAME: u8 = 3;
@@ -43,6 +46,8 @@ pub(crate) struct Log {
     file: Arc<dyn File>,
     path: PathBuf,
     buffer: Vec<u8>,
+    /// Bytes written that [`Log::write`] has not answered yet.
+    early: u64,
     /// Bytes written since the last sync.
     pub(crate) unsynced: u64,
     /// Bytes in the file.
@@ -59,7 +64,7 @@ impl Log {
         file.append(&header).map_err(wrap)?;
         file.sync().map_err(wrap)?;
         vfs.sync_dir(dir).map_err(wrap)?;
-        Ok(Self { file, path, buffer: Vec::new(), unsynced: 0, len: HEADER as u64 })
+        Ok(Self { file, path, buffer: Vec::new(), early: 0, unsynced: 0, len: HEADER as u64 })
     }
 
     /// Goes on with a log that was replayed without damage, cut to `len` bytes.
@@ -70,7 +75,7 @@ impl Log {
             file.truncate(len).map_err(wrap)?;
             file.sync().map_err(wrap)?;
         }
-        Ok(Self { file, path, buffer: Vec::new(), unsynced: 0, len })
+        Ok(Self { file, path, buffer: Vec::new(), early: 0, unsynced: 0, len })
     }
 
     /// Adds metrics whose first gets the number `first` to the pending records.
@@ -85,44 +90,62 @@ impl Log {
         });
     }
 
-    /// Adds entities whose first gets the slot `first` to the pending records.
-    pub(crate) fn entities(&mut self, kind: EntityKind, first: u32, entities: &[&Labels]) {
+    /// Adds entities, by their numbers in `catalog`, whose first gets the slot `first` to the
+    /// pending records, of which many are written at once: without a frame after them they mean
+    /// nothing.
+    pub(crate) fn entities(
+        &mut self,
+        kind: EntityKind,
+        first: u32,
+        ids: &[u32],
+        catalog: &Catalog,
+    ) -> Result<(), Error> {
         let mut slot = u64::from(first);
-        for part in entities.chunks(ENTITIES_PER_RECORD) {
+        for part in ids.chunks(ENTITIES_PER_RECORD) {
             record::put(&mut self.buffer, |out| {
                 out.push(ENTITIES);
                 out.push(wire::kind_code(kind));
                 wire::put_u64(out, slot);
                 wire::put_len(out, part.len());
                 let mut previous = None;
-                for labels in part {
-                    labels.put(previous, out);
-                    previous = Some(*labels);
+                for id in part {
+                    catalog.put(*id, previous, out);
+                    previous = Some(*id);
                 }
             });
             slot += part.len() as u64;
+            if self.buffer.len() >= PIECE {
+                self.write_pending()?;
+            }
         }
+        Ok(())
     }
 
-    /// Adds a frame to the pending records.
-    pub(crate) fn frame(&mut self, frame: &Frame) {
+    /// Adds a frame, whose body `fill` writes, to the pending records.
+    pub(crate) fn frame(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         record::put(&mut self.buffer, |out| {
             out.push(FRAME);
-            frame.put(out);
+            fill(out);
         });
     }
 
     /// Writes the pending records. They survive the process, and a power cut after
-    /// [`Log::sync`]. Answers their size.
+    /// [`Log::sync`]. Answers the size of all since the last time.
     pub(crate) fn write(&mut self) -> Result<u64, Error> {
+        self.write_pending()?;
+        self.buffer.shrink_to(PIECE);
+        Ok(std::mem::take(&mut self.early))
+    }
+
+    fn write_pending(&mut self) -> Result<(), Error> {
         let written = self.file.append(&self.buffer);
         let bytes = self.buffer.len() as u64;
         self.buffer.clear();
-        self.buffer.shrink_to(1 << 20);
         written.map_err(|error| Error::io("write", &self.path, error))?;
+        self.early += bytes;
         self.unsynced += bytes;
         self.len += bytes;
-        Ok(bytes)
+        Ok(())
     }
 
     /// Makes everything written survive a power cut.
@@ -245,7 +268,7 @@ impl Replay {
                 let mut previous = None;
                 for _ in 0..reader.count()? {
                     let labels = Labels::read(kind, previous.as_ref(), &mut reader)?;
-                    ids.push(catalog.intern(labels.clone()));
+                    ids.push(catalog.intern(kind, labels.iter()));
                     previous = Some(labels);
                 }
                 if !self.window.kinds[kind.index()].define(first, &ids) {

@@ -3,12 +3,11 @@
 //! Columnar by kind and metric. Grows by frames only, whether they come from a batch or from the
 //! log, so that a replay ends in the same state. Knows no files.
 
-use std::collections::HashMap;
-
 use model::EntityKind;
 
 use crate::column::HeadColumn;
 use crate::frame::{Frame, FrameTable};
+use crate::packed::Packed;
 use crate::scale::MetricDef;
 
 /// Stands for an entity whose definition was lost to damage.
@@ -19,14 +18,19 @@ pub(crate) const LOST: u32 = u32::MAX;
 pub(crate) struct KindHead {
     /// Catalog numbers by slot.
     pub(crate) ids: Vec<u32>,
-    slots: HashMap<u32, u32>,
     pub(crate) columns: Vec<HeadColumn>,
 }
 
 impl KindHead {
-    /// The slot of a catalog number.
-    pub(crate) fn slot(&self, id: u32) -> Option<u32> {
-        self.slots.get(&id).copied()
+    /// Slots by catalog number, [`LOST`] where there is none. Made when entities come, for
+    /// nobody asks at other times.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        let ids = || self.ids.iter().filter(|id| **id != LOST);
+        let mut slots = vec![LOST; ids().max().map_or(0, |most| *most as usize + 1)];
+        for (slot, id) in (0_u32..).zip(&self.ids).filter(|(_, id)| **id != LOST) {
+            slots[*id as usize] = slot;
+        }
+        slots
     }
 
     /// The slot that the next new entity gets.
@@ -43,8 +47,7 @@ impl KindHead {
         }
         self.ids.resize(first, LOST);
         for id in ids {
-            self.slots.insert(*id, self.next_slot());
-            self.ids.push(*id);
+            model::push_long(&mut self.ids, *id);
         }
         true
     }
@@ -52,6 +55,24 @@ impl KindHead {
     pub(crate) fn column(&self, metric: u16) -> Option<&HeadColumn> {
         self.columns.iter().find(|column| column.metric == metric)
     }
+
+    fn column_mut(&mut self, metric: u16, counter: bool) -> &mut HeadColumn {
+        let at = self.columns.iter().position(|found| found.metric == metric);
+        let at = at.unwrap_or_else(|| {
+            self.columns.push(HeadColumn::new(metric, counter));
+            self.columns.len() - 1
+        });
+        &mut self.columns[at]
+    }
+}
+
+/// What a tick adds to a column.
+#[derive(Debug)]
+pub(crate) struct Added {
+    pub(crate) kind: EntityKind,
+    pub(crate) metric: u16,
+    /// To what the column expects.
+    pub(crate) differences: Packed,
 }
 
 /// The newest stretch of time.
@@ -94,14 +115,32 @@ impl Window {
 
     /// Adds a frame. Answers how many of its values belong to nothing that is defined.
     pub(crate) fn apply(&mut self, frame: &Frame) -> u64 {
-        let tick = u32::try_from(self.ticks.len()).unwrap_or(u32::MAX);
-        self.ticks.push(frame.time);
-        self.next_frame = frame.number + 1;
+        let tick = self.begin(frame.number, frame.time);
         let mut lost = 0;
         for table in &frame.tables {
             lost += self.apply_table(table, tick, frame.key);
         }
         lost
+    }
+
+    /// Adds the frame `number` of `time`, whose differences are made already.
+    pub(crate) fn take(&mut self, number: u64, time: i64, added: Vec<Added>) {
+        let tick = self.begin(number, time);
+        for Added { kind, metric, differences } in added {
+            let Some(def) = self.metrics.get(usize::from(metric)) else { continue };
+            let kind = &mut self.kinds[kind.index()];
+            let entities = kind.ids.len();
+            let column = kind.column_mut(metric, def.is_counter());
+            self.samples += column.take(tick, entities, differences).samples;
+        }
+    }
+
+    /// Begins a tick; answers its number.
+    fn begin(&mut self, number: u64, time: i64) -> u32 {
+        let tick = u32::try_from(self.ticks.len()).unwrap_or(u32::MAX);
+        self.ticks.push(time);
+        self.next_frame = number + 1;
+        tick
     }
 
     fn apply_table(&mut self, table: &FrameTable, tick: u32, key: bool) -> u64 {
@@ -113,13 +152,9 @@ impl Window {
                 continue;
             };
             let counter = metric.is_counter();
-            let at = kind.columns.iter().position(|found| found.metric == column.metric);
-            let at = at.unwrap_or_else(|| {
-                kind.columns.push(HeadColumn::new(column.metric, counter));
-                kind.columns.len() - 1
-            });
             let values = column.slots(&table.slots).zip(column.residuals.iter().copied());
-            let taken = kind.columns[at].push(tick, kind.ids.len(), key, values);
+            let entities = kind.ids.len();
+            let taken = kind.column_mut(column.metric, counter).push(tick, entities, key, values);
             self.samples += taken.samples;
             lost += taken.lost;
         }
@@ -137,7 +172,7 @@ impl Window {
     pub(crate) fn size(&self) -> (usize, usize) {
         let (mut bytes, mut count) = (self.ticks.capacity() * 8, 0);
         for kind in &self.kinds {
-            bytes += kind.ids.capacity() * 4 + kind.slots.capacity() * 9;
+            bytes += kind.ids.capacity() * 4;
             for column in &kind.columns {
                 bytes += column.heap_bytes();
                 count += column.series();

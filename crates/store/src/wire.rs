@@ -15,6 +15,11 @@ pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
 }
 
+/// That of what `parts` are together.
+pub(crate) fn checksum_of(parts: &[&[u8]]) -> u32 {
+    parts.iter().fold(0, |sum, part| crc32c::crc32c_append(sum, part))
+}
+
 /// Appends `value` as LEB128: seven bits a byte, lowest first, the top bit says "more".
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "takes seven bits at a time")]

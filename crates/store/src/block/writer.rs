@@ -1,26 +1,29 @@
 //! Writing a block: chunk by chunk from any source of series, then index, footer, name.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use model::EntityKind;
 
 use super::{Block, FOOTER, HEADER, MAGIC, Meta, put_ticks};
+use crate::catalog::Catalog;
 use crate::chunk::{self, MAX_TICKS, Points, TARGET_VALUES};
 use crate::error::Error;
 use crate::scale::MetricDef;
 use crate::vfs::{File, Vfs};
-use crate::{FORMAT, Labels, wire};
+use crate::{FORMAT, wire};
 
 /// Most entities in one chunk.
 const MAX_GROUP: usize = 1024;
 /// Bytes collected before they are written.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// The entities of one kind that a block will hold, in the order of [`Labels`].
+/// The entities of one kind that a block will hold.
 pub(crate) struct KindPlan {
     pub(crate) kind: EntityKind,
-    pub(crate) entities: Vec<Labels>,
+    /// Catalog numbers in the order of their labels. They stay in use while the block is written:
+    /// who forgets entities keeps those of windows and waits for maintenance to end.
+    pub(crate) entities: Vec<u32>,
     pub(crate) metrics: Vec<MetricDef>,
 }
 
@@ -31,6 +34,9 @@ pub(crate) trait Source {
 
     /// What there is.
     fn kinds(&self) -> &[KindPlan];
+
+    /// Who knows the labels of the plans' numbers.
+    fn catalog(&self) -> &RwLock<Catalog>;
 
     /// At about how many ticks an entity of a kind has values.
     fn ticks_of_an_entity(&self, _kind: usize) -> usize {
@@ -110,11 +116,15 @@ fn write_file(
         write_kind(&mut output, kind, (len, stretch), level, source, &mut meta, &mut index)?;
     }
     let data_end = output.len + output.pending.len() as u64;
-    let mut whole = Vec::new();
-    meta.put(&mut whole);
-    whole.append(&mut index);
-    output.pending.extend_from_slice(&whole);
-    output.pending.extend_from_slice(&footer(data_end, &whole));
+    let mut head = Vec::new();
+    meta.put(&mut head);
+    let sum = wire::checksum_of(&[&head, &index]);
+    let footer = footer(data_end, (head.len() + index.len()) as u64, sum);
+    output.pending.append(&mut head);
+    output.flush()?;
+    // As it is: it names every entity, and a copy would be as large.
+    output.pending = index;
+    output.pending.extend_from_slice(&footer);
     output.flush()?;
     output.file.sync().map_err(|error| Error::io("sync", path, error))
 }
@@ -136,11 +146,7 @@ fn write_kind(
     index.push(wire::kind_code(plan.kind));
     wire::put_len(index, entities);
     wire::put_len(index, group);
-    let mut previous = None;
-    for labels in &plan.entities {
-        labels.put(previous, index);
-        previous = Some(labels);
-    }
+    put_entities(plan, source.catalog(), index);
     wire::put_len(index, metrics.len());
     for metric in &metrics {
         metric.put(index);
@@ -169,6 +175,18 @@ fn write_kind(
     Ok(())
 }
 
+/// Writes labels as differences, some at a time: what learns new ones waits for no more.
+fn put_entities(plan: &KindPlan, catalog: &RwLock<Catalog>, index: &mut Vec<u8>) {
+    let mut previous = None;
+    for ids in plan.entities.chunks(MAX_GROUP) {
+        let catalog = catalog.read().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            catalog.put(*id, previous, index);
+            previous = Some(*id);
+        }
+    }
+}
+
 fn header() -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER);
     out.extend_from_slice(MAGIC);
@@ -177,11 +195,11 @@ fn header() -> Vec<u8> {
     out
 }
 
-fn footer(index_at: u64, index: &[u8]) -> Vec<u8> {
+fn footer(index_at: u64, index_len: u64, index_sum: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(FOOTER);
     out.extend_from_slice(&index_at.to_le_bytes());
-    out.extend_from_slice(&(index.len() as u64).to_le_bytes());
-    out.extend_from_slice(&wire::checksum(index).to_le_bytes());
+    out.extend_from_slice(&index_len.to_le_bytes());
+    out.extend_from_slice(&index_sum.to_le_bytes());
     out.extend_from_slice(&FORMAT.to_le_bytes());
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&wire::checksum(&out).to_le_bytes());

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::Labels;
+use crate::catalog::Roll;
 
 /// Where wanted entities are: catalog number, part, position there.
 #[derive(Default)]
@@ -21,12 +21,8 @@ impl Targets {
 
     /// Entity by entity, with their places in one list. The first `blocks` parts are blocks, which
     /// have their entities in the order of their labels: they are read group by group, so that
-    /// each group is decoded once.
-    pub(crate) fn by_entity(
-        mut self,
-        blocks: usize,
-        labels: impl Fn(u32) -> Option<Labels>,
-    ) -> Found {
+    /// each group is decoded once. `roll` tells what the catalog calls its numbers.
+    pub(crate) fn by_entity(mut self, blocks: usize, roll: impl FnOnce(&[u32]) -> Roll) -> Found {
         let of_blocks = self.0.partition_point(|(_, part, _)| (*part as usize) < blocks);
         // Parts were searched in turn: first and last are of one part when all are.
         let one_block = is_one_part(&self.0[..of_blocks]);
@@ -34,24 +30,26 @@ impl Targets {
             self.0.sort_unstable();
         }
         let places: Vec<_> = self.0.iter().map(|(_, part, position)| (*part, *position)).collect();
-        let mut targets = Vec::new();
+        let (mut ids, mut targets) = (Vec::new(), Vec::new());
         let mut start = 0;
         for group in self.0.chunk_by(|left, right| left.0 == right.0) {
-            let at = start..start + group.len();
-            start = at.end;
-            if let Some(labels) = labels(group[0].0) {
-                targets.push(Target { labels, at });
-            }
+            let end = start + u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let name = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            targets.push(Target { name, start, end });
+            ids.push(group[0].0);
+            start = end;
         }
+        drop(self);
+        let roll = roll(&ids);
         if of_blocks > 0 {
             // As their first parts have them: of several blocks that is one ordered run for each.
-            targets.sort_unstable_by_key(|target| places[target.at.start]);
+            targets.sort_unstable_by_key(|target| places[target.start as usize]);
             if !one_block {
-                targets.sort_by(|left, right| left.labels.cmp(&right.labels));
+                targets.sort_by(|left, right| roll.compare(left.name, right.name));
             }
         }
-        let ordered = of_blocks > 0 && (!one_block || of_blocks == self.0.len());
-        Found { targets, places, ordered }
+        let ordered = of_blocks > 0 && (!one_block || of_blocks == places.len());
+        Found { targets, roll, places, ordered }
     }
 }
 
@@ -62,14 +60,22 @@ fn is_one_part(places: &[(u32, u32, u32)]) -> bool {
 /// The entities of a selection.
 pub(crate) struct Found {
     pub(super) targets: Vec<Target>,
+    pub(super) roll: Roll,
     /// Part and position, entity by entity.
     pub(super) places: Vec<(u32, u32)>,
     /// Whether they are in the order of their labels.
     pub(super) ordered: bool,
 }
 
-/// An entity and where in the list of places its own are.
+/// An entity: its place in the roll, and where in the list of places its own begin and end.
 pub(crate) struct Target {
-    pub(super) labels: Labels,
-    pub(super) at: Range<usize>,
+    pub(super) name: u32,
+    start: u32,
+    end: u32,
+}
+
+impl Target {
+    pub(super) fn places(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }

@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{Batch, CATALOG, EntityKind, Metric, Table, Timestamp};
+use model::{Batch, CATALOG, Metric, Timestamp};
 
 use super::Store;
-use super::known::{Known, KnownEntities};
+use super::known::KnownEntities;
+use super::tick::{Placed, encode};
 use crate::error::Error;
-use crate::frame::{Frame, FrameColumn, FrameTable};
-use crate::labels::node_of;
 use crate::options::{Durability, millis};
 use crate::scale::MetricDef;
+use crate::telemetry;
 use crate::wal::Log;
-use crate::window::{KindHead, Window};
-use crate::{Labels, telemetry};
+use crate::window::Window;
 
 /// Every so many frames the log holds values instead of differences, so that damage loses no
 /// more than these.
@@ -36,9 +35,6 @@ pub struct Appended {
     pub bytes: u64,
 }
 
-/// Catalog numbers of entities that the window does not hold yet.
-type NewEntities = Vec<u32>;
-
 /// What only appends need.
 pub(super) struct Writer {
     /// The log of the growing window; none before the first append.
@@ -53,7 +49,7 @@ pub(super) struct Writer {
     pub(super) poisoned: Option<String>,
     /// When maintenance tries to write again.
     pub(super) retry_at: Timestamp,
-    known: KnownEntities,
+    pub(super) known: KnownEntities,
     by_id: [u16; CATALOG.len()],
     custom: HashMap<Metric, u16>,
 }
@@ -89,7 +85,6 @@ impl Writer {
 
     /// Forgets what belongs to the window that was left.
     fn turn(&mut self) {
-        self.known.clear();
         self.by_id = [UNKNOWN; CATALOG.len()];
         self.custom.clear();
         self.since_key = KEY_EVERY;
@@ -101,7 +96,7 @@ impl Writer {
     }
 
     /// The number of `metric` in the window; new ones go to `new`.
-    fn metric(
+    pub(super) fn metric(
         &mut self,
         metric: &Metric,
         window: &Window,
@@ -231,6 +226,7 @@ impl Store {
 
     /// Ends the head's growth.
     pub(super) fn seal(&self, writer: &mut Writer) {
+        writer.known.leave(&self.shared().head);
         let mut shared = self.shared_mut();
         let empty = Window::new(0, 0, 0);
         let mut head = std::mem::replace(&mut shared.head, empty);
@@ -262,49 +258,44 @@ impl Store {
         time: i64,
         now: Timestamp,
     ) -> Result<Appended, Error> {
-        self.learn(writer, batch);
         let mut metrics = Vec::new();
-        let mut entities: Vec<(EntityKind, NewEntities)> = Vec::new();
-        let frame = {
+        let tables = batch.tables().iter().filter(|table| !table.is_empty());
+        let tables: Vec<Placed<'_>> =
+            tables.map(|table| self.place(writer, table, &mut metrics)).collect();
+        if self.shared().head.is_empty() {
+            writer.known.forget_gone();
+        }
+        let key = writer.since_key >= KEY_EVERY;
+        let (number, added) = {
             let catalog = self.catalog();
             let shared = self.shared();
             let head = &shared.head;
-            let key = writer.since_key >= KEY_EVERY;
-            let mut frame = Frame { number: head.next_frame, time, key, tables: Vec::new() };
-            for table in batch.tables().iter().filter(|table| !table.is_empty()) {
-                let mut new = NewEntities::new();
-                let rows = place(writer, table, &head.kinds[table.kind().index()], &mut new);
-                if !new.is_empty() {
-                    entities.push((table.kind(), new));
-                }
-                frame.tables.push(fill(writer, head, table, &rows, key, &mut metrics));
-            }
             let Some(log) = &mut writer.log else {
                 return Err(Error::Poisoned { reason: "no log".to_owned() });
             };
             if !metrics.is_empty() {
                 log.metrics(head.metrics.len(), &metrics);
             }
-            for (kind, new) in &entities {
-                let labels: Vec<&Labels> =
-                    new.iter().filter_map(|id| catalog.labels(*id)).collect();
-                log.entities(*kind, head.kinds[kind.index()].next_slot(), &labels);
+            for table in &tables {
+                let first = head.kinds[table.kind.index()].next_slot();
+                log.entities(table.kind, first, &table.new, &catalog)?;
             }
-            log.frame(&frame);
-            frame
+            drop(catalog);
+            let mut added = Vec::new();
+            log.frame(|out| added = encode(head, (time, key), &tables, out));
+            (head.next_frame, added)
         };
-        writer.since_key = if frame.key { 1 } else { writer.since_key + 1 };
+        writer.since_key = if key { 1 } else { writer.since_key + 1 };
         let bytes = writer.log.as_mut().map_or(Ok(0), Log::write)?;
         let samples = {
             let head = &mut self.shared_mut().head;
-            for (kind, ids) in entities {
-                let kind = &mut head.kinds[kind.index()];
-                let first = kind.next_slot();
-                kind.define(first, &ids);
+            for table in &tables {
+                let kind = &mut head.kinds[table.kind.index()];
+                kind.define(kind.next_slot(), &table.new);
             }
             head.metrics.append(&mut metrics);
             let before = head.samples;
-            head.apply(&frame);
+            head.take(number, time, added);
             head.samples - before
         };
         writer.newest = Some(time);
@@ -324,103 +315,4 @@ impl Store {
         }
         Ok(Appended { samples, bytes })
     }
-
-    /// Gives catalog numbers to entities that appends have not met in this window.
-    fn learn(&self, writer: &mut Writer, batch: &Batch) {
-        let mut catalog = None;
-        for table in batch.tables() {
-            for (row, entity) in table.entities().iter().enumerate() {
-                let context = table.context(row);
-                let node = node_of(entity, context);
-                if writer.known.find(entity, node).is_some() {
-                    continue;
-                }
-                let catalog = catalog.get_or_insert_with(|| self.catalog_mut());
-                let id = catalog.intern(Labels::of(entity, context));
-                let labels = catalog.labels(id);
-                // What the catalog holds is shared by all that run on the node.
-                let shared = labels.and_then(|labels| labels.pairs().get("node")).cloned();
-                let known = Known {
-                    entity: Arc::clone(entity),
-                    node: shared
-                        .filter(|shared| node == Some(&**shared))
-                        .or_else(|| node.map(Arc::from)),
-                    id,
-                    slot: u32::MAX,
-                };
-                writer.known.add(known);
-            }
-        }
-    }
-}
-
-/// The (slot, row) pairs of a table, by slot; entities without a slot get one and go to `new`.
-fn place(
-    writer: &mut Writer,
-    table: &Table,
-    head: &KindHead,
-    new: &mut NewEntities,
-) -> Vec<(u32, u32)> {
-    let mut rows = Vec::with_capacity(table.len());
-    let mut given: HashMap<u32, u32> = HashMap::new();
-    for (row, entity) in (0_u32..).zip(table.entities()) {
-        let node = node_of(entity, table.context(row as usize));
-        let Some(known) = writer.known.find_mut(entity, node) else { continue };
-        if known.slot == u32::MAX {
-            let slot = head.slot(known.id).or_else(|| given.get(&known.id).copied());
-            known.slot = slot.unwrap_or_else(|| {
-                head.next_slot() + u32::try_from(given.len()).unwrap_or(u32::MAX)
-            });
-            if slot.is_none() {
-                given.insert(known.id, known.slot);
-                new.push(known.id);
-            }
-        }
-        rows.push((known.slot, row));
-    }
-    rows.sort_unstable();
-    // Two entities with the same labels: the later row wins.
-    rows.dedup_by(|right, left| {
-        let same = right.0 == left.0;
-        if same {
-            left.1 = right.1;
-        }
-        same
-    });
-    rows
-}
-
-/// The table's values as differences to what the window expects.
-fn fill(
-    writer: &mut Writer,
-    head: &Window,
-    table: &Table,
-    rows: &[(u32, u32)],
-    key: bool,
-    new: &mut Vec<MetricDef>,
-) -> FrameTable {
-    let kind = &head.kinds[table.kind().index()];
-    let mut columns = Vec::with_capacity(table.columns().len());
-    for column in table.columns() {
-        if column.is_empty() {
-            continue;
-        }
-        let Some(metric) = writer.metric(column.metric(), head, new) else {
-            metrics::counter!(telemetry::DROPPED).increment(column.iter().count() as u64);
-            continue;
-        };
-        let coding = MetricDef::of(column.metric()).coding;
-        let known = kind.column(metric).filter(|_| !key);
-        let mut present = Vec::with_capacity(rows.len());
-        let mut residuals = Vec::with_capacity(rows.len());
-        for (position, (slot, row)) in (0_u32..).zip(rows) {
-            let Some(value) = column.get(*row as usize) else { continue };
-            let base = known.map_or(0, |known| known.expected(*slot));
-            present.push(position);
-            residuals.push(coding.encode(value).wrapping_sub(base));
-        }
-        let rows = (present.len() < rows.len()).then_some(present);
-        columns.push(FrameColumn { metric, rows, residuals });
-    }
-    FrameTable { kind: table.kind(), slots: rows.iter().map(|(slot, _)| *slot).collect(), columns }
 }

@@ -158,7 +158,7 @@ impl Store {
     }
 
     fn window_block(&self, window: &Window) -> Result<Block, Error> {
-        let mut source = WindowSource::new(window, &self.catalog());
+        let mut source = WindowSource::new(window, &self.catalog);
         let meta = Meta { windows: vec![window.id], ..Meta::default() };
         let name = format!("w{:010}.blk", window.id);
         block::write(&*self.vfs, &self.blocks_dir(), &name, meta, WINDOW_LEVEL, &mut source)
@@ -225,7 +225,7 @@ impl Store {
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(0) };
         let name = format!("w{first:010}-{last:010}.blk");
         let meta = Meta { windows: windows.iter().copied().collect(), ..Meta::default() };
-        let mut merge = Merge::new(&inputs, &self.catalog());
+        let mut merge = Merge::new(&inputs, &self.catalog);
         let dir = self.blocks_dir();
         let new = block::write(&*self.vfs, &dir, &name, meta, WINDOW_LEVEL, &mut merge)?;
         self.replace(&old, &[Arc::new(new)], &merge.damage)?;
@@ -303,7 +303,7 @@ impl Store {
         let windows = block::windows_of(inputs.iter().map(|(block, _)| block));
         let meta =
             Meta { windows: windows.into_iter().collect(), compacted: true, ..Meta::default() };
-        let mut merge = Merge::new(inputs, &self.catalog());
+        let mut merge = Merge::new(inputs, &self.catalog);
         let mut written = Vec::new();
         for resolution in self.options.rollups.iter().map(|length| millis(*length)) {
             let mut rollup = Rollup::new(&mut merge, resolution.max(1));

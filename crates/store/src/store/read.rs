@@ -339,8 +339,7 @@ fn plan(
         }
         parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
-    let labels = |id: u32| catalog.labels(id).cloned();
-    let found = targets.by_entity(read_blocks, labels);
+    let found = targets.by_entity(read_blocks, |ids| catalog.roll(query.kind, ids));
     Selection::new(query.kind, columns, range, resolution, parts, found)
 }
 

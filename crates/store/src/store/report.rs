@@ -51,6 +51,8 @@ pub struct Summary {
     pub head_bytes: usize,
     /// Bytes of memory that indexes of blocks take just now.
     pub index_bytes: u64,
+    /// Bytes of memory that entities and their labels take, about.
+    pub catalog_bytes: usize,
     /// Size of the growing log.
     pub wal_bytes: u64,
     /// Events stored, and the size of their files.
@@ -81,7 +83,10 @@ impl Store {
             let writer = self.writer();
             (writer.log.as_ref().map_or(0, |log| log.len), writer.poisoned.clone())
         };
-        let entities = self.catalog().len();
+        let (entities, catalog_bytes) = {
+            let catalog = self.catalog();
+            (catalog.len(), catalog.heap_bytes())
+        };
         let mut damage = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let events = self.events().size();
         let shared = self.shared();
@@ -94,6 +99,7 @@ impl Store {
             head_series: 0,
             head_bytes: 0,
             index_bytes: 0,
+            catalog_bytes,
             wal_bytes,
             events,
             damage: Vec::new(),

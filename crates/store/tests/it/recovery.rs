@@ -1,8 +1,11 @@
 //! What is left after a crash, a full disk, a failed sync; and who may own a store.
 
+use model::{Metric, Value};
 use store::{Durability, Error, Fault, Options, Simulated};
 
-use crate::support::{DAY, Feed, at, memory_of, minutes, open, options};
+use crate::support::{
+    DAY, Feed, MEMORY, Point, Random, at, content, memory_of, minutes, open, options,
+};
 
 #[test]
 fn an_append_survives_a_power_cut() {
@@ -135,4 +138,48 @@ fn a_snapshot_opens_as_a_store() {
     assert_eq!(memory_of(&copy), memory_of(&store));
     assert_eq!(copy.verify(|_, _| {}).unwrap().damage, []);
     assert_eq!(copy.verify(|_, _| {}).unwrap().samples, 200);
+}
+
+/// Definitions of many entities are written in pieces before their frame.
+#[test]
+fn an_append_of_several_writes_counts_whole_or_not_at_all() {
+    let mut random = Random(11);
+    let mut name = || format!("{:016x}{}", random.next(), "x".repeat(224));
+    let pods: Vec<String> = (0..10_000).map(|_| name()).collect();
+    let points: Vec<Point<'_>> =
+        pods.iter().map(|pod| (&**pod, "n1", Metric::Known(MEMORY), Value::Int(7))).collect();
+    for (cut, fault) in [(2, Fault::PowerCut), (3, Fault::PowerCut), (3, Fault::Full)] {
+        let disk = Simulated::new(cut);
+        let store = open(&disk, options(), DAY).unwrap();
+        let mut feed = Feed::default();
+        store.append(&feed.memory(DAY, 1), at(DAY)).unwrap();
+        disk.inject(cut, fault);
+        let many = feed.batch(DAY + 60, &points);
+        let before = disk.bytes_written();
+        let failed = store.append(&many, at(DAY + 60));
+        assert!(failed.is_err(), "{failed:?}");
+        assert!(disk.bytes_written() - before >= (cut - 1) << 20, "a piece went before");
+        assert_eq!(content(&store).len(), 1, "a failed write leaves what was");
+        let store = if fault == Fault::Full {
+            disk.heal();
+            store.resume().unwrap();
+            store
+        } else {
+            drop(store);
+            disk.power_cycle();
+            open(&disk, options(), DAY + 60).unwrap()
+        };
+        assert_eq!(memory_of(&store), [(DAY, 1.0)]);
+        assert_eq!(store.summary().damage, []);
+        let (written, appended) =
+            (disk.bytes_written(), store.append(&many, at(DAY + 60)).unwrap());
+        assert_eq!(appended.samples, 10_000);
+        assert!(appended.bytes <= disk.bytes_written() - written);
+        let whole = content(&store);
+        assert_eq!(whole.len(), 10_001);
+        drop(store);
+        disk.power_cycle();
+        let store = open(&disk, options(), DAY + 120).unwrap();
+        assert!(content(&store) == whole, "a replay ends in the same state");
+    }
 }

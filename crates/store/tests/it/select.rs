@@ -176,3 +176,38 @@ fn threads_share_a_store() {
     assert_eq!(crate::support::memory_of(&store).len(), 1500);
     assert_eq!(store.summary().damage, []);
 }
+
+#[test]
+fn very_many_entities_are_named_and_ordered_like_few() {
+    let store = open(&Simulated::new(2), options(), DAY).unwrap();
+    let mut feed = Feed::default();
+    let names: Vec<String> =
+        (0..17_000).map(|pod| format!("pod-{}", pod * 7_919 % 17_000)).collect();
+    // The first half is a block and in memory, the second in memory alone.
+    for (now, from, to) in [(DAY, 0, 8_500), (DAY + 60, 0, 17_000)] {
+        let point = |name| (name, "n1", Metric::Known(MEMORY), Value::Int(1));
+        let points: Vec<_> = names[from..to].iter().map(|name| point(&**name)).collect();
+        store.append(&feed.batch(now, &points), at(now)).unwrap();
+        if now == DAY {
+            store.flush(at(now)).unwrap();
+        }
+    }
+    let query = Query {
+        kind: EntityKind::Pod,
+        matchers: &[],
+        columns: &["memory/usage"],
+        from: at(DAY),
+        to: at(DAY + 60),
+        step: None,
+    };
+    let mut sorted: Vec<&str> = names.iter().map(|name| &**name).collect();
+    sorted.sort_unstable();
+    let mut selection = store.select(&query).unwrap();
+    assert!(selection.entities().map(|labels| labels.get("pod").unwrap()).eq(sorted.clone()));
+    selection.retain(|labels| labels.get("pod").is_some_and(|pod| pod.ends_with('7')));
+    sorted.retain(|pod| pod.ends_with('7'));
+    assert_eq!(selection.entities().len(), sorted.len());
+    let read: Vec<String> =
+        selection.map(|slice| slice.labels.get("pod").unwrap().to_owned()).collect();
+    assert_eq!(read, sorted);
+}
