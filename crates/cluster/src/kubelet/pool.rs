@@ -106,8 +106,11 @@ impl Pool {
         let (exchanged, ended) = tokio::join!(exchange, connection.without_shutdown());
         let (reusable, answer) = exchanged?;
         if reusable
-            && let Ok(parts) = ended
+            && let Ok(mut parts) = ended
             && parts.read_buf.is_empty()
+            // Asked so, the socket forgets whom it was to wake: else it holds that task's memory for
+            // as long as it is idle.
+            && is_silent(&mut parts.io)
         {
             self.keep(whom.clone(), parts.io, Instant::now());
         }
@@ -265,6 +268,27 @@ mod tests {
         assert_eq!(Raw::start(long, 9).await.connections_for(2).await, 2);
         let more = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408 Late\r\n\r\n";
         assert_eq!(Raw::start(more, 9).await.connections_for(2).await, 2);
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_holds_nothing_of_who_used_it() {
+        struct Signal(tokio::sync::Notify);
+        impl std::task::Wake for Signal {
+            fn wake(self: Arc<Self>) {
+                self.0.notify_one();
+            }
+        }
+        let (server, pool) = (Raw::start(WHOLE, 9).await, pool());
+        let signal = Arc::new(Signal(tokio::sync::Notify::new()));
+        {
+            let waker = Arc::clone(&signal).into();
+            let mut asking = Box::pin(server.ask(&pool));
+            while asking.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                signal.0.notified().await;
+            }
+        }
+        assert_eq!(pool.idle().streams.len(), 1);
+        assert_eq!(Arc::strong_count(&signal), 1);
     }
 
     #[tokio::test]
