@@ -4,19 +4,23 @@
 //! What can never change on an object (its owner, its requests) also holds back to its creation.
 
 mod keep;
+mod key;
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use metrics::{counter, gauge};
 use model::{
     Autoscaler, Claim, Held, Inventory, Namespace, Node, PersistentVolume, Pod, Quota,
-    SharedInventory, Target, TargetState, Timestamp, Workload,
+    SharedInventory, Target, TargetState, Timestamp, Workload, push_long,
 };
 
 use crate::telemetry;
 
 pub use keep::UnknownStates;
+use key::{Key, Keyed};
 
 /// How long versions that no longer hold are kept, milliseconds.
 const HORIZON_MS: i64 = 24 * 3_600_000;
@@ -33,22 +37,73 @@ pub(super) struct Version<T> {
     pub(super) record: Arc<T>,
 }
 
-/// The versions of one object, oldest first.
+/// The versions of one object: most objects have but one.
 #[derive(Debug)]
 struct Object<T> {
     seen: u64,
-    versions: Vec<Version<T>>,
+    last: Version<T>,
+    /// Those before it, oldest first.
+    #[expect(clippy::box_collection, reason = "a pointer in every object, a list in few")]
+    earlier: Option<Box<Vec<Version<T>>>>,
 }
 
-/// Every object of one kind by its key.
+impl<T> Object<T> {
+    /// Of an object's versions, oldest first; `None` where there are none.
+    fn of(mut versions: Vec<Version<T>>) -> Option<Self> {
+        let last = versions.pop()?;
+        let earlier = (!versions.is_empty()).then(|| Box::new(versions));
+        Some(Self { seen: 0, last, earlier })
+    }
+
+    /// Oldest first.
+    fn versions(&self) -> impl Iterator<Item = &Version<T>> {
+        self.earlier.iter().flat_map(|earlier| earlier.iter()).chain([&self.last])
+    }
+
+    /// Ends the last version where another begins.
+    fn go_on(&mut self, next: Version<T>) {
+        let mut before = std::mem::replace(&mut self.last, next);
+        before.until = before.until.min(self.last.from);
+        self.earlier.get_or_insert_default().push(before);
+    }
+
+    /// How many versions ended by then.
+    fn closed(&self, now: i64) -> usize {
+        let earlier = self.earlier.iter().flat_map(|earlier| earlier.iter());
+        let ended = |version: &&Version<T>| version.until <= now;
+        earlier.filter(ended).count() + usize::from(self.last.until <= now)
+    }
+
+    /// Forgets versions that ended before `oldest`; whether any are left.
+    fn forget(&mut self, oldest: i64) -> bool {
+        if let Some(earlier) = &mut self.earlier {
+            earlier.retain(|version| version.until > oldest);
+            if self.last.until <= oldest
+                && let Some(kept) = earlier.pop()
+            {
+                self.last = kept;
+            }
+            if earlier.is_empty() {
+                self.earlier = None;
+            }
+        }
+        self.last.until > oldest
+    }
+}
+
+/// Every object of one kind, found by its key, which its newest record says.
 #[derive(Debug)]
 pub(super) struct Objects<T> {
-    by_key: HashMap<Box<str>, Object<T>, foldhash::fast::RandomState>,
+    /// In no order; a hash table of them would be half empty.
+    all: Vec<Object<T>>,
+    /// Where each stands in `all`.
+    index: HashTable<u32>,
+    hasher: RandomState,
 }
 
 impl<T> Default for Objects<T> {
     fn default() -> Self {
-        Self { by_key: HashMap::default() }
+        Self { all: Vec::new(), index: HashTable::new(), hasher: RandomState::default() }
     }
 }
 
@@ -62,75 +117,115 @@ impl<T> Objects<T> {
         let overlaps = move |version: &&Version<T>| {
             version.created.min(version.from) <= end && version.until > start
         };
-        self.by_key.values().map(move |object| object.versions.iter().filter(overlaps))
+        self.all.iter().map(move |object| object.versions().filter(overlaps))
     }
 
     /// Every version.
     #[cfg(test)]
     pub(super) fn versions(&self) -> impl Iterator<Item = &Version<T>> {
-        self.by_key.values().flat_map(|object| &object.versions)
-    }
-
-    /// The newest version of an object, whether it still holds or not.
-    pub(super) fn newest(&self, key: &str) -> Option<&Arc<T>> {
-        self.by_key.get(key)?.versions.last().map(|version| &version.record)
-    }
-
-    /// `cut` is where an earlier process stopped to observe: what held then and is the same now
-    /// goes on.
-    fn see(&mut self, key: &str, record: &Arc<T>, created: i64, (turn, cut): Turn, now: i64)
-    where
-        T: PartialEq,
-    {
-        let version =
-            Version { from: now, created: now, until: i64::MAX, record: Arc::clone(record) };
-        let Some(object) = self.by_key.get_mut(key) else {
-            let created = if created > 0 { created.min(now) } else { now };
-            let versions = vec![Version { created, ..version }];
-            self.by_key.insert(key.into(), Object { seen: turn, versions });
-            return;
-        };
-        object.seen = turn;
-        match object.versions.last_mut() {
-            Some(last) if last.until == i64::MAX && Arc::ptr_eq(&last.record, record) => {}
-            Some(last) if Some(last.until) == cut && last.record == *record => {
-                (last.until, last.record) = (i64::MAX, Arc::clone(record));
-            }
-            Some(last) => {
-                last.until = last.until.min(now);
-                object.versions.push(version);
-            }
-            None => object.versions.push(version),
-        }
+        self.all.iter().flat_map(Object::versions)
     }
 
     /// Ends what still holds.
     fn cut(&mut self, at: i64) {
-        for version in self.by_key.values_mut().filter_map(|object| object.versions.last_mut()) {
-            version.until = version.until.min(at);
+        for object in &mut self.all {
+            object.last.until = object.last.until.min(at);
         }
+    }
+
+    fn closed(&self, now: i64) -> impl Iterator<Item = i64> + '_ {
+        let all = self.all.iter().flat_map(Object::versions);
+        all.map(|version| version.until).filter(move |until| *until <= now)
+    }
+}
+
+impl<T: Keyed> Objects<T> {
+    /// The newest version of an object, whether it still holds or not.
+    pub(super) fn newest(&self, key: Key<'_>) -> Option<&Arc<T>> {
+        let at = self.index.find(self.hasher.hash_one(key), is(&self.all, key))?;
+        self.all.get(*at as usize).map(|object| &object.last.record)
     }
 
     /// Ends what was not seen in this turn, forgets what ended before `oldest`.
     fn end_turn(&mut self, turn: u64, now: i64, oldest: i64) -> usize {
         let mut closed = 0;
-        self.by_key.retain(|_, object| {
-            if object.seen != turn
-                && let Some(last) = object.versions.last_mut()
-            {
-                last.until = last.until.min(now);
+        // From behind, so that what takes the place of a forgotten one has been looked at.
+        for at in (0..self.all.len()).rev() {
+            let Some(object) = self.all.get_mut(at) else { continue };
+            if object.seen != turn {
+                object.last.until = object.last.until.min(now);
             }
-            object.versions.retain(|version| version.until > oldest);
-            closed += object.versions.iter().filter(|version| version.until <= now).count();
-            !object.versions.is_empty()
-        });
+            if object.forget(oldest) {
+                closed += object.closed(now);
+            } else {
+                self.remove(at);
+            }
+        }
         closed
     }
 
-    fn closed(&self, now: i64) -> impl Iterator<Item = i64> + '_ {
-        let all = self.by_key.values().flat_map(|object| &object.versions);
-        all.map(|version| version.until).filter(move |until| *until <= now)
+    /// `cut` is where an earlier process stopped to observe: what held then and is the same now
+    /// goes on.
+    fn see(&mut self, record: &Arc<T>, created: i64, (turn, cut): Turn, now: i64)
+    where
+        T: PartialEq,
+    {
+        let next = Version { from: now, created: now, until: i64::MAX, record: Arc::clone(record) };
+        let at = self.index.find(self.hasher.hash_one(record.key()), is(&self.all, record.key()));
+        let Some(object) = at.and_then(|at| self.all.get_mut(*at as usize)) else {
+            let created = if created > 0 { created.min(now) } else { now };
+            let last = Version { created, ..next };
+            return self.add(Object { seen: turn, last, earlier: None });
+        };
+        object.seen = turn;
+        let last = &mut object.last;
+        if last.until == i64::MAX && Arc::ptr_eq(&last.record, record) {
+            return;
+        }
+        if Some(last.until) == cut && last.record == *record {
+            (last.until, last.record) = (i64::MAX, Arc::clone(record));
+        } else {
+            object.go_on(next);
+        }
     }
+
+    /// Adds an object; one of the same key goes.
+    fn add(&mut self, object: Object<T>) {
+        let key = object.last.record.key();
+        let hash = self.hasher.hash_one(key);
+        if let Some(at) = self.index.find(hash, is(&self.all, key)) {
+            if let Some(there) = self.all.get_mut(*at as usize) {
+                *there = object;
+            }
+        } else if let Ok(at) = u32::try_from(self.all.len()) {
+            push_long(&mut self.all, object);
+            let again = |at: &u32| hash_at(&self.all, &self.hasher, *at as usize);
+            self.index.insert_unique(hash, at, again);
+        }
+    }
+
+    /// Forgets the object there; the last one takes its place.
+    fn remove(&mut self, at: usize) {
+        let last = self.all.len() - 1;
+        let hash = |at| hash_at(&self.all, &self.hasher, at);
+        let (gone, moved) = (hash(at), hash(last));
+        if let Ok(there) = self.index.find_entry(gone, |one| *one as usize == at) {
+            let (place, _) = there.remove();
+            if let Some(one) = self.index.find_mut(moved, |one| *one as usize == last) {
+                *one = place;
+            }
+        }
+        self.all.swap_remove(at);
+    }
+}
+
+/// Whether the object there has the key.
+fn is<T: Keyed>(all: &[Object<T>], key: Key<'_>) -> impl Fn(&u32) -> bool {
+    move |at| all.get(*at as usize).is_some_and(|object| object.last.record.key() == key)
+}
+
+fn hash_at<T: Keyed>(all: &[Object<T>], hasher: &RandomState, at: usize) -> u64 {
+    all.get(at).map_or(0, |object| hasher.hash_one(object.last.record.key()))
 }
 
 /// What is known of the objects over time.
@@ -183,7 +278,7 @@ impl State {
         kind: &str,
         name: &str,
     ) -> Option<&Arc<Workload>> {
-        self.workloads.newest(&workload_key(namespace, kind, name))
+        self.workloads.newest([namespace, kind, name])
     }
 
     fn begin_turn(&mut self, now: i64) -> Turn {
@@ -198,12 +293,12 @@ impl State {
             return;
         }
         let up = target.state == TargetState::Up;
-        let known = self.targets.newest(&target.node).filter(|known| known.up == up);
+        let known = self.targets.newest(["", "", &target.node]).filter(|known| known.up == up);
         let record = match known {
             Some(known) => Arc::clone(known),
             None => Arc::new(Up { node: Arc::clone(&target.node), up }),
         };
-        self.targets.see(&target.node, &record, now, turn, now);
+        self.targets.see(&record, now, turn, now);
     }
 
     fn end_turn(&mut self, now: i64) {
@@ -243,24 +338,21 @@ impl StateHistory {
             let pods: Vec<_> =
                 look(inventory, |held| held.pods_in(&namespace).map(Arc::clone).collect());
             self.note(&pods, |state, pod| {
-                let key = key_of(&pod.namespace, &pod.name);
-                state.pods.see(&key, pod, pod.created.millis(), turn, now);
+                state.pods.see(pod, pod.created.millis(), turn, now);
             });
         }
         let nodes: Vec<_> = look(inventory, |held| held.nodes().map(Arc::clone).collect());
         self.note(&nodes, |state, node| {
-            state.nodes.see(&node.name, node, node.created.millis(), turn, now);
+            state.nodes.see(node, node.created.millis(), turn, now);
         });
         let namespaces: Vec<_> =
             look(inventory, |held| held.namespaces().map(Arc::clone).collect());
         self.note(&namespaces, |state, namespace| {
-            let created = namespace.created.millis();
-            state.namespaces.see(&namespace.name, namespace, created, turn, now);
+            state.namespaces.see(namespace, namespace.created.millis(), turn, now);
         });
         let workloads: Vec<_> = look(inventory, |held| held.workloads().map(Arc::clone).collect());
         self.note(&workloads, |state, workload| {
-            let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
-            state.workloads.see(&key, workload, workload.created.millis(), turn, now);
+            state.workloads.see(workload, workload.created.millis(), turn, now);
         });
         let round = (turn, now);
         self.note_shelf(inventory, |state| &mut state.claims, |one| one.created, round);
@@ -283,7 +375,7 @@ impl StateHistory {
     }
 
     /// Sees every object of a shelf.
-    fn note_shelf<T: Held>(
+    fn note_shelf<T: Held + Keyed>(
         &self,
         inventory: &SharedInventory,
         of: fn(&mut State) -> &mut Objects<T>,
@@ -292,8 +384,7 @@ impl StateHistory {
     ) {
         let all: Vec<Arc<T>> = look(inventory, |held| held.shelf().all().map(Arc::clone).collect());
         self.note(&all, |state, one| {
-            let key = key_of(one.namespace(), one.name());
-            of(state).see(&key, one, created(one).millis(), turn, now);
+            of(state).see(one, created(one).millis(), turn, now);
         });
     }
 
@@ -315,7 +406,7 @@ impl StateHistory {
 
     /// The newest record of a pod, even when it is gone.
     pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
-        self.read().pods.newest(&key_of(namespace, name)).map(Arc::clone)
+        self.read().pods.newest(["", namespace, name]).map(Arc::clone)
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -330,15 +421,6 @@ impl StateHistory {
 /// What `read` finds in the inventory; its lock is held meanwhile.
 fn look<T>(inventory: &SharedInventory, read: impl FnOnce(&Inventory) -> T) -> T {
     read(&inventory.read().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn key_of(namespace: &str, name: &str) -> String {
-    // Asked for each container of a query.
-    [namespace, "/", name].concat()
-}
-
-fn workload_key(namespace: &str, kind: &str, name: &str) -> String {
-    format!("{namespace}/{kind}/{name}")
 }
 
 #[cfg(test)]
@@ -381,6 +463,27 @@ mod tests {
         assert_eq!(spans(&history), expected);
         history.observe(&inventory, &[], 4000 + HORIZON_MS);
         assert_eq!(spans(&history), []);
+    }
+
+    #[test]
+    fn objects_are_found_after_others_have_gone() {
+        let history = StateHistory::default();
+        let inventory = SharedInventory::default();
+        let pod = |number: usize| {
+            let (namespace, name) = ("ns".into(), number.to_string().into());
+            Arc::new(Pod { namespace, name, ..Pod::default() })
+        };
+        (0..100).for_each(|number| inventory.write().unwrap().put_pod(pod(number)));
+        history.observe(&inventory, &[], 1000);
+        inventory.write().unwrap().retain_pods(|pod| pod.name.ends_with('7'));
+        history.observe(&inventory, &[], 2000);
+        history.observe(&inventory, &[], 2000 + HORIZON_MS);
+        for number in 0..100 {
+            let name = number.to_string();
+            let found = history.pod("ns", &name).map(|pod| pod.name.to_string());
+            assert_eq!(found, (number % 10 == 7).then_some(name), "{number}");
+        }
+        assert_eq!(history.read().pods.versions().count(), 10);
     }
 
     #[test]
