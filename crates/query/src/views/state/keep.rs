@@ -15,7 +15,8 @@ use model::{
 };
 
 use super::key::{Keyed, in_order};
-use super::{Object, Objects, State, Up, Version};
+use super::objects::{Object, Objects, Version};
+use super::{State, Up};
 
 const MAGIC: &[u8; 4] = b"TFST";
 /// Goes up with every change of what is written; bytes of another layout are left unread.
