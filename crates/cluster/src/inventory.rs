@@ -170,14 +170,17 @@ fn status(object: object::ContainerStatus) -> ContainerStatus {
         restart_count: object.restart_count,
         ready: object.ready,
         state: state(object.state.unwrap_or_default()),
-        last_termination: object.last_state.and_then(|state| state.terminated).map(termination),
+        last_termination: object
+            .last_state
+            .and_then(|state| state.terminated)
+            .map(|end| Box::new(termination(end))),
     }
 }
 
 fn state(object: object::State) -> ContainerState {
     match (object.waiting, object.running, object.terminated) {
         (_, Some(running), _) => ContainerState::Running(running.started_at.0),
-        (_, _, Some(terminated)) => ContainerState::Terminated(termination(terminated)),
+        (_, _, Some(terminated)) => ContainerState::Terminated(Box::new(termination(terminated))),
         (Some(waiting), ..) => ContainerState::Waiting(waiting.reason.into()),
         (None, None, None) => ContainerState::Unknown,
     }

@@ -14,7 +14,7 @@ pub(crate) use retry::waits;
 pub use status::{WatchBoard, WatchStatus};
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -142,13 +142,21 @@ fn put<K: Watched>(
     Ok(())
 }
 
-/// Namespaces and names that a list contained.
-pub(crate) struct Seen(HashSet<(Box<str>, Box<str>)>);
+/// Names that a list contained, by namespace.
+#[derive(Default)]
+pub(crate) struct Seen(HashMap<Box<str>, HashSet<Box<str>>>);
 
 impl Seen {
     pub(crate) fn contains(&self, namespace: &str, name: &str) -> bool {
-        // A pair of boxes cannot be looked up by borrowed parts; a list is rare enough.
-        self.0.contains(&(Box::from(namespace), Box::from(name)))
+        self.0.get(namespace).is_some_and(|names| names.contains(name))
+    }
+
+    fn insert(&mut self, (namespace, name): (Box<str>, Box<str>)) {
+        self.0.entry(namespace).or_default().insert(name);
+    }
+
+    fn len(&self) -> usize {
+        self.0.values().map(HashSet::len).sum()
     }
 }
 
@@ -244,7 +252,7 @@ impl Watch {
         match event {
             watcher::Event::Init => {
                 // The begin of a list proves nothing yet.
-                names.listed.clear();
+                names.listed = Seen::default();
                 return;
             }
             watcher::Event::InitApply(object) => {
@@ -255,10 +263,10 @@ impl Watch {
             watcher::Event::InitDone => {
                 metrics::counter!(crate::telemetry::WATCH_RELISTS, "kind" => kind.plural)
                     .increment(1);
-                let seen = Seen(std::mem::take(&mut names.listed));
+                let seen = std::mem::take(&mut names.listed);
                 let mut inventory = self.inventory.write().unwrap_or_else(PoisonError::into_inner);
                 (kind.retain)(&seen, &mut inventory);
-                names.held = seen.0.len();
+                names.held = seen.len();
             }
             watcher::Event::Apply(object) => {
                 let (namespace, name) = name_of(&object);
@@ -364,10 +372,8 @@ fn streams_none(error: &watcher::Error) -> bool {
 #[derive(Default)]
 struct Listed {
     held: usize,
-    listed: Names,
+    listed: Seen,
 }
-
-type Names = HashSet<(Box<str>, Box<str>)>;
 
 fn name_of(object: &Unread) -> (Box<str>, Box<str>) {
     let meta = &object.meta;

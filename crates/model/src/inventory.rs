@@ -5,12 +5,15 @@
 
 mod bounds;
 mod claims;
+mod commons;
 mod monitors;
+mod named;
 mod shelf;
 mod turns;
 
 pub use bounds::{Autoscaler, Quota, Truth};
 pub use claims::{Claim, PersistentVolume};
+pub use commons::Commons;
 pub use monitors::{
     EndpointSlice, Monitor, MonitorEndpoint, MonitorKind, NamespaceChoice, PodMonitor, PortChoice,
     RelabelRule, Requirement, ScrapeParams, ScrapeTls, Service, ServiceMonitor, SliceEndpoint,
@@ -22,8 +25,8 @@ pub use turns::read_in_turns;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
-use crate::shared::Pool;
-use crate::{Shared, Timestamp};
+use crate::{Shared, Timestamp, Word};
+use named::{Named, Places};
 
 /// Whether a node says that it is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,9 +116,9 @@ pub struct Taint {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Owner {
     /// Kind (`ReplicaSet`).
-    pub kind: Box<str>,
+    pub kind: Word,
     /// Name.
-    pub name: Box<str>,
+    pub name: Word,
 }
 
 /// A container as the pod's spec names it.
@@ -142,18 +145,18 @@ pub enum ContainerState {
     #[default]
     Unknown,
     /// Waiting, with the reason (`CrashLoopBackOff`).
-    Waiting(Box<str>),
+    Waiting(Word),
     /// Running since then.
     Running(Timestamp),
     /// Ended.
-    Terminated(Termination),
+    Terminated(Box<Termination>),
 }
 
 /// How a container ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Termination {
     /// `OOMKilled`, `Error`, `Completed`, …
-    pub reason: Box<str>,
+    pub reason: Word,
     /// The process's exit code.
     pub exit_code: i32,
     /// When.
@@ -164,7 +167,7 @@ pub struct Termination {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ContainerStatus {
     /// Its name.
-    pub name: Box<str>,
+    pub name: Word,
     /// How often it restarted.
     pub restart_count: u32,
     /// Whether it passes its readiness probe.
@@ -172,37 +175,37 @@ pub struct ContainerStatus {
     /// What it is doing.
     pub state: ContainerState,
     /// How its previous run ended.
-    pub last_termination: Option<Termination>,
+    pub last_termination: Option<Box<Termination>>,
 }
 
 /// The annotations by which a pod asks to be scraped, as they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ScrapeHint {
     /// `prometheus.io/scrape`
-    pub scrape: Box<str>,
+    pub scrape: Word,
     /// `prometheus.io/port`
-    pub port: Box<str>,
+    pub port: Word,
     /// `prometheus.io/path`
-    pub path: Box<str>,
+    pub path: Word,
     /// `prometheus.io/scheme`
-    pub scheme: Box<str>,
+    pub scheme: Word,
 }
 
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pod {
     /// `metadata.namespace`.
-    pub namespace: Box<str>,
+    pub namespace: Word,
     /// `metadata.name`.
     pub name: Box<str>,
     /// `metadata.uid`.
     pub uid: Box<str>,
     /// `spec.nodeName`; empty while unscheduled.
-    pub node: Box<str>,
+    pub node: Word,
     /// `status.phase`.
-    pub phase: Box<str>,
+    pub phase: Word,
     /// `status.reason` (`Evicted`); usually empty.
-    pub reason: Box<str>,
+    pub reason: Word,
     /// Labels, sorted by key; one list for equal ones, once in an inventory.
     pub labels: Shared<(Box<str>, Box<str>)>,
     /// The controlling owner.
@@ -218,11 +221,11 @@ pub struct Pod {
     /// `status.podIP`.
     pub ip: Box<str>,
     /// `status.hostIP`.
-    pub host_ip: Box<str>,
+    pub host_ip: Word,
     /// `spec.priorityClassName`.
-    pub priority_class: Box<str>,
+    pub priority_class: Word,
     /// `status.qosClass`.
-    pub qos_class: Box<str>,
+    pub qos_class: Word,
     /// The `Ready` condition.
     pub ready: Ready,
     /// What its `prometheus.io/…` annotations ask for.
@@ -233,6 +236,16 @@ pub struct Pod {
     pub created: Timestamp,
     /// `metadata.deletionTimestamp`; never while it lives.
     pub deleted: Timestamp,
+}
+
+impl Named for Pod {
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A namespace.
@@ -254,11 +267,11 @@ pub struct Namespace {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Workload {
     /// Namespace.
-    pub namespace: Box<str>,
+    pub namespace: Word,
     /// Kind (`Deployment`).
-    pub kind: Box<str>,
+    pub kind: Word,
     /// Name.
-    pub name: Box<str>,
+    pub name: Word,
     /// Its own controlling owner (a `ReplicaSet`'s Deployment).
     pub owner: Option<Owner>,
     /// Replicas wanted; `None` where the kind has no such number.
@@ -310,8 +323,7 @@ pub struct Counts {
 #[derive(Debug, Default)]
 pub struct Inventory {
     nodes: HashMap<Box<str>, Arc<Node>>,
-    /// namespace → name → pod
-    pods: HashMap<Box<str>, HashMap<Box<str>, Arc<Pod>>>,
+    pods: Places<Pod>,
     namespaces: HashMap<Box<str>, Arc<Namespace>>,
     /// namespace → (kind, name) → workload
     workloads: HashMap<Box<str>, HashMap<Owner, Arc<Workload>>>,
@@ -320,9 +332,7 @@ pub struct Inventory {
     autoscalers: Shelf<Autoscaler>,
     quotas: Shelf<Quota>,
     scraped: monitors::Scraped,
-    /// What pods of one template have in common.
-    specs: Pool<ContainerSpec>,
-    labels: Pool<(Box<str>, Box<str>)>,
+    commons: Commons,
 }
 
 /// The inventory as it is shared between watches (writers) and readers. Hold the lock briefly.
@@ -344,27 +354,27 @@ impl Inventory {
 
     /// The pod of that namespace and name.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&Arc<Pod>> {
-        self.pods.get(namespace)?.get(name)
+        self.pods.get(namespace, name)
     }
 
     /// Every pod, in no order.
     pub fn pods(&self) -> impl Iterator<Item = &Arc<Pod>> {
-        self.pods.values().flat_map(HashMap::values)
+        self.pods.all()
     }
 
     /// The namespaces that pods are in, in no order.
     pub fn pod_namespaces(&self) -> impl Iterator<Item = &str> {
-        self.pods.keys().map(AsRef::as_ref)
+        self.pods.namespaces()
     }
 
     /// The pods of one namespace, in no order.
     pub fn pods_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Pod>> {
-        self.pods.get(namespace).into_iter().flat_map(HashMap::values)
+        self.pods.within(namespace)
     }
 
     /// Number of pods.
     pub fn pod_count(&self) -> usize {
-        self.pods.values().map(HashMap::len).sum()
+        self.pods.len()
     }
 
     /// The namespace of that name.
@@ -410,23 +420,17 @@ impl Inventory {
         self.nodes.remove(name);
     }
 
-    /// Adds or replaces a pod.
+    /// Adds or replaces a pod; what others hold already of an equal one, it holds with them.
     pub fn put_pod(&mut self, mut pod: Arc<Pod>) {
         if let Some(fresh) = Arc::get_mut(&mut pod) {
-            self.specs.share(&mut fresh.containers);
-            self.labels.share(&mut fresh.labels);
+            self.commons.share_pod(fresh);
         }
-        self.pods.entry(pod.namespace.clone()).or_default().insert(pod.name.clone(), pod);
+        self.pods.put(pod);
     }
 
     /// Forgets a pod.
     pub fn remove_pod(&mut self, namespace: &str, name: &str) {
-        if let Some(pods) = self.pods.get_mut(namespace) {
-            pods.remove(name);
-            if pods.is_empty() {
-                self.pods.remove(namespace);
-            }
-        }
+        self.pods.remove(namespace, name);
     }
 
     /// Adds or replaces a namespace.
@@ -440,9 +444,12 @@ impl Inventory {
     }
 
     /// Adds or replaces a workload.
-    pub fn put_workload(&mut self, workload: Arc<Workload>) {
+    pub fn put_workload(&mut self, mut workload: Arc<Workload>) {
+        if let Some(fresh) = Arc::get_mut(&mut workload) {
+            self.commons.share_workload(fresh);
+        }
         let key = Owner { kind: workload.kind.clone(), name: workload.name.clone() };
-        self.workloads.entry(workload.namespace.clone()).or_default().insert(key, workload);
+        self.workloads.entry((*workload.namespace).into()).or_default().insert(key, workload);
     }
 
     /// Forgets a workload.
@@ -461,11 +468,8 @@ impl Inventory {
     }
 
     /// Keeps only the pods that `keep` accepts (after a relist).
-    pub fn retain_pods(&mut self, mut keep: impl FnMut(&Pod) -> bool) {
-        self.pods.retain(|_, pods| {
-            pods.retain(|_, pod| keep(pod));
-            !pods.is_empty()
-        });
+    pub fn retain_pods(&mut self, keep: impl FnMut(&Pod) -> bool) {
+        self.pods.retain(keep);
     }
 
     /// Keeps only the namespaces that `keep` accepts (after a relist).

@@ -24,6 +24,7 @@ mod shared;
 mod table;
 mod target;
 mod time;
+mod word;
 
 pub use alert::{Alert, AlertBatch};
 pub use batch::Batch;
@@ -36,11 +37,12 @@ pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
-    Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, EndpointSlice, Held,
-    Inventory, Monitor, MonitorEndpoint, MonitorKind, Namespace, NamespaceChoice, Node, Owner,
-    PersistentVolume, Pod, PodMonitor, PortChoice, Quota, Ready, RelabelRule, Requirement,
-    Resources, ScrapeHint, ScrapeParams, ScrapeTls, Service, ServiceMonitor, SharedInventory,
-    Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth, Workload, read_in_turns,
+    Autoscaler, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts,
+    EndpointSlice, Held, Inventory, Monitor, MonitorEndpoint, MonitorKind, Namespace,
+    NamespaceChoice, Node, Owner, PersistentVolume, Pod, PodMonitor, PortChoice, Quota, Ready,
+    RelabelRule, Requirement, Resources, ScrapeHint, ScrapeParams, ScrapeTls, Service,
+    ServiceMonitor, SharedInventory, Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth,
+    Workload, read_in_turns,
 };
 pub use label::{LabelOptions, StoredLabel, for_each_label};
 pub use long::push_long;
@@ -53,3 +55,4 @@ pub use shared::Shared;
 pub use table::{Context, Table};
 pub use target::{Hop, Target, TargetState, Verified};
 pub use time::Timestamp;
+pub use word::Word;

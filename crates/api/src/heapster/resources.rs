@@ -118,7 +118,7 @@ fn pod(state: &ApiState, batch: &Batch, record: &Pod) -> Option<Value> {
         let row = table.find(&registry.container(&entity, &spec.name))?;
         containers.push(json!({ "name": spec.name, "usage": usage(table, row)? }));
     }
-    let metadata = json!({ "name": record.name, "namespace": record.namespace });
+    let metadata = json!({ "name": record.name, "namespace": *record.namespace });
     Some(item(state, batch, metadata, ("containers", containers.into())))
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{Method, Request};
 use metrics::histogram;
-use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp};
+use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp, Word};
 use query::{NodeWindow, PodUsage, ResourceWindows};
 
 use super::accept::Form;
@@ -338,7 +338,7 @@ struct Walk {
     pods: std::vec::IntoIter<(u128, Arc<PodRecord>)>,
     after: Option<(String, String)>,
     /// The last that was written, where somebody will ask.
-    written: Option<(Box<str>, Box<str>)>,
+    written: Option<(Word, Box<str>)>,
 }
 
 impl Walk {

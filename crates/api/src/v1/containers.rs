@@ -165,7 +165,7 @@ impl<'a> Candidate<'a> {
         spec: &'a ContainerSpec,
         row: Row<'a>,
     ) -> Self {
-        let status = pod.statuses.iter().find(|status| status.name == spec.name);
+        let status = pod.statuses.iter().find(|status| *status.name == *spec.name);
         Self {
             namespace: &pod.namespace,
             pod: &pod.name,
@@ -234,6 +234,6 @@ impl<'a> Candidate<'a> {
 pub(super) fn end_of(status: &ContainerStatus) -> Option<&Termination> {
     match &status.state {
         ContainerState::Terminated(end) => Some(end),
-        _ => status.last_termination.as_ref(),
+        _ => status.last_termination.as_deref(),
     }
 }

@@ -237,10 +237,10 @@ pub(super) fn restarts(pod: &Pod) -> u32 {
 fn last_end(pod: &Pod) -> Option<&Termination> {
     let ends = pod.statuses.iter().flat_map(|status| {
         let own = match &status.state {
-            ContainerState::Terminated(end) => Some(end),
+            ContainerState::Terminated(end) => Some(&**end),
             _ => None,
         };
-        own.into_iter().chain(&status.last_termination)
+        own.into_iter().chain(status.last_termination.as_deref())
     });
     ends.max_by_key(|end| end.finished)
 }
@@ -283,10 +283,10 @@ mod tests {
     fn the_reason_that_matters_most_is_shown() {
         let waiting = |reason: &str| ContainerState::Waiting(reason.into());
         let ended = |reason: &str| {
-            ContainerState::Terminated(Termination {
+            ContainerState::Terminated(Box::new(Termination {
                 reason: reason.into(),
                 ..Termination::default()
-            })
+            }))
         };
         let check = |own: &str, states: &[ContainerState], expected: &str| {
             let status = |state: &ContainerState| ContainerStatus {

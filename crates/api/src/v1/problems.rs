@@ -287,11 +287,12 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_secs(1_795_425_600);
 
     fn status(state: ContainerState, last: Option<(&str, i64)>) -> ContainerStatus {
-        let last_termination = last.map(|(reason, ago)| Termination {
+        let end = |(reason, ago): (&str, i64)| Termination {
             reason: reason.into(),
             exit_code: 1,
             finished: Timestamp::from_secs(NOW.secs() - ago),
-        });
+        };
+        let last_termination = last.map(|last| Box::new(end(last)));
         ContainerStatus { name: "app".into(), state, last_termination, ..Default::default() }
     }
 

@@ -291,7 +291,7 @@ fn groups(inventory: &Inventory, asked: &Asked) -> Vec<(Name, Group)> {
             group.containers.push(registry.container(&entity, &spec.name));
             group.cpu = Amount::of(spec.requests.cpu_millicores, spec.limits.cpu_millicores);
             group.memory = Amount::of(spec.requests.memory_bytes, spec.limits.memory_bytes);
-            if let Some(status) = pod.statuses.iter().find(|status| status.name == spec.name) {
+            if let Some(status) = pod.statuses.iter().find(|status| *status.name == *spec.name) {
                 group.restarts += status.restart_count;
                 let ended = status.last_termination.as_ref();
                 group.oom_killed +=

@@ -1,5 +1,5 @@
-//! How much memory watched objects take: at most one KiB for a pod of two containers, less for what
-//! there are fewer of.
+//! How much memory watched objects take: at most half a KiB for a pod of two containers, and what it
+//! has in common with others.
 
 use std::collections::HashSet;
 use std::mem::size_of;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cluster::wire::object;
 use model::{
     Autoscaler, ContainerSpec, ContainerState, ContainerStatus, Held, Inventory, PersistentVolume,
-    Pod, Quota,
+    Pod, Quota, Termination, Word,
 };
 use serde::Deserialize;
 
@@ -41,34 +41,23 @@ fn container(container: &ContainerSpec) -> usize {
         + slice(&container.extended_requests, |(name, _)| text(name))
 }
 
-fn status(status: &ContainerStatus) -> usize {
-    let state = match &status.state {
-        ContainerState::Waiting(reason) => text(reason),
-        ContainerState::Terminated(end) => text(&end.reason),
-        _ => 0,
+/// How a container ended, where that is known.
+fn ends(status: &ContainerStatus) -> impl Iterator<Item = &Termination> {
+    let now = match &status.state {
+        ContainerState::Terminated(end) => Some(&**end),
+        _ => None,
     };
-    let last = status.last_termination.as_ref().map_or(0, |end| text(&end.reason));
-    text(&status.name) + state + last
+    now.into_iter().chain(status.last_termination.as_deref())
+}
+
+fn status(status: &ContainerStatus) -> usize {
+    ends(status).map(|end| size_of_val(end) + ALLOCATION).sum()
 }
 
 /// Everything that a pod's record keeps for itself, and its place in the inventory.
 fn held(pod: &Pod) -> usize {
-    let texts = [
-        &pod.namespace,
-        &pod.name,
-        &pod.uid,
-        &pod.node,
-        &pod.phase,
-        &pod.reason,
-        &pod.ip,
-        &pod.host_ip,
-        &pod.priority_class,
-        &pod.qos_class,
-    ];
-    let owner = pod.owner.as_ref().map_or(0, |owner| text(&owner.kind) + text(&owner.name));
-    let scrape = pod.scrape.as_ref().map_or(0, |hint| {
-        size_of_val(&**hint) + ALLOCATION + text(&hint.port) + text(&hint.path) + text(&hint.scheme)
-    });
+    let texts = [&pod.name, &pod.uid, &pod.ip];
+    let scrape = pod.scrape.as_ref().map_or(0, |hint| size_of_val(&**hint) + ALLOCATION);
     // Behind an `Arc`, with its two counts.
     let record = size_of::<Pod>()
         + 2 * size_of::<usize>()
@@ -76,10 +65,9 @@ fn held(pod: &Pod) -> usize {
         + texts.into_iter().map(|one| text(one)).sum::<usize>()
         + slice(&pod.claims, |(left, right)| text(left) + text(right))
         + slice(&pod.statuses, status)
-        + owner
         + scrape;
-    let entry = size_of::<(Box<str>, usize)>() + 1;
-    record + entry * (8 + EMPTY) / 8 + text(&pod.name)
+    let entry = size_of::<usize>() + 1;
+    record + entry * (8 + EMPTY) / 8
 }
 
 /// What the pods of one template have in common: its two counts and a place in the pool besides.
@@ -89,9 +77,42 @@ fn common(pod: &Pod) -> usize {
     pool + slice(&pod.labels, pair) + slice(&pod.containers, container)
 }
 
+/// The words of a pod, which others may have in common with it.
+fn words(pod: &Pod) -> Vec<&Word> {
+    let mut words = vec![
+        &pod.namespace,
+        &pod.node,
+        &pod.phase,
+        &pod.reason,
+        &pod.host_ip,
+        &pod.priority_class,
+        &pod.qos_class,
+    ];
+    words.extend(pod.owner.iter().flat_map(|owner| [&owner.kind, &owner.name]));
+    let hints = pod.scrape.iter();
+    words.extend(hints.flat_map(|hint| [&hint.scrape, &hint.port, &hint.path, &hint.scheme]));
+    for status in &pod.statuses {
+        words.push(&status.name);
+        words.extend(ends(status).map(|end| &end.reason));
+        if let ContainerState::Waiting(reason) = &status.state {
+            words.push(reason);
+        }
+    }
+    words
+}
+
+/// Each word once, behind its two counts, with a place in the pool.
+fn words_held<'a>(pods: impl Iterator<Item = &'a Pod>) -> usize {
+    let mut seen = HashSet::new();
+    let place = (size_of::<Word>() + 1) * (8 + EMPTY) / 8;
+    let counted = 4 * size_of::<usize>() + ALLOCATION + place;
+    let fresh = pods.flat_map(words).filter(|word| !word.is_empty() && seen.insert(word.as_ptr()));
+    fresh.map(|word| text(word) + counted).sum()
+}
+
 /// Recorded pods, each as three replicas of its template.
 #[test]
-fn a_pod_takes_at_most_a_kibibyte() {
+fn a_pod_takes_at_most_half_a_kibibyte_of_its_own() {
     const REPLICAS: usize = 3;
     let mut inventory = Inventory::default();
     for replica in 0..REPLICAS {
@@ -104,18 +125,21 @@ fn a_pod_takes_at_most_a_kibibyte() {
     let pods: Vec<&Arc<Pod>> = inventory.pods().collect();
     let own: usize = pods.iter().map(|pod| held(pod)).sum();
     let mut seen = HashSet::new();
-    let shared: usize =
+    let lists: usize =
         pods.iter().filter(|pod| seen.insert(pod.containers.as_ptr())).map(|pod| common(pod)).sum();
-    let average = (own + shared) / pods.len();
+    let words = words_held(pods.iter().map(|pod| &***pod));
+    let each = |all: usize| all / pods.len();
     assert!(seen.len() * REPLICAS <= pods.len(), "equal containers are kept {} times", seen.len());
-    assert!((300..=1024).contains(&average), "{average} bytes a pod: {own} and {shared} shared");
+    let (own, shared) = (each(own), each(lists + words));
+    assert!((200..=512).contains(&own), "{own} bytes a pod of its own");
+    assert!((50..=512).contains(&shared), "{shared} bytes a pod of {lists} and {words} shared");
 }
 
 /// A record of a shelf behind its `Arc`, with its place there; `inside` is what its fields hold.
 fn shelved<T: Held>(one: &T, inside: usize) -> usize {
     let record = size_of::<T>() + 2 * size_of::<usize>() + ALLOCATION;
-    let entry = (size_of::<(Box<str>, usize)>() + 1) * (8 + EMPTY) / 8;
-    record + entry + 2 * text(one.name()) + text(one.namespace()) + inside
+    let entry = (size_of::<usize>() + 1) * (8 + EMPTY) / 8;
+    record + entry + text(one.name()) + text(one.namespace()) + inside
 }
 
 #[test]

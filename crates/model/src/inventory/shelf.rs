@@ -1,9 +1,9 @@
 //! Where objects of a kind are held by their names.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Inventory;
+use super::named::{Named, Places};
 
 /// An object that is held by its name.
 pub trait Held: PartialEq + Sized {
@@ -20,30 +20,40 @@ pub trait Held: PartialEq + Sized {
     fn share(&mut self, _before: &Self) {}
 }
 
+impl<T: Held> Named for T {
+    fn namespace(&self) -> &str {
+        Held::namespace(self)
+    }
+
+    fn name(&self) -> &str {
+        Held::name(self)
+    }
+}
+
 /// Objects of one kind by namespace and name.
 #[derive(Debug)]
-pub struct Shelf<T>(HashMap<Box<str>, HashMap<Box<str>, Arc<T>>>);
+pub struct Shelf<T>(Places<T>);
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(Places::default())
     }
 }
 
 impl<T: Held> Shelf<T> {
     /// The object of that namespace and name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
-        self.0.get(namespace)?.get(name)
+        self.0.get(namespace, name)
     }
 
     /// Every object, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.0.values().flat_map(HashMap::values)
+        self.0.all()
     }
 
     /// Those of one namespace, in no order.
     pub fn within(&self, namespace: &str) -> impl Iterator<Item = &Arc<T>> {
-        self.0.get(namespace).into_iter().flat_map(HashMap::values)
+        self.0.within(namespace)
     }
 
     /// Adds or replaces one; what is there and equal stays.
@@ -53,25 +63,17 @@ impl<T: Held> Shelf<T> {
             Some(known) => one.share(known),
             None => {}
         }
-        self.0.entry(one.namespace().into()).or_default().insert(one.name().into(), Arc::new(one));
+        self.0.put(Arc::new(one));
     }
 
     /// Forgets one.
     pub fn remove(&mut self, namespace: &str, name: &str) {
-        if let Some(there) = self.0.get_mut(namespace) {
-            there.remove(name);
-            if there.is_empty() {
-                self.0.remove(namespace);
-            }
-        }
+        self.0.remove(namespace, name);
     }
 
     /// Keeps only what `keep` accepts (after a relist).
-    pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        self.0.retain(|_, there| {
-            there.retain(|_, one| keep(one));
-            !there.is_empty()
-        });
+    pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.0.retain(keep);
     }
 }
 

@@ -4,8 +4,9 @@
 //! What can never change on an object (its owner, its requests) also holds back to its creation.
 
 mod keep;
+mod key;
+mod objects;
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use metrics::{counter, gauge};
@@ -17,121 +18,14 @@ use model::{
 use crate::telemetry;
 
 pub use keep::UnknownStates;
+use key::Keyed;
+use objects::Turn;
+pub(super) use objects::{Objects, Version};
 
 /// How long versions that no longer hold are kept, milliseconds.
 const HORIZON_MS: i64 = 24 * 3_600_000;
 /// How many versions that no longer hold are kept.
 const MAX_CLOSED: usize = 100_000;
-
-/// A record and the time in which it held: `from ≤ time < until`, milliseconds.
-#[derive(Debug, Clone)]
-pub(super) struct Version<T> {
-    pub(super) from: i64,
-    /// Where what never changes begins: the object's creation, for its first version.
-    pub(super) created: i64,
-    pub(super) until: i64,
-    pub(super) record: Arc<T>,
-}
-
-/// The versions of one object, oldest first.
-#[derive(Debug)]
-struct Object<T> {
-    seen: u64,
-    versions: Vec<Version<T>>,
-}
-
-/// Every object of one kind by its key.
-#[derive(Debug)]
-pub(super) struct Objects<T> {
-    by_key: HashMap<Box<str>, Object<T>, foldhash::fast::RandomState>,
-}
-
-impl<T> Default for Objects<T> {
-    fn default() -> Self {
-        Self { by_key: HashMap::default() }
-    }
-}
-
-impl<T> Objects<T> {
-    /// Of every object the versions that overlap the time, oldest first.
-    pub(super) fn each_versions(
-        &self,
-        start: i64,
-        end: i64,
-    ) -> impl Iterator<Item = impl Iterator<Item = &Version<T>>> {
-        let overlaps = move |version: &&Version<T>| {
-            version.created.min(version.from) <= end && version.until > start
-        };
-        self.by_key.values().map(move |object| object.versions.iter().filter(overlaps))
-    }
-
-    /// Every version.
-    #[cfg(test)]
-    pub(super) fn versions(&self) -> impl Iterator<Item = &Version<T>> {
-        self.by_key.values().flat_map(|object| &object.versions)
-    }
-
-    /// The newest version of an object, whether it still holds or not.
-    pub(super) fn newest(&self, key: &str) -> Option<&Arc<T>> {
-        self.by_key.get(key)?.versions.last().map(|version| &version.record)
-    }
-
-    /// `cut` is where an earlier process stopped to observe: what held then and is the same now
-    /// goes on.
-    fn see(&mut self, key: &str, record: &Arc<T>, created: i64, (turn, cut): Turn, now: i64)
-    where
-        T: PartialEq,
-    {
-        let version =
-            Version { from: now, created: now, until: i64::MAX, record: Arc::clone(record) };
-        let Some(object) = self.by_key.get_mut(key) else {
-            let created = if created > 0 { created.min(now) } else { now };
-            let versions = vec![Version { created, ..version }];
-            self.by_key.insert(key.into(), Object { seen: turn, versions });
-            return;
-        };
-        object.seen = turn;
-        match object.versions.last_mut() {
-            Some(last) if last.until == i64::MAX && Arc::ptr_eq(&last.record, record) => {}
-            Some(last) if Some(last.until) == cut && last.record == *record => {
-                (last.until, last.record) = (i64::MAX, Arc::clone(record));
-            }
-            Some(last) => {
-                last.until = last.until.min(now);
-                object.versions.push(version);
-            }
-            None => object.versions.push(version),
-        }
-    }
-
-    /// Ends what still holds.
-    fn cut(&mut self, at: i64) {
-        for version in self.by_key.values_mut().filter_map(|object| object.versions.last_mut()) {
-            version.until = version.until.min(at);
-        }
-    }
-
-    /// Ends what was not seen in this turn, forgets what ended before `oldest`.
-    fn end_turn(&mut self, turn: u64, now: i64, oldest: i64) -> usize {
-        let mut closed = 0;
-        self.by_key.retain(|_, object| {
-            if object.seen != turn
-                && let Some(last) = object.versions.last_mut()
-            {
-                last.until = last.until.min(now);
-            }
-            object.versions.retain(|version| version.until > oldest);
-            closed += object.versions.iter().filter(|version| version.until <= now).count();
-            !object.versions.is_empty()
-        });
-        closed
-    }
-
-    fn closed(&self, now: i64) -> impl Iterator<Item = i64> + '_ {
-        let all = self.by_key.values().flat_map(|object| &object.versions);
-        all.map(|version| version.until).filter(move |until| *until <= now)
-    }
-}
 
 /// What is known of the objects over time.
 #[derive(Debug, Default)]
@@ -152,9 +46,6 @@ pub(super) struct State {
     /// Where an earlier process stopped to observe; until this one has observed once.
     cut: Option<i64>,
 }
-
-/// The number of an observation, and where an earlier process stopped.
-type Turn = (u64, Option<i64>);
 
 /// How a node's kubelet answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -183,7 +74,7 @@ impl State {
         kind: &str,
         name: &str,
     ) -> Option<&Arc<Workload>> {
-        self.workloads.newest(&workload_key(namespace, kind, name))
+        self.workloads.newest([namespace, kind, name])
     }
 
     fn begin_turn(&mut self, now: i64) -> Turn {
@@ -198,12 +89,12 @@ impl State {
             return;
         }
         let up = target.state == TargetState::Up;
-        let known = self.targets.newest(&target.node).filter(|known| known.up == up);
+        let known = self.targets.newest(["", "", &target.node]).filter(|known| known.up == up);
         let record = match known {
             Some(known) => Arc::clone(known),
             None => Arc::new(Up { node: Arc::clone(&target.node), up }),
         };
-        self.targets.see(&target.node, &record, now, turn, now);
+        self.targets.see(&record, now, turn, now);
     }
 
     fn end_turn(&mut self, now: i64) {
@@ -243,24 +134,21 @@ impl StateHistory {
             let pods: Vec<_> =
                 look(inventory, |held| held.pods_in(&namespace).map(Arc::clone).collect());
             self.note(&pods, |state, pod| {
-                let key = key_of(&pod.namespace, &pod.name);
-                state.pods.see(&key, pod, pod.created.millis(), turn, now);
+                state.pods.see(pod, pod.created.millis(), turn, now);
             });
         }
         let nodes: Vec<_> = look(inventory, |held| held.nodes().map(Arc::clone).collect());
         self.note(&nodes, |state, node| {
-            state.nodes.see(&node.name, node, node.created.millis(), turn, now);
+            state.nodes.see(node, node.created.millis(), turn, now);
         });
         let namespaces: Vec<_> =
             look(inventory, |held| held.namespaces().map(Arc::clone).collect());
         self.note(&namespaces, |state, namespace| {
-            let created = namespace.created.millis();
-            state.namespaces.see(&namespace.name, namespace, created, turn, now);
+            state.namespaces.see(namespace, namespace.created.millis(), turn, now);
         });
         let workloads: Vec<_> = look(inventory, |held| held.workloads().map(Arc::clone).collect());
         self.note(&workloads, |state, workload| {
-            let key = workload_key(&workload.namespace, &workload.kind, &workload.name);
-            state.workloads.see(&key, workload, workload.created.millis(), turn, now);
+            state.workloads.see(workload, workload.created.millis(), turn, now);
         });
         let round = (turn, now);
         self.note_shelf(inventory, |state| &mut state.claims, |one| one.created, round);
@@ -283,7 +171,7 @@ impl StateHistory {
     }
 
     /// Sees every object of a shelf.
-    fn note_shelf<T: Held>(
+    fn note_shelf<T: Held + Keyed>(
         &self,
         inventory: &SharedInventory,
         of: fn(&mut State) -> &mut Objects<T>,
@@ -292,8 +180,7 @@ impl StateHistory {
     ) {
         let all: Vec<Arc<T>> = look(inventory, |held| held.shelf().all().map(Arc::clone).collect());
         self.note(&all, |state, one| {
-            let key = key_of(one.namespace(), one.name());
-            of(state).see(&key, one, created(one).millis(), turn, now);
+            of(state).see(one, created(one).millis(), turn, now);
         });
     }
 
@@ -315,7 +202,7 @@ impl StateHistory {
 
     /// The newest record of a pod, even when it is gone.
     pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
-        self.read().pods.newest(&key_of(namespace, name)).map(Arc::clone)
+        self.read().pods.newest(["", namespace, name]).map(Arc::clone)
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -330,15 +217,6 @@ impl StateHistory {
 /// What `read` finds in the inventory; its lock is held meanwhile.
 fn look<T>(inventory: &SharedInventory, read: impl FnOnce(&Inventory) -> T) -> T {
     read(&inventory.read().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn key_of(namespace: &str, name: &str) -> String {
-    // Asked for each container of a query.
-    [namespace, "/", name].concat()
-}
-
-fn workload_key(namespace: &str, kind: &str, name: &str) -> String {
-    format!("{namespace}/{kind}/{name}")
 }
 
 #[cfg(test)]
@@ -381,6 +259,27 @@ mod tests {
         assert_eq!(spans(&history), expected);
         history.observe(&inventory, &[], 4000 + HORIZON_MS);
         assert_eq!(spans(&history), []);
+    }
+
+    #[test]
+    fn objects_are_found_after_others_have_gone() {
+        let history = StateHistory::default();
+        let inventory = SharedInventory::default();
+        let pod = |number: usize| {
+            let (namespace, name) = ("ns".into(), number.to_string().into());
+            Arc::new(Pod { namespace, name, ..Pod::default() })
+        };
+        (0..100).for_each(|number| inventory.write().unwrap().put_pod(pod(number)));
+        history.observe(&inventory, &[], 1000);
+        inventory.write().unwrap().retain_pods(|pod| pod.name.ends_with('7'));
+        history.observe(&inventory, &[], 2000);
+        history.observe(&inventory, &[], 2000 + HORIZON_MS);
+        for number in 0..100 {
+            let name = number.to_string();
+            let found = history.pod("ns", &name).map(|pod| pod.name.to_string());
+            assert_eq!(found, (number % 10 == 7).then_some(name), "{number}");
+        }
+        assert_eq!(history.read().pods.versions().count(), 10);
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn pods(inventory: &mut Inventory) {
             restart_count: 3,
             ready: true,
             state,
-            last_termination: Some(end()),
+            last_termination: Some(end().into()),
         }]),
         claims: Box::new([("data".into(), "disk".into())]),
         qos_class: "Guaranteed".into(),
@@ -79,7 +79,7 @@ fn pods(inventory: &mut Inventory) {
     inventory.put_pod(Arc::new(pod("runs", "Running", ContainerState::Running(since))));
     let waiting = ContainerState::Waiting("CrashLoopBackOff".into());
     inventory.put_pod(Arc::new(pod("waits", "Pending", waiting)));
-    inventory.put_pod(Arc::new(pod("ended", "Failed", ContainerState::Terminated(end()))));
+    inventory.put_pod(Arc::new(pod("ended", "Failed", ContainerState::Terminated(end().into()))));
 }
 
 fn nodes(inventory: &mut Inventory) {

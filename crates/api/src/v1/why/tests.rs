@@ -99,7 +99,7 @@ fn inventory() -> Inventory {
             ..pod("bad-1", "bad", "Running")
         },
         with(pod("crashes", "up", "Running"), crash()),
-        with(pod("killed", "up", "Running"), ContainerState::Terminated(oom)),
+        with(pod("killed", "up", "Running"), ContainerState::Terminated(oom.into())),
         Pod { started: at(-12), ..pod("new", "up", "Running") },
         pod("lost", "up", "Running"),
     ];

@@ -3,16 +3,20 @@
 //! Magic, layout, the time of the last observation, then every kind of object. A text stands once,
 //! where it is met first; later it is a number. Numbers are varints, of either sign zigzagged.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use model::{
-    Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node,
-    Owner, PersistentVolume, Pod, Quota, Ready, Resources, ScrapeHint, Shared, Taint, Termination,
-    Timestamp, Truth, Workload,
+    Autoscaler, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace,
+    Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, ScrapeHint, Shared, Taint,
+    Termination, Timestamp, Truth, Word, Workload,
 };
 
-use super::{Object, Objects, State, Up, Version};
+use super::key::{Keyed, in_order};
+use super::objects::{Object, Objects, Version};
+use super::{State, Up};
 
 const MAGIC: &[u8; 4] = b"TFST";
 /// Goes up with every change of what is written; bytes of another layout are left unread.
@@ -26,7 +30,12 @@ const MAX_TEXTS: usize = 50_000_000;
 pub struct UnknownStates;
 
 pub(super) fn write(state: &State) -> Vec<u8> {
-    let mut out = Writer { bytes: MAGIC.to_vec(), known: HashMap::new() };
+    let mut out = Writer {
+        bytes: MAGIC.to_vec(),
+        known: HashTable::new(),
+        texts: 0,
+        hasher: RandomState::default(),
+    };
     out.number(LAYOUT);
     state.last.put(&mut out);
     state.pods.put(&mut out);
@@ -43,7 +52,7 @@ pub(super) fn write(state: &State) -> Vec<u8> {
 
 pub(super) fn read(bytes: &[u8]) -> Result<State, UnknownStates> {
     let bytes = bytes.strip_prefix(MAGIC).ok_or(UnknownStates)?;
-    let mut input = Reader { bytes, texts: Vec::new() };
+    let mut input = Reader { bytes, texts: Vec::new(), commons: Commons::default() };
     if input.number() != Some(LAYOUT) {
         return Err(UnknownStates);
     }
@@ -70,8 +79,25 @@ fn whole(input: &mut Reader<'_>) -> Option<State> {
 
 struct Writer {
     bytes: Vec<u8>,
-    /// Texts by their number, from 1.
-    known: HashMap<Box<str>, u64>,
+    /// Texts that stand in `bytes`.
+    known: HashTable<Known>,
+    /// How many were written.
+    texts: u64,
+    hasher: RandomState,
+}
+
+/// Where a text stands: there are millions, and none is held twice.
+struct Known {
+    at: usize,
+    len: u32,
+    /// From 1.
+    number: u32,
+}
+
+impl Known {
+    fn text<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.at..self.at + self.len as usize).unwrap_or_default()
+    }
 }
 
 impl Writer {
@@ -85,19 +111,29 @@ impl Writer {
 
     /// The number of a text that is known; zero, length and bytes of a new one.
     fn text(&mut self, text: &str) {
-        if let Some(number) = self.known.get(text) {
-            return self.number(*number);
+        let text = text.as_bytes();
+        let hash = self.hasher.hash_one(text);
+        if let Some(known) = self.known.find(hash, |known| known.text(&self.bytes) == text) {
+            return self.number(known.number.into());
         }
-        self.known.insert(text.into(), self.known.len() as u64 + 1);
         self.number(0);
         self.number(text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(text);
+        self.texts += 1;
+        // A text too long or too late to be found again is written anew.
+        if let (Ok(len), Ok(number)) = (u32::try_from(text.len()), u32::try_from(self.texts)) {
+            let again = |known: &Known| self.hasher.hash_one(known.text(&self.bytes));
+            self.known.insert_unique(hash, Known { at, len, number }, again);
+        }
     }
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
     texts: Vec<&'a str>,
+    /// Records that were read hold together what they will hold together in the inventory.
+    commons: Commons,
 }
 
 impl<'a> Reader<'a> {
@@ -200,6 +236,16 @@ impl Kept for Box<str> {
     }
 }
 
+impl Kept for Word {
+    fn put(&self, out: &mut Writer) {
+        out.text(self);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        input.text().map(Into::into)
+    }
+}
+
 impl Kept for Arc<str> {
     fn put(&self, out: &mut Writer) {
         out.text(self);
@@ -266,13 +312,13 @@ impl<T: Kept> Kept for Shared<T> {
     }
 }
 
-impl Kept for Box<ScrapeHint> {
+impl<T: Kept> Kept for Box<T> {
     fn put(&self, out: &mut Writer) {
-        ScrapeHint::put(self, out);
+        T::put(self, out);
     }
 
     fn take(input: &mut Reader<'_>) -> Option<Self> {
-        ScrapeHint::take(input).map(Self::new)
+        T::take(input).map(Self::new)
     }
 }
 
@@ -369,16 +415,18 @@ record!(Node: name uid hostname host_id addresses kubelet_port ready pressures u
 record!(Pod: namespace name uid node phase reason labels owner containers statuses claims
     host_network ip host_ip priority_class qos_class ready scrape started created deleted);
 
-impl<T: Kept> Kept for Objects<T> {
+impl<T: Kept + Keyed> Kept for Objects<T> {
     fn put(&self, out: &mut Writer) {
         // In one order, so that the same versions are the same bytes.
-        let mut all: Vec<_> = self.by_key.iter().collect();
-        all.sort_by(|a, b| a.0.cmp(b.0));
+        let mut all: Vec<&Object<T>> = self.all.iter().collect();
+        all.sort_by(|a, b| in_order(a.last.record.key(), b.last.record.key()));
         out.number(all.len() as u64);
-        for (key, object) in all {
-            key.put(out);
-            out.number(object.versions.len() as u64);
-            for version in &object.versions {
+        let mut key = String::new();
+        for object in all {
+            object.last.record.put_key(&mut key);
+            out.text(&key);
+            out.number(object.versions().count() as u64);
+            for version in object.versions() {
                 version.from.put(out);
                 version.created.put(out);
                 version.until.put(out);
@@ -389,21 +437,35 @@ impl<T: Kept> Kept for Objects<T> {
 
     fn take(input: &mut Reader<'_>) -> Option<Self> {
         let count = input.count()?;
-        let mut by_key =
-            HashMap::with_capacity_and_hasher(count, foldhash::fast::RandomState::default());
+        let mut objects = Self::default();
         for _ in 0..count {
-            let key: Box<str> = Kept::take(input)?;
+            // The records say it as well.
+            input.text()?;
             let versions = (0..input.count()?).map(|_| {
                 Some(Version {
                     from: Kept::take(input)?,
                     created: Kept::take(input)?,
                     until: Kept::take(input)?,
-                    record: Arc::new(T::take(input)?),
+                    record: Kept::take(input)?,
                 })
             });
             let versions = versions.collect::<Option<Vec<_>>>()?;
-            by_key.insert(key, Object { seen: 0, versions });
+            if let Some(object) = Object::of(versions) {
+                objects.add(object);
+            }
         }
-        Some(Self { by_key })
+        Some(objects)
+    }
+}
+
+impl<T: Kept + Keyed> Kept for Arc<T> {
+    fn put(&self, out: &mut Writer) {
+        T::put(self, out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Option<Self> {
+        let mut record = T::take(input)?;
+        record.share(&mut input.commons);
+        Some(Self::new(record))
     }
 }
