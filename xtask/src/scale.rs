@@ -23,6 +23,8 @@ const TICK: u64 = 60;
 const ROUND: Duration = Duration::from_secs(15);
 /// Ticks before anything is measured: connections, caches, the first files.
 const WARM_TICKS: u64 = 2;
+/// How long after a batch nobody asks for the next: what the benchmark itself asks is no load.
+const QUIET: Duration = Duration::from_secs(45);
 /// How long the first answer may take before the step is given up.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -117,13 +119,18 @@ fn measured(binary: &Path, folder: &Path, nodes: u64, ticks: u64) -> Result<Step
     let (before, from) = (cpu_seconds(server.id())?, Instant::now());
     let (mut tick_ms, mut rss) = (Vec::new(), 0.0_f64);
     for _ in 0..ticks {
+        let seen = Instant::now();
+        while seen.elapsed() < QUIET {
+            rss = rss.max(rss_mib(server.id())?);
+            thread::sleep(Duration::from_millis(250));
+        }
         status = next_batch(&address, &status)?;
         tick_ms.push(field(&status, "tookMs").parse().unwrap_or(0.0));
-        // The tick's own work is the peak; what follows it until the next is measured too.
-        for _ in 0..8 {
-            rss = rss.max(rss_mib(server.id())?);
-            thread::sleep(Duration::from_millis(500));
-        }
+    }
+    // What follows the last tick: history takes its batch.
+    for _ in 0..16 {
+        rss = rss.max(rss_mib(server.id())?);
+        thread::sleep(Duration::from_millis(250));
     }
     let took = from.elapsed().as_secs_f64();
     let cpu = (cpu_seconds(server.id())? - before) / took;

@@ -3,8 +3,9 @@
 //! with a token, so that nothing stands between it and the server.
 
 use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -125,9 +126,31 @@ impl Place {
         Ok(())
     }
 
-    /// Looks at all nodes; how old the samples are that were not there before.
-    fn look(&self, seen: &mut HashMap<String, String>, asked: &mut Asked) -> Result<(), String> {
-        let list = self.text(&format!("{BASE}/nodes"))?;
+    /// Looks at all nodes once a second, until stopped.
+    fn look(&self, stop: &AtomicBool) -> Result<Asked, String> {
+        let (mut asked, mut seen) = (Asked::default(), HashMap::new());
+        let mut command = self.curl();
+        // Over one connection, as whoever watches: what is measured is no handshake.
+        command.args(["-N", "--rate", "1/s", "-w", "\\n"]);
+        command.arg(format!("{}{BASE}/nodes?look=[1-1000000]", self.secure));
+        let child = command.stdout(Stdio::piped()).spawn();
+        let mut child = child.map_err(|error| format!("curl: {error}"))?;
+        let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
+        for line in lines.take_while(|_| !stop.load(Ordering::Relaxed)) {
+            let list = line.map_err(|error| format!("curl: {error}"))?;
+            Self::learn(&list, &mut seen, &mut asked)?;
+        }
+        drop(child.kill());
+        child.wait().map_err(|error| format!("curl: {error}"))?;
+        if stop.load(Ordering::Relaxed) { Ok(asked) } else { Err("nodes are not listed".into()) }
+    }
+
+    /// How old the samples of a list of nodes are that were not there before.
+    fn learn(
+        list: &str,
+        seen: &mut HashMap<String, String>,
+        asked: &mut Asked,
+    ) -> Result<(), String> {
         let now = UNIX_EPOCH.elapsed().map_err(|error| error.to_string())?.as_secs_f64();
         let first = seen.is_empty();
         for item in list.split("\"metadata\":{\"name\":\"").skip(1) {
@@ -183,15 +206,7 @@ impl Load {
             Ok(asked)
         });
         let stopped = Arc::clone(&stop);
-        let looks = thread::spawn(move || {
-            let (mut asked, mut seen) = (Asked::default(), HashMap::new());
-            while !stopped.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                place.look(&mut seen, &mut asked)?;
-                pause(begun, Duration::from_secs(1), &stopped);
-            }
-            Ok(asked)
-        });
+        let looks = thread::spawn(move || place.look(&stopped));
         Self { stop, turns, looks }
     }
 
