@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -131,11 +131,15 @@ impl Place {
         let (mut asked, mut seen) = (Asked::default(), HashMap::new());
         let mut command = self.curl();
         // Over one connection, as whoever watches: what is measured is no handshake.
-        command.args(["-N", "--rate", "1/s", "-w", "\\n"]);
+        command.args(["-N", "--rate", "1/s", "-w", "%{stderr}\\n"]);
         command.arg(format!("{}{BASE}/nodes?look=[1-1000000]", self.secure));
-        let child = command.stdout(Stdio::piped()).spawn();
+        // curl holds back what it writes behind an answer, unless it is an error: into one pipe both.
+        let (reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
+        let both = writer.try_clone().map_err(|error| error.to_string())?;
+        let child = command.stdout(both).stderr(writer).spawn();
+        drop(command);
         let mut child = child.map_err(|error| format!("curl: {error}"))?;
-        let lines = child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines());
+        let lines = BufReader::new(reader).lines();
         for line in lines.take_while(|_| !stop.load(Ordering::Relaxed)) {
             let list = line.map_err(|error| format!("curl: {error}"))?;
             Self::learn(&list, &mut seen, &mut asked)?;
