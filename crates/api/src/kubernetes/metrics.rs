@@ -335,7 +335,7 @@ struct Walk {
     inventory: SharedInventory,
     selection: Selection,
     namespaces: VecDeque<Box<str>>,
-    pods: std::vec::IntoIter<(u128, Arc<PodRecord>)>,
+    pods: std::vec::IntoIter<(Beginning, Arc<PodRecord>)>,
     after: Option<(String, String)>,
     /// The last that was written, where somebody will ask.
     written: Option<(Word, Box<str>)>,
@@ -365,7 +365,11 @@ impl Walk {
     }
 
     /// Its pods that are selected, each behind how its name begins.
-    fn in_namespace(&self, inventory: &Inventory, namespace: &str) -> Vec<(u128, Arc<PodRecord>)> {
+    fn in_namespace(
+        &self,
+        inventory: &Inventory,
+        namespace: &str,
+    ) -> Vec<(Beginning, Arc<PodRecord>)> {
         let after = self.after.as_ref().filter(|(from, _)| from == namespace);
         let selected = |pod: &&Arc<PodRecord>| {
             is_running(pod)
@@ -398,12 +402,16 @@ impl Iterator for Walk {
     }
 }
 
-/// The first 16 bytes of `name` as a number that sorts as they do.
-fn beginning(name: &str) -> u128 {
-    let mut bytes = [0; 16];
+/// How a name begins, as numbers that sort as it does: a template's pods differ behind its name and
+/// its hash, within 32 bytes as a rule.
+type Beginning = [u128; 2];
+
+fn beginning(name: &str) -> Beginning {
+    let mut bytes = [0; 32];
     let length = name.len().min(bytes.len());
     bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-    u128::from_be_bytes(bytes)
+    let (halves, _) = bytes.as_chunks::<16>();
+    [0, 1].map(|half| halves.get(half).map_or(0, |half| u128::from_be_bytes(*half)))
 }
 
 fn is_running(pod: &PodRecord) -> bool {
@@ -443,4 +451,29 @@ fn json(text: String) -> Response {
 
 fn protobuf(bytes: Vec<u8>) -> Response {
     with_type(Body::from(bytes), proto::MEDIA_TYPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beginnings_sort_as_names_do() {
+        let template = "frontend-of-the-shop-6b7f9c8d5f-";
+        assert_eq!(template.len(), 32);
+        let names = ["", "a", "frontend-of-the-", "frontend-of-the-shop", template]
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .chain(["x2", "x", "a9"].map(|end| format!("{template}{end}")))
+            .chain(["b", "frontend-of-the-s0", "~"].map(ToOwned::to_owned));
+        let names: Vec<String> = names.collect();
+        for left in &names {
+            for right in &names {
+                let order = beginning(left).cmp(&beginning(right));
+                assert_eq!(order.then_with(|| left.cmp(right)), left.cmp(right), "{left} {right}");
+            }
+        }
+        let end = |end: &str| beginning(&format!("frontend-of-the-shop-6b7f9c8d{end}"));
+        assert!(end("a") < end("b"), "more than sixteen bytes are compared");
+    }
 }
