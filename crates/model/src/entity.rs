@@ -131,7 +131,10 @@ impl Identity<'_> {
         self.variant.hash(&mut hasher);
         self.name.hash(&mut hasher);
         hasher.write_u32(self.parent.map_or(0, |parent| parent.hash));
-        #[expect(clippy::cast_possible_truncation, reason = "half of the bits tell a million apart")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "half of the bits tell a million apart"
+        )]
         let half = hasher.finish() as u32;
         half
     }
