@@ -55,20 +55,6 @@ impl Pairs {
     pub fn values(&self) -> &[Arc<str>] {
         &self.values
     }
-
-    /// Takes names that others have already. Whether they are the same: else nothing happens.
-    pub fn share_names(&mut self, names: &Arc<[Arc<str>]>) -> bool {
-        let same = self.names == *names;
-        if same {
-            self.names = Arc::clone(names);
-        }
-        same
-    }
-
-    /// The values, to be exchanged for equal ones that others have already.
-    pub fn values_mut(&mut self) -> &mut [Arc<str>] {
-        Arc::make_mut(&mut self.values)
-    }
 }
 
 impl Ord for Pairs {
@@ -108,16 +94,14 @@ mod tests {
     #[test]
     fn order_is_the_same_whether_names_are_shared_or_not() {
         let left = pairs(&[("namespace", "a"), ("pod", "z")]);
-        let mut right = pairs(&[("namespace", "b"), ("pod", "a")]);
+        let right = pairs(&[("namespace", "b"), ("pod", "a")]);
         assert_eq!(left.cmp(&right), Ordering::Less);
-        assert!(right.share_names(left.names()));
+        let right = Pairs::of(Arc::clone(left.names()), right.values().into()).unwrap();
         assert!(Arc::ptr_eq(left.names(), right.names()));
         assert_eq!(left.cmp(&right), Ordering::Less);
         let longer = pairs(&[("namespace", "a"), ("pod", "z"), ("zone", "1")]);
         assert_eq!(left.cmp(&longer), Ordering::Less);
         let other = pairs(&[("node", "a")]);
         assert_eq!(left.cmp(&other), Ordering::Less);
-        assert!(!right.share_names(other.names()));
-        assert!(Arc::ptr_eq(left.names(), right.names()));
     }
 }
