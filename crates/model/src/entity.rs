@@ -165,15 +165,14 @@ impl Identity<'_> {
         }
     }
 
-    /// The entity; `share` makes the text.
-    pub(crate) fn to_entity(self, uid: &str, share: impl FnOnce(String) -> Arc<str>) -> Entity {
+    pub(crate) fn to_entity(self, uid: &str) -> Entity {
         let pieces = self.pieces(uid);
         let end = |pieces: &[&str]| {
             u32::try_from(pieces.iter().map(|piece| piece.len()).sum::<usize>()).unwrap_or(u32::MAX)
         };
         Entity {
             parent: self.parent.map(Arc::clone),
-            text: share(pieces.concat()),
+            text: pieces.concat().into(),
             ends: [end(&pieces[..1]), end(&pieces[..2])],
             hash: self.hash(),
             kind: self.kind,
@@ -247,6 +246,11 @@ impl Entity {
     /// The identity's hash, stable within a process.
     pub fn hash64(&self) -> u64 {
         spread(self.hash)
+    }
+
+    /// Its text, to be exchanged for an equal one that others have already.
+    pub(crate) fn text_mut(&mut self) -> &mut Arc<str> {
+        &mut self.text
     }
 
     /// The namespace that is part of its own name.

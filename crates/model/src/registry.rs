@@ -1,50 +1,25 @@
 //! The registry: one allocation per measured thing, for as long as it is seen.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use crate::entity::Identity;
+use crate::pool::Pool;
 use crate::{Entity, EntityKind, Table};
 
 /// Every so many ticks entities are looked for that nobody holds any more.
 const FORGET_EVERY: u32 = 8;
-/// The fewest texts that are worth a look for those that nobody holds.
-const LEAST_TEXTS: usize = 1024;
 
 /// Interns [`Entity`] values, so that a tick over known things allocates nothing.
 #[derive(Debug, Default)]
 pub struct Registry {
     table: HashTable<Arc<Entity>>,
     /// Of containers and other parts: thousands of parents have parts of the same name.
-    texts: Texts,
+    texts: Pool<Arc<str>>,
     tick: u32,
     /// Rows of each kind in the last tick.
     rows: [usize; EntityKind::ALL.len()],
-}
-
-/// Texts that many entities have in common.
-#[derive(Debug, Default)]
-struct Texts {
-    all: HashSet<Arc<str>>,
-    /// How many there may be before those that nobody holds are looked for.
-    room: usize,
-}
-
-impl Texts {
-    fn share(&mut self, text: String) -> Arc<str> {
-        if let Some(known) = self.all.get(&*text) {
-            return Arc::clone(known);
-        }
-        if self.all.len() >= self.room {
-            self.all.retain(|text| Arc::strong_count(text) > 1);
-            self.room = (self.all.len() * 2).max(LEAST_TEXTS);
-        }
-        let text: Arc<str> = text.into();
-        self.all.insert(Arc::clone(&text));
-        text
-    }
 }
 
 impl Registry {
@@ -137,15 +112,15 @@ impl Registry {
         let hash = identity.hash64();
         if let Some(known) = self.table.find_mut(hash, |known| identity.matches(known)) {
             if !uid.is_empty() && known.uid() != uid {
-                *known = Arc::new(identity.to_entity(uid, Arc::from));
+                *known = Arc::new(identity.to_entity(uid));
             }
             return Arc::clone(known);
         }
-        let texts = &mut self.texts;
-        let entity = Arc::new(identity.to_entity(uid, |text| match identity.parent {
-            Some(_) => texts.share(text),
-            None => text.into(),
-        }));
+        let mut entity = identity.to_entity(uid);
+        if identity.parent.is_some() {
+            self.texts.share(entity.text_mut());
+        }
+        let entity = Arc::new(entity);
         self.table.insert_unique(hash, Arc::clone(&entity), |known| known.hash64());
         entity
     }
@@ -158,6 +133,7 @@ fn identity(kind: EntityKind, name: &str) -> Identity<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::LEAST_ROOM;
 
     #[test]
     fn one_thing_is_one_allocation_until_forgotten() {
@@ -188,14 +164,14 @@ mod tests {
         let [left, right] = pods.each_ref().map(|pod| registry.container(pod, "main"));
         assert_ne!(left, right);
         assert!(std::ptr::eq(left.name(), right.name()));
-        for number in 0..10 * LEAST_TEXTS {
+        for number in 0..10 * LEAST_ROOM {
             registry.container(&pods[0], &format!("c{number}"));
-            if number.is_multiple_of(LEAST_TEXTS / 2) {
+            if number.is_multiple_of(LEAST_ROOM / 2) {
                 (0..FORGET_EVERY).for_each(|_| registry.end_tick(&[]));
             }
         }
-        let texts = registry.texts.all.len();
-        assert!(texts <= 2 * LEAST_TEXTS, "{texts} texts are kept");
+        let texts = registry.texts.len();
+        assert!(texts <= 2 * LEAST_ROOM, "{texts} texts are kept");
         assert!(std::ptr::eq(registry.container(&pods[1], "main").name(), left.name()));
     }
 

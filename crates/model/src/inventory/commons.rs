@@ -1,7 +1,7 @@
 //! What records have in common, each held once.
 
 use super::{ContainerSpec, ContainerState, ContainerStatus, Owner, Pod, Workload};
-use crate::shared::Pool;
+use crate::pool::Pool;
 use crate::{Shared, Word};
 
 /// Words, labels and containers that are held by records, to find equal ones for a new record.

@@ -302,7 +302,7 @@ impl<T: Kept> Kept for Box<[T]> {
     }
 }
 
-impl<T: Kept> Kept for Shared<T> {
+impl<T: Kept + 'static> Kept for Shared<T> {
     fn put(&self, out: &mut Writer) {
         put_list(self, out);
     }
