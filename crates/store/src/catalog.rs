@@ -78,6 +78,19 @@ fn pairs<'a>(
     names.iter().zip(row).map(move |(name, word)| (&**name, text(*word)))
 }
 
+/// Names of labels, and numbers of the words below them.
+type Row<'a> = (&'a [Arc<str>], &'a [u32]);
+
+/// The order of two rows' pairs. Rows of one shape have the same list of names.
+fn order<'a>((left, right): (Row<'a>, Row<'a>), text: impl Fn(u32) -> &'a str + Copy) -> Ordering {
+    if std::ptr::eq(left.0, right.0) {
+        // Words are numbered once: only different ones are read.
+        let differs = left.1.iter().zip(right.1).find(|(left, right)| left != right);
+        return differs.map_or(Ordering::Equal, |(left, right)| text(*left).cmp(text(*right)));
+    }
+    pairs(left.0, left.1, text).cmp(pairs(right.0, right.1, text))
+}
+
 impl Catalog {
     /// The number of the entity of `kind` with these pairs, given now if it is new. They are
     /// sorted by name, each name once, no value empty, as in [`Labels`].
@@ -194,15 +207,9 @@ impl Catalog {
             (left, right) => return left.is_some().cmp(&right.is_some()),
         };
         let ((left, left_row), (right, right_row)) = (left, right);
-        let text = |word: u32| self.text(word);
-        if Arc::ptr_eq(&left.names, &right.names) && left.kind == right.kind {
-            // Words are numbered once: only different ones are read.
-            let differs = left_row.iter().zip(right_row).find(|(left, right)| left != right);
-            return differs.map_or(Ordering::Equal, |(left, right)| text(*left).cmp(text(*right)));
-        }
-        wire::kind_code(left.kind).cmp(&wire::kind_code(right.kind)).then_with(|| {
-            pairs(&left.names, left_row, text).cmp(pairs(&right.names, right_row, text))
-        })
+        let rows = ((&*left.names, left_row), (&*right.names, right_row));
+        let kinds = wire::kind_code(left.kind).cmp(&wire::kind_code(right.kind));
+        kinds.then_with(|| order(rows, |word| self.text(word)))
     }
 
     /// Number of entities.

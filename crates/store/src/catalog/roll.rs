@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use model::{EntityKind, Pairs};
 
-use super::{Catalog, lately, pairs};
+use super::{Catalog, Row, lately, order};
 use crate::Labels;
 
 /// Names of entities by their places in the list that was asked for.
@@ -61,27 +61,21 @@ impl Roll {
 }
 
 impl Rows {
-    fn row(&self, (shape, start): (u32, u32)) -> (&Arc<[Arc<str>]>, &[u32]) {
-        let names = &self.shapes[shape as usize];
+    fn row(&self, (shape, start): (u32, u32)) -> Row<'_> {
+        let names = &*self.shapes[shape as usize];
         (names, &self.numbers[start as usize..start as usize + names.len()])
     }
 
     fn labels(&self, place: (u32, u32)) -> Labels {
-        let (names, row) = self.row(place);
+        let (names, (_, row)) = (&self.shapes[place.0 as usize], self.row(place));
         let values = row.iter().map(|word| Arc::clone(&self.words[*word as usize])).collect();
         let pairs = Pairs::of(Arc::clone(names), values).unwrap_or_default();
         Labels::of_pairs(self.kind, pairs)
     }
 
     fn compare(&self, left: u32, right: u32) -> Ordering {
-        let (left, right) = (self.places[left as usize], self.places[right as usize]);
-        let ((left_names, left_row), (right_names, right_row)) = (self.row(left), self.row(right));
-        let text = |word: u32| &*self.words[word as usize];
-        if left.0 == right.0 {
-            let differs = left_row.iter().zip(right_row).find(|(left, right)| left != right);
-            return differs.map_or(Ordering::Equal, |(left, right)| text(*left).cmp(text(*right)));
-        }
-        pairs(left_names, left_row, text).cmp(pairs(right_names, right_row, text))
+        let row = |at: u32| self.row(self.places[at as usize]);
+        order((row(left), row(right)), |word| &*self.words[word as usize])
     }
 }
 
