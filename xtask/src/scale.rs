@@ -25,6 +25,8 @@ const ROUND: Duration = Duration::from_secs(15);
 const WARM_TICKS: u64 = 2;
 /// How long after a batch nobody asks for the next: what the benchmark itself asks is no load.
 const QUIET: Duration = Duration::from_secs(45);
+/// How long after the last tick memory is still read.
+const AFTER: Duration = Duration::from_secs(4);
 /// How long the first answer may take before the step is given up.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -119,24 +121,27 @@ fn measured(binary: &Path, folder: &Path, nodes: u64, ticks: u64) -> Result<Step
     let (before, from) = (cpu_seconds(server.id())?, Instant::now());
     let (mut tick_ms, mut rss) = (Vec::new(), 0.0_f64);
     for _ in 0..ticks {
-        let seen = Instant::now();
-        while seen.elapsed() < QUIET {
-            rss = rss.max(rss_mib(server.id())?);
-            thread::sleep(Duration::from_millis(250));
-        }
+        rss = rss.max(most_rss(server.id(), QUIET)?);
         status = next_batch(&address, &status)?;
         tick_ms.push(field(&status, "tookMs").parse().unwrap_or(0.0));
     }
     // What follows the last tick: history takes its batch.
-    for _ in 0..16 {
-        rss = rss.max(rss_mib(server.id())?);
-        thread::sleep(Duration::from_millis(250));
-    }
+    rss = rss.max(most_rss(server.id(), AFTER)?);
     let took = from.elapsed().as_secs_f64();
     let cpu = (cpu_seconds(server.id())? - before) / took;
     let asked = load.end()?;
     let bytes_per_sample = bytes_per_sample(&address, &folder.join("data"))?;
     Ok(Step { nodes, first_answer, cpu, rss_mib: rss, tick_ms, asked, bytes_per_sample })
+}
+
+/// The most memory that a process has, read for so long; MiB.
+fn most_rss(process: u32, time: Duration) -> Result<f64, String> {
+    let (begun, mut most) = (Instant::now(), 0.0_f64);
+    while begun.elapsed() < time {
+        most = most.max(rss_mib(process)?);
+        thread::sleep(Duration::from_millis(250));
+    }
+    Ok(most)
 }
 
 /// A port that nobody listens on just now.
