@@ -55,6 +55,12 @@ pub(crate) fn sinks(kinds: &[&str]) -> Outcome {
     cargo(&[&bench[..], kinds].concat())
 }
 
+/// `bench lists`: lists of metrics.k8s.io, all kinds or those with one of the words.
+pub(crate) fn lists(words: &[&str]) -> Outcome {
+    let bench = ["bench", "--package", "api", "--bench", "lists", "--locked", "--"];
+    cargo(&[&bench[..], words].concat())
+}
+
 /// `bench scrape`: what a scraped program costs, by their number.
 pub(crate) fn scrape() -> Outcome {
     cargo(&["bench", "--package", "taffrail", "--bench", "scrape", "--locked"])

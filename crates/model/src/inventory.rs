@@ -19,6 +19,7 @@ pub use monitors::{
     RelabelRule, Requirement, ScrapeParams, ScrapeTls, Service, ServiceMonitor, SliceEndpoint,
     SlicePort,
 };
+pub use named::Line;
 pub use shelf::{Held, Shelf};
 pub use turns::read_in_turns;
 
@@ -370,6 +371,12 @@ impl Inventory {
     /// The pods of one namespace, in no order.
     pub fn pods_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.within(namespace)
+    }
+
+    /// The pods of one namespace, by name. It is kept up to date at little cost while nobody holds
+    /// it.
+    pub fn pods_by_name(&self, namespace: &str) -> Line<Pod> {
+        self.pods.line(namespace)
     }
 
     /// Number of pods.

@@ -39,7 +39,7 @@ pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
     Autoscaler, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts,
-    EndpointSlice, Held, Inventory, Monitor, MonitorEndpoint, MonitorKind, Namespace,
+    EndpointSlice, Held, Inventory, Line, Monitor, MonitorEndpoint, MonitorKind, Namespace,
     NamespaceChoice, Node, Owner, PersistentVolume, Pod, PodMonitor, PortChoice, Quota, Ready,
     RelabelRule, Requirement, Resources, ScrapeHint, ScrapeParams, ScrapeTls, Service,
     ServiceMonitor, SharedInventory, Shelf, SliceEndpoint, SlicePort, Taint, Termination, Truth,

@@ -181,7 +181,7 @@ impl Glance<'_> {
 
     /// The same of many pods, step by step for all of them: each step waits for memory, and one
     /// pod's does not wait for another's.
-    pub fn pods<'g>(&'g self, pods: &[Arc<Pod>], into: &mut Vec<Option<PodUsage<'g>>>) {
+    pub fn pods<'g>(&'g self, pods: &[&Pod], into: &mut Vec<Option<PodUsage<'g>>>) {
         let tags: Vec<u16> = pods.iter().map(|pod| NodeWindow::tag(pod)).collect();
         let nodes: Vec<_> = pods.iter().map(|pod| self.node(&pod.node)).collect();
         let places = nodes.iter().zip(&tags).map(|(node, tag)| node.and_then(|at| at.first(*tag)));

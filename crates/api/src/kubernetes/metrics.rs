@@ -3,6 +3,7 @@
 //! Long lists are written while they are read: what a slow reader holds is one namespace's pods.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow::{self, Break};
 use std::sync::{Arc, PoisonError};
 
 use axum::body::Body;
@@ -11,15 +12,15 @@ use bytes::Bytes;
 use futures_util::stream::unfold;
 use http::{Method, Request};
 use metrics::histogram;
-use model::{Inventory, Pod as PodRecord, SharedInventory, Timestamp, Word};
-use query::{NodeWindow, PodUsage, ResourceWindows};
+use model::{Line, Pod as PodRecord, SharedInventory, Timestamp, Word};
+use query::{Glance, NodeWindow, ResourceWindows};
 
 use super::accept::Form;
 use super::paced::{self, CHUNK_BYTES, PIECE_BYTES, Place, with_type};
 use super::parameters::Parameters;
 use super::selector::Selection;
 use super::status::Status;
-use super::write::Ink;
+use super::write::{Ink, SharedLabels as Labels};
 use super::{proto, write};
 use crate::ApiState;
 use crate::request::decoded;
@@ -190,7 +191,7 @@ impl Asked {
         }
         out.push_str(&items);
         out.push_str(&tail(go_on));
-        paced::whole(out, "application/json", place)
+        paced::whole([out.into()], "application/json", place)
     }
 
     fn pods(self, namespace: &str, parameters: Parameters, place: Place) -> Response {
@@ -245,50 +246,64 @@ impl PodWriter {
         let windows = Arc::clone(&self.asked.windows);
         let glance = windows.glance(self.asked.now);
         let mut out = String::with_capacity(bytes + bytes / 4);
-        let mut records = Vec::with_capacity(LOOKED_UP);
-        let mut usages = Vec::with_capacity(LOOKED_UP);
         while !self.ended && out.len() < bytes {
-            records.extend(self.walk.by_ref().take(LOOKED_UP));
-            glance.pods(&records, &mut usages);
-            for (record, usage) in records.iter().zip(&usages) {
-                let Some(usage) = *usage else { continue };
-                if self.limit.is_some_and(|limit| self.count >= limit) {
-                    let last = self.walk.written.take();
-                    let go_on = last.map(|(namespace, name)| token(&namespace, &name));
-                    self.end(&mut out, go_on.as_deref());
-                    return out;
-                }
-                self.item(&mut out, record, usage);
+            if let Break(go_on) = self.some(&glance, |writer, pod| writer.item(&mut out, pod)) {
+                self.end(&mut out, go_on.as_deref());
             }
-            if records.len() < LOOKED_UP {
-                self.end(&mut out, None);
-            }
-            records.clear();
         }
         out
     }
 
-    fn item(&mut self, out: &mut String, record: &PodRecord, usage: PodUsage<'_>) {
-        self.oldest = self.oldest.min(usage.at);
-        self.begin_item(out);
-        let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
-        let pod = write::Pod { namespace, name, labels, usage, now: self.asked.now };
-        match self.asked.form {
-            Form::Table(_) => write::pod_row(out, &pod, &mut self.ink),
-            Form::Json | Form::Protobuf => write::pod(out, &pod, None, &mut self.ink),
-        }
-        if self.limit.is_some() {
-            self.walk.written = Some((namespace.clone(), name.clone()));
-        }
+    fn all_protobuf(&mut self) -> [Bytes; 3] {
+        let windows = Arc::clone(&self.asked.windows);
+        let glance = windows.glance(self.asked.now);
+        let mut written = proto::List::default();
+        let go_on = loop {
+            if let Break(go_on) = self.some(&glance, |_, pod| written.pod(pod)) {
+                break go_on;
+            }
+        };
+        self.asked.told(self.oldest);
+        written.done(&self.asked.api_version, "PodMetricsList", go_on.as_deref())
     }
 
-    fn begin_item(&mut self, out: &mut String) {
+    /// Gives some more pods to `write`, until there are no more or it is enough; then where the list
+    /// goes on, if it does.
+    fn some(
+        &mut self,
+        glance: &Glance<'_>,
+        mut write: impl FnMut(&mut Self, &write::Pod<'_>),
+    ) -> ControlFlow<Option<String>> {
+        let Some(line) = self.walk.line() else { return Break(None) };
+        let (records, mut usages) = (self.walk.some(&line), Vec::with_capacity(LOOKED_UP));
+        glance.pods(&records, &mut usages);
+        for (record, usage) in records.into_iter().zip(usages) {
+            let Some(usage) = usage else { continue };
+            if self.limit.is_some_and(|limit| self.count >= limit) {
+                let last = self.walk.written.take();
+                return Break(last.map(|(namespace, name)| token(&namespace, &name)));
+            }
+            self.oldest = self.oldest.min(usage.at);
+            let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
+            write(self, &write::Pod { namespace, name, labels, usage, now: self.asked.now });
+            self.count += 1;
+            if self.limit.is_some() {
+                self.walk.written = Some((namespace.clone(), name.clone()));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn item(&mut self, out: &mut String, pod: &write::Pod<'_>) {
         if self.count == 0 {
             out.push_str(&self.head(true));
         } else {
             out.push(',');
         }
-        self.count += 1;
+        match self.asked.form {
+            Form::Table(_) => write::pod_row(out, pod, &mut self.ink),
+            Form::Json | Form::Protobuf => write::pod(out, pod, None, &mut self.ink),
+        }
     }
 
     fn head(&self, any: bool) -> String {
@@ -308,26 +323,6 @@ impl PodWriter {
         self.asked.told(self.oldest);
         self.ended = true;
     }
-
-    fn all_protobuf(&mut self) -> Vec<u8> {
-        let mut written = proto::List::default();
-        let (mut last, mut go_on): (Option<Arc<PodRecord>>, _) = (None, None);
-        let glance = self.asked.windows.glance(self.asked.now);
-        for record in self.walk.by_ref() {
-            let Some(usage) = glance.pod(&record) else { continue };
-            if self.limit.is_some_and(|limit| self.count >= limit) {
-                go_on = last.map(|last| token(&last.namespace, &last.name));
-                break;
-            }
-            self.oldest = self.oldest.min(usage.at);
-            let (namespace, name, labels) = (&record.namespace, &record.name, &record.labels);
-            written.pod(&write::Pod { namespace, name, labels, usage, now: self.asked.now });
-            self.count += 1;
-            last = Some(record);
-        }
-        self.asked.told(self.oldest);
-        written.done(&self.asked.api_version, "PodMetricsList", go_on.as_deref())
-    }
 }
 
 /// Running pods that are selected, by namespace and name, a namespace at a time.
@@ -335,8 +330,13 @@ struct Walk {
     inventory: SharedInventory,
     selection: Selection,
     namespaces: VecDeque<Box<str>>,
-    pods: std::vec::IntoIter<(Beginning, Arc<PodRecord>)>,
+    /// The pods of the namespace that is walked through, and how far it is.
+    line: Line<PodRecord>,
+    place: usize,
     after: Option<(String, String)>,
+    /// The labels that were looked at last, and whether they are wanted: a template's pods follow
+    /// one another.
+    labels: (Labels, bool),
     /// The last that was written, where somebody will ask.
     written: Option<(Word, Box<str>)>,
 }
@@ -358,60 +358,47 @@ impl Walk {
             namespaces.retain(|namespace| **namespace >= **from);
         }
         namespaces.sort_unstable();
-        let inventory = Arc::clone(inventory);
-        let pods = Vec::new().into_iter();
-        let namespaces = namespaces.into();
-        Self { inventory, selection, namespaces, pods, after, written: None }
+        let (inventory, namespaces) = (Arc::clone(inventory), namespaces.into());
+        let labels = (Labels::default(), selection.matches_labels(&[]));
+        let line = Line::default();
+        Self { inventory, selection, namespaces, line, place: 0, after, labels, written: None }
     }
 
-    /// Its pods that are selected, each behind how its name begins.
-    fn in_namespace(
-        &self,
-        inventory: &Inventory,
-        namespace: &str,
-    ) -> Vec<(Beginning, Arc<PodRecord>)> {
-        let after = self.after.as_ref().filter(|(from, _)| from == namespace);
-        let selected = |pod: &&Arc<PodRecord>| {
-            is_running(pod)
-                && after.is_none_or(|(_, name)| **name < *pod.name)
-                && self.selection.matches(&pod.namespace, &pod.name, &pod.labels)
-        };
-        let selected = inventory.pods_in(namespace).filter(selected);
-        selected.map(|pod| (beginning(&pod.name), Arc::clone(pod))).collect()
-    }
-}
-
-impl Iterator for Walk {
-    type Item = Arc<PodRecord>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some((_, pod)) = self.pods.next() {
-                return Some(pod);
-            }
+    /// The line that it is at; `None` when there is no more.
+    fn line(&mut self) -> Option<Line<PodRecord>> {
+        while self.place >= self.line.len() {
             let namespace = self.namespaces.pop_front()?;
             let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
-            let mut pods = self.in_namespace(&inventory, &namespace);
+            self.line = inventory.pods_by_name(&namespace);
             drop(inventory);
-            // Beginnings are compared where they lie; most names differ there.
-            pods.sort_unstable_by(|left, right| {
-                left.0.cmp(&right.0).then_with(|| left.1.name.cmp(&right.1.name))
-            });
-            self.pods = pods.into_iter();
+            let after = self.after.as_ref().filter(|(from, _)| **from == *namespace);
+            self.place =
+                after.map_or(0, |(_, name)| self.line.partition_point(|pod| *pod.name <= **name));
         }
+        Some(Arc::clone(&self.line))
     }
-}
 
-/// How a name begins, as numbers that sort as it does: a template's pods differ behind its name and
-/// its hash, within 32 bytes as a rule.
-type Beginning = [u128; 2];
+    /// Some more pods of `line`, where it is.
+    fn some<'l>(&mut self, line: &'l Line<PodRecord>) -> Vec<&'l PodRecord> {
+        let mut pods: Vec<&PodRecord> = Vec::with_capacity(LOOKED_UP);
+        for pod in line.get(self.place..).unwrap_or_default() {
+            if pods.len() >= LOOKED_UP {
+                break;
+            }
+            self.place += 1;
+            if is_running(pod) && self.is_selected(pod) {
+                pods.push(pod);
+            }
+        }
+        pods
+    }
 
-fn beginning(name: &str) -> Beginning {
-    let mut bytes = [0; 32];
-    let length = name.len().min(bytes.len());
-    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-    let (halves, _) = bytes.as_chunks::<16>();
-    [0, 1].map(|half| halves.get(half).map_or(0, |half| u128::from_be_bytes(*half)))
+    fn is_selected(&mut self, pod: &PodRecord) -> bool {
+        if !self.labels.0.is_same(&pod.labels) {
+            self.labels = (pod.labels.clone(), self.selection.matches_labels(&pod.labels));
+        }
+        self.labels.1 && self.selection.matches_fields(&pod.namespace, &pod.name)
+    }
 }
 
 fn is_running(pod: &PodRecord) -> bool {
@@ -451,29 +438,4 @@ fn json(text: String) -> Response {
 
 fn protobuf(bytes: Vec<u8>) -> Response {
     with_type(Body::from(bytes), proto::MEDIA_TYPE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beginnings_sort_as_names_do() {
-        let template = "frontend-of-the-shop-6b7f9c8d5f-";
-        assert_eq!(template.len(), 32);
-        let names = ["", "a", "frontend-of-the-", "frontend-of-the-shop", template]
-            .map(ToOwned::to_owned)
-            .into_iter()
-            .chain(["x2", "x", "a9"].map(|end| format!("{template}{end}")))
-            .chain(["b", "frontend-of-the-s0", "~"].map(ToOwned::to_owned));
-        let names: Vec<String> = names.collect();
-        for left in &names {
-            for right in &names {
-                let order = beginning(left).cmp(&beginning(right));
-                assert_eq!(order.then_with(|| left.cmp(right)), left.cmp(right), "{left} {right}");
-            }
-        }
-        let end = |end: &str| beginning(&format!("frontend-of-the-shop-6b7f9c8d{end}"));
-        assert!(end("a") < end("b"), "more than sixteen bytes are compared");
-    }
 }

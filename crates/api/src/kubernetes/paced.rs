@@ -1,6 +1,7 @@
 //! Lists as slow readers take them: a place among those that are read at once, bodies in pieces, and
 //! an end for whoever takes too long.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -47,21 +48,25 @@ impl Place {
     }
 }
 
-/// A list that is whole already.
-pub(super) fn whole(list: impl Into<Bytes>, kind: &'static str, place: Place) -> Response {
-    let list = list.into();
-    if list.len() <= CHUNK_BYTES {
-        return with_type(Body::from(list), kind);
+/// A list that is whole already, in parts that follow one another.
+pub(super) fn whole<const PARTS: usize>(
+    parts: [Bytes; PARTS],
+    kind: &'static str,
+    place: Place,
+) -> Response {
+    if parts.iter().map(Bytes::len).sum::<usize>() <= CHUNK_BYTES {
+        return with_type(Body::from(parts.concat()), kind);
     }
-    let pieces = unfold((list, place), |(mut rest, place)| async move {
-        if rest.is_empty() {
-            return None;
-        }
+    let pieces = unfold((VecDeque::from(parts), place), |(mut parts, place)| async move {
+        let mut rest = parts.pop_front()?;
         if let Err(late) = place.ends() {
-            return Some((Err(late), (Bytes::new(), place)));
+            return Some((Err(late), (VecDeque::new(), place)));
         }
         let piece = rest.split_to(rest.len().min(PIECE_BYTES));
-        Some((Ok(piece), (rest, place)))
+        if !rest.is_empty() {
+            parts.push_front(rest);
+        }
+        Some((Ok(piece), (parts, place)))
     });
     with_type(Body::from_stream(pieces), kind)
 }

@@ -2,6 +2,8 @@
 //!
 //! Field numbers: `k8s.io/metrics` v1beta1 and `k8s.io/apimachinery` meta/v1 `generated.proto`.
 
+use bytes::Bytes;
+
 use super::quantity;
 use super::status::Status;
 use super::write::{Node, Pod};
@@ -11,25 +13,30 @@ const MAGIC: &[u8] = b"k8s\0";
 
 /// Bytes of a message under construction.
 #[derive(Debug, Default)]
-struct Message(Vec<u8>);
+struct Message {
+    bytes: Vec<u8>,
+    /// A quantity before it stands there.
+    quantity: String,
+}
 
 impl Message {
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.0.push(value.to_le_bytes()[0] | 0x80);
+            self.bytes.push(value.to_le_bytes()[0] | 0x80);
             value >>= 7;
         }
-        self.0.push(value.to_le_bytes()[0]);
+        self.bytes.push(value.to_le_bytes()[0]);
     }
 
-    fn bytes(&mut self, field: u32, bytes: &[u8]) {
+    /// What stands before so many bytes.
+    fn head(&mut self, field: u32, length: usize) {
         self.varint(u64::from(field << 3 | 2));
-        self.varint(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
+        self.varint(length as u64);
     }
 
     fn text(&mut self, field: u32, text: &str) {
-        self.bytes(field, text.as_bytes());
+        self.head(field, text.len());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
     fn number(&mut self, field: u32, value: i64) {
@@ -37,10 +44,21 @@ impl Message {
         self.varint(value.cast_unsigned());
     }
 
+    /// A message within, behind its length: a byte is kept for that, which is enough for most.
     fn message(&mut self, field: u32, fill: impl FnOnce(&mut Self)) {
-        let mut inner = Self::default();
-        fill(&mut inner);
-        self.bytes(field, &inner.0);
+        self.head(field, 0);
+        let from = self.bytes.len();
+        fill(self);
+        let length = self.bytes.len() - from;
+        if let (Ok(short @ 0..0x80), Some(place)) =
+            (u8::try_from(length), self.bytes.get_mut(from - 1))
+        {
+            *place = short;
+        } else {
+            let mut long = Self::default();
+            long.varint(length as u64);
+            self.bytes.splice(from - 1..from, long.bytes);
+        }
     }
 
     fn time(&mut self, field: u32, time: model::Timestamp) {
@@ -48,26 +66,40 @@ impl Message {
     }
 
     fn usage(&mut self, field: u32, cpu: i64, memory: i64) {
-        for (name, value) in [("cpu", quantity::cpu(cpu)), ("memory", quantity::memory(memory))] {
-            self.message(field, |entry| {
-                entry.text(1, name);
-                entry.message(2, |amount| amount.text(1, &value));
-            });
-        }
+        self.amount(field, "cpu", |value| quantity::put_cpu(value, cpu));
+        self.amount(field, "memory", |value| quantity::put_memory(value, memory));
     }
+
+    fn amount(&mut self, field: u32, name: &str, put: impl FnOnce(&mut String)) {
+        let mut value = std::mem::take(&mut self.quantity);
+        value.clear();
+        put(&mut value);
+        self.message(field, |entry| {
+            entry.text(1, name);
+            entry.message(2, |amount| amount.text(1, &value));
+        });
+        self.quantity = value;
+    }
+}
+
+/// What stands before and behind an object of so many bytes that `api_version` calls `kind`.
+fn around(api_version: &str, kind: &str, length: usize) -> [Message; 2] {
+    let (mut before, mut behind) = (Message::default(), Message::default());
+    before.bytes.extend_from_slice(MAGIC);
+    before.message(1, |kinds| {
+        kinds.text(1, api_version);
+        kinds.text(2, kind);
+    });
+    before.head(2, length);
+    behind.text(3, "");
+    behind.text(4, "");
+    [before, behind]
 }
 
 /// `object` as what `api_version` calls `kind`.
 fn wrapped(api_version: &str, kind: &str, object: &Message) -> Vec<u8> {
-    let mut unknown = Message::default();
-    unknown.message(1, |kinds| {
-        kinds.text(1, api_version);
-        kinds.text(2, kind);
-    });
-    unknown.bytes(2, &object.0);
-    unknown.text(3, "");
-    unknown.text(4, "");
-    [MAGIC, &unknown.0].concat()
+    let [before, behind] = around(api_version, kind, object.bytes.len());
+    [&*before.bytes, &object.bytes, &behind.bytes].concat()
 }
 
 pub(super) fn status(status: &Status) -> Vec<u8> {
@@ -159,14 +191,38 @@ impl List {
         self.0.message(2, |item| fill_pod(item, pod));
     }
 
-    pub(super) fn done(self, api_version: &str, kind: &str, go_on: Option<&str>) -> Vec<u8> {
-        let mut list = Message::default();
+    /// The list's bytes, in parts that follow one another.
+    pub(super) fn done(self, api_version: &str, kind: &str, go_on: Option<&str>) -> [Bytes; 3] {
+        let (mut list, items) = (Message::default(), self.0.bytes);
         list.message(1, |metadata| {
             if let Some(token) = go_on {
                 metadata.text(3, token);
             }
         });
-        list.0.extend_from_slice(&self.0.0);
-        wrapped(api_version, kind, &list)
+        let [mut before, behind] = around(api_version, kind, list.bytes.len() + items.len());
+        before.bytes.append(&mut list.bytes);
+        [before.bytes, items, behind.bytes].map(Bytes::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_any_length_stands_behind_its_length() {
+        for length in [0, 1, 127, 128, 16_383, 16_384, 3_000_000] {
+            let inner = vec![7; length];
+            let mut message = Message::default();
+            message.text(1, "before");
+            message.message(2, |within| within.bytes.extend_from_slice(&inner));
+            message.text(3, "behind");
+            let mut expected = Message::default();
+            expected.text(1, "before");
+            expected.head(2, length);
+            expected.bytes.extend_from_slice(&inner);
+            expected.text(3, "behind");
+            assert!(message.bytes == expected.bytes, "{length}");
+        }
     }
 }

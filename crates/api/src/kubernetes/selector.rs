@@ -68,11 +68,20 @@ impl Selection {
 
     /// Whether an object with these is wanted; `labels` are sorted by key.
     pub(crate) fn matches(&self, namespace: &str, name: &str, labels: &Labels) -> bool {
-        let fields = self.fields.iter().all(|(field, value, equal)| {
+        self.matches_fields(namespace, name) && self.matches_labels(labels)
+    }
+
+    /// Whether an object with that namespace and name is, if its labels are wanted.
+    pub(super) fn matches_fields(&self, namespace: &str, name: &str) -> bool {
+        self.fields.iter().all(|(field, value, equal)| {
             let found = if *field == Field::Name { name } else { namespace };
             (found == value) == *equal
-        });
-        fields && self.labels.iter().all(|(key, test)| test.holds(value_of(labels, key)))
+        })
+    }
+
+    /// Whether an object with these labels is, if its names are wanted.
+    pub(super) fn matches_labels(&self, labels: &Labels) -> bool {
+        self.labels.iter().all(|(key, test)| test.holds(value_of(labels, key)))
     }
 }
 

@@ -92,5 +92,5 @@ pub(super) fn time(batch: &Batch, table: &Table, row: usize) -> Timestamp {
 /// A list as the answer to `asked`.
 pub(super) fn list(asked: Asked<'_>, kind: &str, api_version: &str, items: &[Value]) -> Response {
     let list = json!({ "kind": kind, "apiVersion": api_version, "metadata": {}, "items": items });
-    paced::whole(list.to_string(), "application/json", asked.place)
+    paced::whole([list.to_string().into()], "application/json", asked.place)
 }

@@ -9,7 +9,7 @@ use super::quantity;
 
 type Labels = [(Box<str>, Box<str>)];
 /// Labels that pods of a template hold together.
-type SharedLabels = Shared<(Box<str>, Box<str>)>;
+pub(super) type SharedLabels = Shared<(Box<str>, Box<str>)>;
 
 /// A node's metrics.
 #[derive(Debug)]

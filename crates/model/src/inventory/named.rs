@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -20,11 +20,16 @@ pub(super) trait Named {
 #[derive(Debug)]
 pub(super) struct Places<T>(HashMap<Box<str>, Names<T>, RandomState>);
 
+/// Records of one namespace by name, as they were when somebody asked.
+pub type Line<T> = Arc<Vec<Arc<T>>>;
+
 /// The records of one namespace.
 #[derive(Debug)]
 struct Names<T> {
     table: HashTable<Arc<T>>,
     hasher: RandomState,
+    /// All of `table` by name, once somebody asked; kept so while nobody else holds it.
+    line: OnceLock<Line<T>>,
 }
 
 impl<T> Default for Places<T> {
@@ -35,7 +40,7 @@ impl<T> Default for Places<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { table: HashTable::new(), hasher: RandomState::default() }
+        Self { table: HashTable::new(), hasher: RandomState::default(), line: OnceLock::new() }
     }
 }
 
@@ -45,6 +50,7 @@ impl<T: Named> Names<T> {
     }
 
     fn put(&mut self, one: Arc<T>) {
+        self.line_up(one.name(), Some(&one));
         let hash = self.hasher.hash_one(one.name());
         let hasher = |one: &Arc<T>| self.hasher.hash_one(one.name());
         match self.table.entry(hash, |known| known.name() == one.name(), hasher) {
@@ -56,11 +62,53 @@ impl<T: Named> Names<T> {
     }
 
     fn remove(&mut self, name: &str) {
+        self.line_up(name, None);
         let hash = self.hasher.hash_one(name);
         if let Ok(there) = self.table.find_entry(hash, |one| one.name() == name) {
             there.remove();
         }
     }
+
+    /// Those whose name is `name` become `one` in the line, if there is a line: a reader that holds
+    /// it keeps what it has, and who asks next gets a new one.
+    fn line_up(&mut self, name: &str, one: Option<&Arc<T>>) {
+        let Some(line) = self.line.get_mut() else { return };
+        let Some(line) = Arc::get_mut(line) else {
+            self.line.take();
+            return;
+        };
+        match (line.binary_search_by(|there| there.name().cmp(name)), one) {
+            (Ok(place), Some(one)) => line[place] = Arc::clone(one),
+            (Ok(place), None) => drop(line.remove(place)),
+            (Err(place), Some(one)) => line.insert(place, Arc::clone(one)),
+            (Err(_), None) => {}
+        }
+    }
+
+    fn line(&self) -> Line<T> {
+        let made = || {
+            let begin = |one: &Arc<T>| (beginning(one.name()), Arc::clone(one));
+            let mut all: Vec<_> = self.table.iter().map(begin).collect();
+            // Beginnings are compared where they lie; most names differ there.
+            all.sort_unstable_by(|(begin, one), (other_begin, other)| {
+                begin.cmp(other_begin).then_with(|| one.name().cmp(other.name()))
+            });
+            Arc::new(all.into_iter().map(|(_, one)| one).collect())
+        };
+        Arc::clone(self.line.get_or_init(made))
+    }
+}
+
+/// How a name begins, as numbers that sort as it does: a template's pods differ behind its name and
+/// its hash, within 32 bytes as a rule.
+type Beginning = [u128; 2];
+
+fn beginning(name: &str) -> Beginning {
+    let mut bytes = [0; 32];
+    let length = name.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    let (halves, _) = bytes.as_chunks::<16>();
+    [0, 1].map(|half| halves.get(half).map_or(0, |half| u128::from_be_bytes(*half)))
 }
 
 impl<T> Places<T> {
@@ -86,6 +134,11 @@ impl<T> Places<T> {
 }
 
 impl<T: Named> Places<T> {
+    /// Those of one namespace, by name.
+    pub(super) fn line(&self, namespace: &str) -> Line<T> {
+        self.0.get(namespace).map(Names::line).unwrap_or_default()
+    }
+
     /// The record of that namespace and name.
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
         self.0.get(namespace)?.get(name)
@@ -112,6 +165,7 @@ impl<T: Named> Places<T> {
     /// Keeps only what `keep` accepts.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.0.retain(|_, names| {
+            names.line.take();
             names.table.retain(|one| keep(one));
             !names.table.is_empty()
         });
@@ -154,5 +208,62 @@ mod tests {
         assert_eq!(places.namespaces().collect::<Vec<_>>(), ["odd"]);
         places.remove("odd", "9");
         assert_eq!((places.namespaces().count(), places.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_line_follows_what_changes_and_stays_for_who_holds_it() {
+        let names = |line: &Line<Thing>| -> Vec<(String, u32)> {
+            line.iter().map(|thing| (thing.1.clone(), thing.2)).collect()
+        };
+        let mut places = Places::default();
+        let put = |places: &mut Places<Thing>, name: &str, round| {
+            places.put(Arc::new(Thing(0, name.into(), round)));
+        };
+        assert!(places.line("even").is_empty());
+        for name in ["c", "a", "b"] {
+            put(&mut places, name, 0);
+        }
+        let held = places.line("even");
+        let expected = |names: &[(&str, u32)]| -> Vec<(String, u32)> {
+            names.iter().map(|(name, round)| ((*name).into(), *round)).collect()
+        };
+        assert_eq!(names(&held), expected(&[("a", 0), ("b", 0), ("c", 0)]));
+        for is_held in [true, false] {
+            let before = is_held.then(|| places.line("even"));
+            put(&mut places, "b", 1);
+            put(&mut places, "ab", 1);
+            places.remove("even", "c");
+            places.remove("even", "none");
+            let line = places.line("even");
+            assert_eq!(names(&line), expected(&[("a", 0), ("ab", 1), ("b", 1)]), "{is_held}");
+            assert!(before.is_none_or(|before| !Arc::ptr_eq(&before, &line)));
+            drop(line);
+            put(&mut places, "c", 0);
+            places.remove("even", "ab");
+            put(&mut places, "b", 0);
+        }
+        assert_eq!(names(&held).len(), 3, "as it was");
+        places.retain(|thing| thing.1 != "a");
+        assert_eq!(names(&places.line("even")), expected(&[("b", 0), ("c", 0)]));
+    }
+
+    #[test]
+    fn beginnings_sort_as_names_do() {
+        let template = "frontend-of-the-shop-6b7f9c8d5f-";
+        assert_eq!(template.len(), 32);
+        let names = ["", "a", "frontend-of-the-", "frontend-of-the-shop", template]
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .chain(["x2", "x", "a9"].map(|end| format!("{template}{end}")))
+            .chain(["b", "frontend-of-the-s0", "~"].map(ToOwned::to_owned));
+        let names: Vec<String> = names.collect();
+        for left in &names {
+            for right in &names {
+                let order = beginning(left).cmp(&beginning(right));
+                assert_eq!(order.then_with(|| left.cmp(right)), left.cmp(right), "{left} {right}");
+            }
+        }
+        let end = |end: &str| beginning(&format!("frontend-of-the-shop-6b7f9c8d{end}"));
+        assert!(end("a") < end("b"), "more than sixteen bytes are compared");
     }
 }

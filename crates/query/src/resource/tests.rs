@@ -258,9 +258,10 @@ fn many_pods_are_what_each_is_alone() {
     let record = |number: i64| {
         let node = if number % 7 == 0 { "gone" } else { "n" };
         let (namespace, name) = ("ns".into(), name(number));
-        Arc::new(Pod { namespace, name, node: node.into(), ..Pod::default() })
+        Pod { namespace, name, node: node.into(), ..Pod::default() }
     };
-    let records: Vec<Arc<Pod>> = (0..1100).map(record).collect();
+    let records: Vec<Pod> = (0..1100).map(record).collect();
+    let records: Vec<&Pod> = records.iter().collect();
     let glance = windows.glance(at(30));
     let cpu = |usage: Option<PodUsage<'_>>| {
         usage.map(|usage| usage.containers().map(|one| one.cpu_nanocores).collect::<Vec<_>>())

@@ -1,0 +1,188 @@
+//! Lists of metrics.k8s.io at 5,000 nodes with 30 pods of two containers: CPU per pod of an answer,
+//! from the question to the last piece of its body, without a socket.
+//!
+//! `cargo xtask bench lists [WORD…]`: kinds with such a word. Best and median of some
+//! rounds, all kinds in turn.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, or stops")]
+#![expect(clippy::cast_precision_loss, reason = "times are printed with two digits")]
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use api::{ApiOptions, ApiParts, ApiState, Facts, NoDashboard, Status};
+use axum::body::Body;
+use futures_util::StreamExt;
+use http::{Request, StatusCode, header};
+use model::{ContainerSpec, Inventory, LabelOptions, NodeSamples, Pod, PodSamples, Sample};
+use model::{Node, Timestamp};
+use query::{ResourceOptions, ResourceWindows, Window, WindowOptions};
+use tower::ServiceExt;
+
+const NODES: usize = 5_000;
+const PODS: usize = 30;
+const ROUNDS: usize = 25;
+const BASE: &str = "/apis/metrics.k8s.io/v1beta1";
+const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
+const NAMESPACES: [&str; 6] = ["web", "shop", "batch", "data", "monitoring", "kube-system"];
+const APPS: [&str; 5] = ["frontend", "config-sync", "order-service", "cache", "node-exporter"];
+
+struct Nothing;
+
+impl Status for Nothing {
+    fn facts(&self) -> Facts {
+        Facts {
+            version: String::new(),
+            source: String::new(),
+            cluster: None,
+            started_at: Timestamp::from_secs(0),
+            resolution: Duration::from_mins(1),
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// A number that looks like any other, always the same.
+fn scattered(number: usize) -> u64 {
+    (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)
+}
+
+fn pod(number: usize) -> Pod {
+    let namespace = NAMESPACES[number % NAMESPACES.len()];
+    let app = APPS[number / 7 % APPS.len()];
+    let labels = [
+        ("app".into(), app.into()),
+        ("app.kubernetes.io/part-of".into(), namespace.into()),
+        ("pod-template-hash".into(), "6b7f9c8d5f".into()),
+    ];
+    let spec = |name: &str| ContainerSpec { name: name.into(), ..ContainerSpec::default() };
+    let name = format!("{app}-6b7f9c8d5f-{:05x}-{number:06}", scattered(number) % (1 << 20));
+    Pod {
+        namespace: namespace.into(),
+        name: name.into(),
+        node: format!("node-{:04}", number / PODS).into(),
+        phase: "Running".into(),
+        labels: labels.into(),
+        containers: [spec("app"), spec("proxy")].into(),
+        ..Pod::default()
+    }
+}
+
+fn samples(node: usize, pods: &[Pod], at: i64) -> NodeSamples {
+    let at = Timestamp::from_secs(at);
+    let sample = |number: usize| Sample {
+        at,
+        started: Timestamp::from_secs(1_000),
+        cpu_nanos: i64::try_from(scattered(number) % 3_000_000 * u64::try_from(at.secs()).unwrap())
+            .ok(),
+        memory_bytes: i64::try_from(scattered(number + 9) % (1 << 30)).ok(),
+    };
+    let of = |(place, pod): (usize, &Pod)| PodSamples {
+        namespace: (*pod.namespace).into(),
+        name: pod.name.clone(),
+        containers: vec![
+            ("app".into(), sample(node * PODS + place)),
+            ("proxy".into(), sample(node * PODS + place + 1)),
+        ],
+    };
+    let node_name = format!("node-{node:04}").into();
+    NodeSamples {
+        node: node_name,
+        own: sample(node),
+        pods: pods.iter().enumerate().map(of).collect(),
+    }
+}
+
+fn state() -> Arc<ApiState> {
+    let mut inventory = Inventory::default();
+    let mut pods: Vec<Pod> = (0..NODES * PODS).map(pod).collect();
+    let windows = ResourceWindows::new(ResourceOptions::default());
+    for at in [1_000_000, 1_000_015] {
+        for (node, pods) in pods.chunks(PODS).enumerate() {
+            windows.take(samples(node, pods, at), Timestamp::from_secs(at));
+        }
+    }
+    for node in 0..NODES {
+        let name = format!("node-{node:04}").into();
+        inventory.put_node(Arc::new(Node { name, ..Node::default() }));
+    }
+    // An API server lists them in this order.
+    pods.sort_by(|left, right| (&left.namespace, &left.name).cmp(&(&right.namespace, &right.name)));
+    for pod in pods {
+        inventory.put_pod(Arc::new(pod));
+    }
+    ApiState::new(ApiParts {
+        window: Arc::new(Window::new(WindowOptions::default())),
+        inventory: Arc::new(RwLock::new(inventory)),
+        status: Arc::new(Nothing),
+        labels: LabelOptions::default(),
+        clock: Arc::new(|| Timestamp::from_secs(1_000_020)),
+        options: ApiOptions::default(),
+        self_metrics: api::telemetry::recorder().unwrap().build_recorder().handle(),
+        dashboard: Arc::new(NoDashboard),
+        archive: None,
+        past: None,
+        resources: Arc::new(windows),
+        database: Arc::new(query::promql::MemorySeries::default()),
+        alerts: Arc::default(),
+        intake: Arc::new(()),
+        push: api::PushAccess::Closed,
+        people: api::PeopleParts::default(),
+    })
+}
+
+/// How many bytes the answer has.
+async fn ask(state: &Arc<ApiState>, path: &str, accept: &str) -> usize {
+    let request = Request::get(path).header(header::ACCEPT, accept).body(Body::empty()).unwrap();
+    let response = api::kubernetes_router(state).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut pieces = response.into_body().into_data_stream();
+    let mut bytes = 0;
+    while let Some(piece) = pieces.next().await {
+        bytes += piece.unwrap().len();
+    }
+    bytes
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let state = state();
+    let one = format!("{BASE}/namespaces/web/pods?labelSelector=app%3Dfrontend");
+    let kinds = [
+        ("all pods, JSON", format!("{BASE}/pods"), "application/json", NODES * PODS),
+        ("all pods, Table", format!("{BASE}/pods"), TABLE, NODES * PODS),
+        (
+            "all pods, protobuf",
+            format!("{BASE}/pods"),
+            "application/vnd.kubernetes.protobuf",
+            NODES * PODS,
+        ),
+        ("a workload's", one, "application/json", NODES * PODS / NAMESPACES.len() / APPS.len()),
+        ("all nodes", format!("{BASE}/nodes"), "application/json", NODES),
+    ];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let is_wanted = |kind: &str| wanted.is_empty() || wanted.iter().any(|word| kind.contains(word));
+    let kinds: Vec<_> = kinds.into_iter().filter(|(kind, ..)| is_wanted(kind)).collect();
+    let mut times = vec![Vec::new(); kinds.len()];
+    let mut bytes = vec![0; kinds.len()];
+    for _ in 0..ROUNDS {
+        for (at, (_, path, accept, _)) in kinds.iter().enumerate() {
+            let begun = Instant::now();
+            bytes[at] = runtime.block_on(ask(&state, path, accept));
+            times[at].push(begun.elapsed().as_secs_f64());
+        }
+    }
+    println!(
+        "| list | items | MiB | best, ms | median, ms | µs an item |\n|---|---|---|---|---|---|"
+    );
+    for (((kind, _, _, items), mut times), bytes) in kinds.into_iter().zip(times).zip(bytes) {
+        times.sort_by(f64::total_cmp);
+        let (best, median) = (times[0], times[times.len() / 2]);
+        println!(
+            "| {kind} | {items} | {:.1} | {:.2} | {:.2} | {:.3} |",
+            bytes as f64 / f64::from(1 << 20),
+            best * 1e3,
+            median * 1e3,
+            best * 1e6 / items as f64
+        );
+    }
+}
