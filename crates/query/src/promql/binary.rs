@@ -52,43 +52,60 @@ pub(super) fn with_scalar(
             Ok(Value::Scalar(values))
         }
         (Value::Vector(series), Value::Scalar(scalar)) => {
-            each(op, return_bool, series, &scalar, |value, scalar| apply(op, value, scalar))
+            WithScalar { op, return_bool, scalar, is_left: false }.all(series)
         }
         (Value::Scalar(scalar), Value::Vector(series)) => {
-            each(op, return_bool, series, &scalar, |value, scalar| {
-                let result = apply(op, scalar, value);
-                // A filter keeps the vector's value, whichever side it is on.
-                result.map(|result| if op.is_comparison() { value } else { result })
-            })
+            WithScalar { op, return_bool, scalar, is_left: true }.all(series)
         }
         _ => Err(QueryError::execution("operators need scalars and instant vectors")),
     }
 }
 
-fn each(
-    op: BinaryOp,
-    return_bool: bool,
-    series: Vec<Series>,
-    scalar: &[f64],
-    result: impl Fn(f64, f64) -> Option<f64>,
-) -> Result<Value, QueryError> {
-    let drops_name = return_bool || !op.keeps_name();
-    let mut out = Vec::with_capacity(series.len());
-    let mut renamed = false;
-    for mut one in series {
-        for (value, scalar) in one.values.iter_mut().zip(scalar) {
+/// An operator between the series of a vector and a scalar.
+pub(super) struct WithScalar {
+    pub(super) op: BinaryOp,
+    pub(super) return_bool: bool,
+    /// At each step.
+    pub(super) scalar: Vec<f64>,
+    /// Whether the scalar stands on the left.
+    pub(super) is_left: bool,
+}
+
+impl WithScalar {
+    /// Makes a series its result; whether that has no name any more.
+    pub(super) fn apply(&self, series: &mut Series) -> bool {
+        for (value, scalar) in series.values.iter_mut().zip(&self.scalar) {
             if present(*value) {
-                *value = stored(result(*value, *scalar), return_bool);
+                *value = stored(self.result(*value, *scalar), self.return_bool);
             }
         }
-        if drops_name && !one.labels.get(METRIC_NAME).is_empty() {
-            one.labels = one.labels.without_name();
-            renamed = true;
+        let drops_name = self.return_bool || !self.op.keeps_name();
+        let is_renamed = drops_name && !series.labels.get(METRIC_NAME).is_empty();
+        if is_renamed {
+            series.labels = series.labels.without_name();
         }
-        if one.has_samples() {
-            out.push(one);
-        }
+        is_renamed
     }
-    // Labels that stay differ as before.
-    Ok(Value::Vector(if renamed { distinct(out, SameLabels::Join)? } else { out }))
+
+    fn result(&self, value: f64, scalar: f64) -> Option<f64> {
+        if !self.is_left {
+            return apply(self.op, value, scalar);
+        }
+        let result = apply(self.op, scalar, value);
+        // A filter keeps the vector's value, whichever side it is on.
+        result.map(|result| if self.op.is_comparison() { value } else { result })
+    }
+
+    fn all(&self, series: Vec<Series>) -> Result<Value, QueryError> {
+        let mut out = Vec::with_capacity(series.len());
+        let mut renamed = false;
+        for mut one in series {
+            renamed |= self.apply(&mut one);
+            if one.has_samples() {
+                out.push(one);
+            }
+        }
+        // Labels that stay differ as before.
+        Ok(Value::Vector(if renamed { distinct(out, SameLabels::Join)? } else { out }))
+    }
 }

@@ -104,6 +104,11 @@ impl<'a> Budget<'a> {
         }
     }
 
+    /// Whether each step's samples are counted by themselves.
+    pub(super) fn is_by_step(&self) -> bool {
+        !self.by_step.borrow().is_empty()
+    }
+
     /// Counts samples that a step looked at, as Prometheus counts what it calls queryable.
     pub(super) fn look(&self, step: usize, samples: usize) {
         if self.inside.get() {

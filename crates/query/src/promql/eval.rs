@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::binary::WithScalar;
 use super::budget::Budget;
 use super::expr::{At, Expr, TimeShift, ValueKind};
 use super::value::{SameLabels, Series, Steps, Value, distinct, present};
@@ -132,6 +133,18 @@ impl<'a> Evaluator<'a> {
             {
                 return Ok(());
             }
+            Expr::Binary(node)
+                if let Some((vector, scalar, is_left)) = node.with_scalar()
+                    && has_one_name(vector) =>
+            {
+                let scalar = self.eval(scalar, steps)?.scalar()?;
+                let (op, return_bool) = (node.op, node.return_bool);
+                let operator = WithScalar { op, return_bool, scalar, is_left };
+                return self.each(vector, steps, labels, &mut |mut series| {
+                    operator.apply(&mut series);
+                    each(series)
+                });
+            }
             _ => {}
         }
         self.eval(expr, steps)?.vector()?.into_iter().try_for_each(each)
@@ -144,6 +157,16 @@ impl<'a> Evaluator<'a> {
             At::End => self.end,
             At::Time(at) => at,
         })
+    }
+}
+
+/// Whether all series come from those of one name, so that without it they differ as before.
+fn has_one_name(expr: &Expr) -> bool {
+    match expr {
+        Expr::Instant(of) => of.has_one_name(),
+        Expr::Call(function, args) => functions::has_one_name(*function, args),
+        Expr::Binary(node) => node.with_scalar().is_some_and(|(vector, ..)| has_one_name(vector)),
+        _ => false,
     }
 }
 

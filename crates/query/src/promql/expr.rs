@@ -37,6 +37,13 @@ pub(super) struct Selector {
     pub(super) time: TimeShift,
 }
 
+impl Selector {
+    /// Whether it selects series of one name only.
+    pub(super) fn has_one_name(&self) -> bool {
+        self.matchers.iter().any(Matcher::is_one_name)
+    }
+}
+
 /// The modifiers `@` and `offset`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct TimeShift {
@@ -66,6 +73,18 @@ pub(super) struct Binary {
     pub(super) right: Expr,
     pub(super) matching: Matching,
     pub(super) return_bool: bool,
+}
+
+impl Binary {
+    /// The vector and the scalar between which the operator stands, and whether the scalar is on its
+    /// left; `None` where it stands between two of a kind.
+    pub(super) fn with_scalar(&self) -> Option<(&Expr, &Expr, bool)> {
+        match (self.left.kind(), self.right.kind()) {
+            (ValueKind::Vector, ValueKind::Scalar) => Some((&self.left, &self.right, false)),
+            (ValueKind::Scalar, ValueKind::Vector) => Some((&self.right, &self.left, true)),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,11 +10,13 @@ mod regression;
 
 use std::sync::Arc;
 
+use rate::{Growth, Reach};
+
 use super::eval::Evaluator;
 use super::expr::{Expr, ValueKind};
-use super::selector::{self, Window};
+use super::selector::{self, RangeVector, Window};
 use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
-use super::{Labels, METRIC_NAME, MatchOp, Matcher, QueryError};
+use super::{Labels, Matcher, QueryError};
 
 /// Computes one value from one window and the scalar arguments at that step.
 type Over = fn(&Window<'_>, &[f64]) -> Option<f64>;
@@ -32,6 +34,8 @@ enum Body {
     Each(fn(f64) -> f64),
     /// Of every value and two scalars.
     EachWith(fn(f64, &[f64]) -> Option<f64>),
+    /// Of every window, extrapolated.
+    Growth(Growth),
     /// Of every window.
     Over(Over),
     /// As `Over`, with two factors between 0 and 1.
@@ -82,7 +86,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("day_of_year", Body::Calendar(calendar::day_of_year)),
     ("days_in_month", Body::Calendar(calendar::days_in_month)),
     ("deg", Body::Each(math::deg)),
-    ("delta", Body::Over(rate::delta)),
+    ("delta", Body::Growth(Growth::Delta)),
     ("deriv", Body::Over(regression::deriv)),
     ("exp", Body::Each(f64::exp)),
     ("floor", Body::Each(f64::floor)),
@@ -93,7 +97,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("holt_winters", Body::Smoothed(regression::holt_winters)),
     ("hour", Body::Calendar(calendar::hour)),
     ("idelta", Body::Over(rate::idelta)),
-    ("increase", Body::Over(rate::increase)),
+    ("increase", Body::Growth(Growth::Increase)),
     ("irate", Body::Over(rate::irate)),
     ("label_join", Body::LabelJoin),
     ("label_replace", Body::LabelReplace),
@@ -110,7 +114,7 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("present_over_time", Body::Over(over_time::present)),
     ("quantile_over_time", Body::Over(over_time::quantile)),
     ("rad", Body::Each(math::rad)),
-    ("rate", Body::Over(rate::rate)),
+    ("rate", Body::Growth(Growth::Rate)),
     ("resets", Body::Over(over_time::resets)),
     ("round", Body::EachWith(math::round)),
     ("scalar", Body::Scalar),
@@ -179,8 +183,8 @@ pub(super) fn call(
             each(arg(0)?.vector()?, |step, value| f(value, &at_step(&scalars, step)))
         }
         Body::Calendar(f) => calendar::eval(args.first().map(|_| arg(0)).transpose()?, f, steps)?,
-        Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f) => {
-            return over(evaluator, (function.body, f), args, steps);
+        Body::Growth(_) | Body::Over(_) | Body::Smoothed(_) | Body::OverNamed(_) => {
+            return over(evaluator, function.body, args, steps);
         }
         Body::Absent => names::absent(&arg(0)?.vector()?, args.first(), steps),
         Body::AbsentOverTime => names::absent_over_time(evaluator, args, steps)?,
@@ -263,12 +267,12 @@ fn sorted(mut series: Vec<Series>, descending: bool) -> Vec<Series> {
 /// A function of windows.
 fn over(
     evaluator: &Evaluator<'_>,
-    (body, f): (Body, Over),
+    body: Body,
     args: &[Expr],
     steps: Steps,
 ) -> Result<Value, QueryError> {
     let mut out = Vec::new();
-    let unlike = each_over(evaluator, (body, f), args, (steps, None), &mut |series| {
+    let unlike = each_over(evaluator, body, args, (steps, None), &mut |series| {
         if series.has_samples() {
             out.push(series);
         }
@@ -282,7 +286,7 @@ fn over(
 /// no labels can occur twice: without a name that all have in common, they differ as before.
 fn each_over(
     evaluator: &Evaluator<'_>,
-    (body, f): (Body, Over),
+    body: Body,
     args: &[Expr],
     (steps, labels): (Steps, Option<&[Arc<str>]>),
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
@@ -293,42 +297,68 @@ fn each_over(
     let others = args.iter().filter(|arg| !is_matrix(arg));
     let columns: Result<Vec<Vec<f64>>, QueryError> =
         others.map(|arg| evaluator.eval(arg, steps)?.scalar()).collect();
-    let columns = columns?;
-    let ranges = selector::ranges(evaluator, matrix, steps)?.looking_at(labels);
-    let mut scalars = vec![0.0; columns.len()];
+    let (columns, ranges) = (columns?, selector::ranges(evaluator, matrix, steps)?);
+    let ranges = ranges.looking_at(labels);
+    match body {
+        Body::Growth(growth) => {
+            let mut reaches = vec![Reach::default(); steps.count];
+            each_window(evaluator, (&ranges, false), steps, each, |step, window| {
+                Ok(growth.of(window, &mut reaches[step]))
+            })?;
+        }
+        Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f) => {
+            let mut scalars = vec![0.0; columns.len()];
+            let named = matches!(body, Body::OverNamed(_));
+            each_window(evaluator, (&ranges, named), steps, each, |step, window| {
+                for (scalar, column) in scalars.iter_mut().zip(&columns) {
+                    *scalar = column[step];
+                }
+                if matches!(body, Body::Smoothed(_)) {
+                    regression::check_factors(&scalars)?;
+                }
+                Ok(f(window, &scalars))
+            })?;
+        }
+        _ => return Err(QueryError::execution("not a function of a range vector")),
+    }
+    Ok(ranges.matchers.iter().any(Matcher::is_one_name))
+}
+
+/// Hands on series of what `value` makes of each window, with their names where `named`.
+fn each_window(
+    evaluator: &Evaluator<'_>,
+    (ranges, named): (&RangeVector<'_>, bool),
+    steps: Steps,
+    each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
+    mut value: impl FnMut(usize, &Window<'_>) -> Result<Option<f64>, QueryError>,
+) -> Result<(), QueryError> {
     let mut spans = ranges.spans(steps);
     ranges.each(&mut |view| {
         evaluator.budget.make(1, steps.count)?;
         let mut values = vec![ABSENT; steps.count];
         ranges.windows(&view, steps, &mut spans, |step, window| {
-            if window.values.is_empty() {
-                return Ok(());
+            if !window.values.is_empty() {
+                values[step] = value(step, window)?.unwrap_or(ABSENT);
             }
-            evaluator.budget.work(window.values.len())?;
-            for (scalar, column) in scalars.iter_mut().zip(&columns) {
-                *scalar = column[step];
-            }
-            if matches!(body, Body::Smoothed(_)) {
-                regression::check_factors(&scalars)?;
-            }
-            values[step] = f(window, &scalars).unwrap_or(ABSENT);
             Ok(())
         })?;
-        let named = matches!(body, Body::OverNamed(_));
-        each(Series {
-            labels: if named { view.labels } else { view.labels.without_name() },
-            values,
-        })
-    })?;
-    Ok(ranges.matchers.iter().any(is_one_name))
+        let labels = if named { view.labels } else { view.labels.without_name() };
+        each(Series { labels, values })
+    })
 }
 
 fn is_matrix(arg: &Expr) -> bool {
     arg.kind() == ValueKind::Matrix
 }
 
-fn is_one_name(matcher: &Matcher) -> bool {
-    matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal && !matcher.value().is_empty()
+/// Whether a call is a function of windows of series of one name.
+pub(super) fn has_one_name(function: Function, args: &[Expr]) -> bool {
+    let of_windows = matches!(
+        function.body,
+        Body::Growth(_) | Body::Over(_) | Body::Smoothed(_) | Body::OverNamed(_)
+    );
+    let matrix = args.iter().find(|arg| is_matrix(arg));
+    of_windows && matches!(matrix, Some(Expr::Range(of, _)) if of.has_one_name())
 }
 
 /// Hands on the series of a call one by one where none has to know the others; `false` where that
@@ -341,13 +371,8 @@ pub(super) fn call_each(
     labels: Option<&[Arc<str>]>,
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
 ) -> Result<bool, QueryError> {
-    let (Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f)) = function.body else {
-        return Ok(false);
-    };
-    match args.iter().find(|arg| is_matrix(arg)) {
-        Some(Expr::Range(of, _)) if of.matchers.iter().any(is_one_name) => {
-            each_over(evaluator, (function.body, f), args, (steps, labels), each)
-        }
-        _ => Ok(false),
+    if has_one_name(function, args) {
+        return each_over(evaluator, function.body, args, (steps, labels), each);
     }
+    Ok(false)
 }

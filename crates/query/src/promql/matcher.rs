@@ -4,7 +4,7 @@ use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
-use super::{Limits, QueryError};
+use super::{Limits, METRIC_NAME, QueryError};
 
 /// How a label's value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +72,11 @@ impl Test {
 }
 
 impl Matcher {
+    /// Whether it lets series of one name pass only.
+    pub(super) fn is_one_name(&self) -> bool {
+        *self.name == *METRIC_NAME && self.op == MatchOp::Equal && !self.value.is_empty()
+    }
+
     /// `name="value"`.
     pub fn equal(name: &str, value: &str) -> Self {
         Self { name: name.into(), value: value.into(), op: MatchOp::Equal, test: Test::Literal }

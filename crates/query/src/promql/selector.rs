@@ -13,6 +13,9 @@ use super::{
     Column, Matcher, QueryError, RangeSeries, SelectRequest, SeriesView, budget, is_stale,
 };
 
+/// Samples of windows that are counted together.
+const SAID_AT_ONCE: usize = 1 << 12;
+
 /// Where the windows of all steps are, and what they are cut from.
 pub(super) struct RangeVector<'a> {
     evaluator: &'a Evaluator<'a>,
@@ -187,6 +190,9 @@ impl<'a> RangeVector<'a> {
         let (timestamps, values) = (&*view.timestamps, &*view.values);
         let may_reset = values.windows(2).any(|pair| pair[1] < pair[0]);
         let (begin, found) = spans.of(&view.timestamps);
+        let budget = self.evaluator.budget;
+        let by_step = budget.is_by_step();
+        let (mut looked, mut unsaid) = (0, 0);
         for (step, span) in (begin..).zip(found) {
             let end = if self.fixed { self.ends.start } else { self.ends.at(step) };
             let window = Window {
@@ -197,10 +203,20 @@ impl<'a> RangeVector<'a> {
                 now: steps.at(step),
                 may_reset,
             };
-            self.evaluator.budget.look(step, window.timestamps.len());
+            let count = window.timestamps.len();
+            if by_step {
+                budget.look(step, count);
+            } else {
+                looked += count;
+            }
+            unsaid += count;
+            if unsaid >= SAID_AT_ONCE {
+                budget.work(std::mem::take(&mut unsaid))?;
+            }
             each(step, &window)?;
         }
-        Ok(())
+        budget.look(0, looked);
+        budget.work(unsaid)
     }
 }
 

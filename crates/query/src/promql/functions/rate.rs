@@ -4,18 +4,88 @@ use crate::promql::selector::Window;
 
 /// How far beyond the samples one extrapolates, in mean sample distances.
 const NEAR: f64 = 1.1;
+/// More than what rounding makes of a comparison of two products.
+const SURELY: f64 = 1.0 + 1e-9;
 
-pub(super) fn rate(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    let length = (window.end - window.start) as f64 / 1000.0;
-    extrapolated(window, true, Some(length))
+/// `rate`, `increase` and `delta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Growth {
+    /// Of a counter, by the second.
+    Rate,
+    /// Of a counter.
+    Increase,
+    /// Of a gauge.
+    Delta,
 }
 
-pub(super) fn increase(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    extrapolated(window, true, None)
+/// What a step's windows with these times have in common, whatever their values: most series of a
+/// cluster are measured at the same times.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reach {
+    first: i64,
+    last: i64,
+    count: usize,
+    /// Seconds from the window's start to the first sample, and from there to the last.
+    to_start: f64,
+    sampled: f64,
+    /// What the difference is multiplied with, if it reaches to the window's start.
+    factor: f64,
 }
 
-pub(super) fn delta(window: &Window<'_>, _: &[f64]) -> Option<f64> {
-    extrapolated(window, false, None)
+impl Growth {
+    /// Of a window, with what is known of a step's windows.
+    pub(super) fn of(self, window: &Window<'_>, reach: &mut Reach) -> Option<f64> {
+        let [first, .., last] = window.values else { return None };
+        let [first_time, .., last_time] = window.timestamps else { return None };
+        let mut result = last - first;
+        if self != Self::Delta && window.may_reset {
+            for pair in window.values.windows(2) {
+                if pair[1] < pair[0] {
+                    result += pair[0];
+                }
+            }
+        }
+        if result == 0.0 {
+            // Whatever it is multiplied with; most counters of restarts and errors stand still.
+            return Some(result);
+        }
+        let count = window.values.len();
+        if (reach.first, reach.last, reach.count) != (*first_time, *last_time, count) {
+            *reach = self.reach(window, (*first_time, *last_time, count));
+        }
+        // A counter is not extrapolated to before it was zero: seldom, so that there is no division
+        // to know it.
+        let is_counter = self != Self::Delta && result > 0.0 && *first >= 0.0;
+        if is_counter && first * reach.sampled <= result * reach.to_start * SURELY {
+            let to_zero = reach.sampled * (first / result);
+            if to_zero < reach.to_start {
+                return Some(result * self.factor(window, reach, to_zero));
+            }
+        }
+        Some(result * reach.factor)
+    }
+
+    fn reach(self, window: &Window<'_>, (first, last, count): (i64, i64, usize)) -> Reach {
+        let to_start = (first - window.start) as f64 / 1000.0;
+        let sampled = (last - first) as f64 / 1000.0;
+        let reach = Reach { first, last, count, to_start, sampled, factor: 0.0 };
+        Reach { factor: self.factor(window, &reach, to_start), ..reach }
+    }
+
+    fn factor(self, window: &Window<'_>, reach: &Reach, to_start: f64) -> f64 {
+        let to_end = (window.end - reach.last) as f64 / 1000.0;
+        let mean_distance = reach.sampled / (reach.count - 1) as f64;
+        let near = mean_distance * NEAR;
+        let mut covered = reach.sampled;
+        for distance in [to_start, to_end] {
+            covered += if distance < near { distance } else { mean_distance / 2.0 };
+        }
+        let factor = covered / reach.sampled;
+        match self {
+            Self::Rate => factor / ((window.end - window.start) as f64 / 1000.0),
+            Self::Increase | Self::Delta => factor,
+        }
+    }
 }
 
 pub(super) fn irate(window: &Window<'_>, _: &[f64]) -> Option<f64> {
@@ -25,44 +95,6 @@ pub(super) fn irate(window: &Window<'_>, _: &[f64]) -> Option<f64> {
 
 pub(super) fn idelta(window: &Window<'_>, _: &[f64]) -> Option<f64> {
     last_two(window, false).map(|(difference, _)| difference)
-}
-
-fn extrapolated(window: &Window<'_>, is_counter: bool, length: Option<f64>) -> Option<f64> {
-    let [first, .., last] = window.values else { return None };
-    let [first_time, .., last_time] = window.timestamps else { return None };
-    let mut result = last - first;
-    if is_counter && window.may_reset {
-        for pair in window.values.windows(2) {
-            if pair[1] < pair[0] {
-                result += pair[0];
-            }
-        }
-    }
-    if result == 0.0 {
-        // Whatever it is multiplied with; most counters of restarts and errors stand still.
-        return Some(result);
-    }
-    let mut to_start = (first_time - window.start) as f64 / 1000.0;
-    let to_end = (window.end - last_time) as f64 / 1000.0;
-    let sampled = (last_time - first_time) as f64 / 1000.0;
-    let mean_distance = sampled / (window.values.len() - 1) as f64;
-    if is_counter && result > 0.0 && *first >= 0.0 {
-        // A counter is not extrapolated to before it was zero.
-        let to_zero = sampled * (first / result);
-        if to_zero < to_start {
-            to_start = to_zero;
-        }
-    }
-    let near = mean_distance * NEAR;
-    let mut covered = sampled;
-    for distance in [to_start, to_end] {
-        covered += if distance < near { distance } else { mean_distance / 2.0 };
-    }
-    let mut factor = covered / sampled;
-    if let Some(length) = length {
-        factor /= length;
-    }
-    Some(result * factor)
 }
 
 /// Difference and distance in seconds of the last two samples.
@@ -86,8 +118,15 @@ mod tests {
     }
 
     fn check(timestamps: &[i64], values: &[f64], expected: Option<f64>) {
-        let found = increase(&window(timestamps, values, 0, 60_000), &[]);
-        assert_eq!(found, expected, "{timestamps:?} {values:?}");
+        let window = window(timestamps, values, 0, 60_000);
+        let mut reach = Reach::default();
+        for time in ["first", "again"] {
+            let found = Growth::Increase.of(&window, &mut reach);
+            assert_eq!(found, expected, "{timestamps:?} {values:?} {time}");
+        }
+        let rate = Growth::Rate.of(&window, &mut Reach::default());
+        let off = rate.unwrap_or(0.0) * 60.0 - expected.unwrap_or(0.0);
+        assert!(off.abs() < 1e-12 && rate.is_some() == expected.is_some(), "{values:?}: {rate:?}");
     }
 
     #[test]
@@ -117,9 +156,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_known_of_a_step_is_of_these_times_alone() {
+        let mut reach = Reach::default();
+        let counters: [(&[i64], &[f64]); 5] = [
+            (&[10_000, 30_000, 50_000], &[100.0, 120.0, 140.0]),
+            (&[10_000, 30_000, 50_000], &[1.0, 300.0, 500.0]),
+            (&[25_000, 30_000, 35_000], &[100.0, 105.0, 110.0]),
+            (&[10_000, 50_000], &[100.0, 140.0]),
+            (&[10_000, 30_000, 50_000], &[100.0, 1.0, 140.0]),
+        ];
+        for growth in [Growth::Rate, Growth::Increase, Growth::Delta] {
+            for (times, values) in counters.into_iter().chain(counters) {
+                let window = window(times, values, 0, 60_000);
+                let alone = growth.of(&window, &mut Reach::default());
+                if growth != Growth::Rate {
+                    assert_eq!(growth.of(&window, &mut reach), alone, "{growth:?} {values:?}");
+                }
+                assert!(alone.is_some_and(|alone| alone > 0.0));
+            }
+            reach = Reach::default();
+        }
+    }
+
+    #[test]
     fn a_gauge_has_no_resets() {
-        let found = delta(&window(&[0, 60_000], &[9.0, 4.0], 0, 60_000), &[]);
-        assert_eq!(found, Some(-5.0));
+        let window = window(&[0, 60_000], &[9.0, 4.0], 0, 60_000);
+        assert_eq!(Growth::Delta.of(&window, &mut Reach::default()), Some(-5.0));
     }
 
     #[test]
