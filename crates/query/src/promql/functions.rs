@@ -19,7 +19,20 @@ use super::value::{ABSENT, SameLabels, Series, Steps, Value, distinct, present};
 use super::{Labels, Matcher, QueryError};
 
 /// Computes one value from one window and the scalar arguments at that step.
-type Over = fn(&Window<'_>, &[f64]) -> Option<f64>;
+type OfWindow = fn(&Window<'_>, &[f64]) -> Option<f64>;
+
+/// How a function of windows makes its values.
+#[derive(Debug, Clone, Copy)]
+enum Over {
+    /// What a window has grown by, extrapolated.
+    Growth(Growth),
+    /// Of each window by itself.
+    Each(OfWindow),
+    /// As `Each`, with two factors between 0 and 1.
+    Smoothed(OfWindow),
+    /// As `Each`, keeping the metric's name.
+    Named(OfWindow),
+}
 
 /// A known function.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +47,8 @@ enum Body {
     Each(fn(f64) -> f64),
     /// Of every value and two scalars.
     EachWith(fn(f64, &[f64]) -> Option<f64>),
-    /// Of every window, extrapolated.
-    Growth(Growth),
     /// Of every window.
     Over(Over),
-    /// As `Over`, with two factors between 0 and 1.
-    Smoothed(Over),
-    /// As `Over`, keeping the metric's name.
-    OverNamed(Over),
     /// Of every value as a time, or of the step's time.
     Calendar(fn(i64) -> i64),
     Absent,
@@ -72,50 +79,50 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("asinh", Body::Each(f64::asinh)),
     ("atan", Body::Each(libm::atan)),
     ("atanh", Body::Each(f64::atanh)),
-    ("avg_over_time", Body::Over(over_time::avg)),
+    ("avg_over_time", Body::Over(Over::Each(over_time::avg))),
     ("ceil", Body::Each(f64::ceil)),
-    ("changes", Body::Over(over_time::changes)),
+    ("changes", Body::Over(Over::Each(over_time::changes))),
     ("clamp", Body::EachWith(math::clamp)),
     ("clamp_max", Body::EachWith(math::clamp_max)),
     ("clamp_min", Body::EachWith(math::clamp_min)),
     ("cos", Body::Each(f64::cos)),
     ("cosh", Body::Each(f64::cosh)),
-    ("count_over_time", Body::Over(over_time::count)),
+    ("count_over_time", Body::Over(Over::Each(over_time::count))),
     ("day_of_month", Body::Calendar(calendar::day_of_month)),
     ("day_of_week", Body::Calendar(calendar::day_of_week)),
     ("day_of_year", Body::Calendar(calendar::day_of_year)),
     ("days_in_month", Body::Calendar(calendar::days_in_month)),
     ("deg", Body::Each(math::deg)),
-    ("delta", Body::Growth(Growth::Delta)),
-    ("deriv", Body::Over(regression::deriv)),
+    ("delta", Body::Over(Over::Growth(Growth::Delta))),
+    ("deriv", Body::Over(Over::Each(regression::deriv))),
     ("exp", Body::Each(f64::exp)),
     ("floor", Body::Each(f64::floor)),
     ("histogram_count", Body::NativeHistogram),
     ("histogram_fraction", Body::NativeHistogram),
     ("histogram_quantile", Body::HistogramQuantile),
     ("histogram_sum", Body::NativeHistogram),
-    ("holt_winters", Body::Smoothed(regression::holt_winters)),
+    ("holt_winters", Body::Over(Over::Smoothed(regression::holt_winters))),
     ("hour", Body::Calendar(calendar::hour)),
-    ("idelta", Body::Over(rate::idelta)),
-    ("increase", Body::Growth(Growth::Increase)),
-    ("irate", Body::Over(rate::irate)),
+    ("idelta", Body::Over(Over::Each(rate::idelta))),
+    ("increase", Body::Over(Over::Growth(Growth::Increase))),
+    ("irate", Body::Over(Over::Each(rate::irate))),
     ("label_join", Body::LabelJoin),
     ("label_replace", Body::LabelReplace),
-    ("last_over_time", Body::OverNamed(over_time::last)),
+    ("last_over_time", Body::Over(Over::Named(over_time::last))),
     ("ln", Body::Each(f64::ln)),
     ("log10", Body::Each(f64::log10)),
     ("log2", Body::Each(f64::log2)),
-    ("max_over_time", Body::Over(over_time::max)),
-    ("min_over_time", Body::Over(over_time::min)),
+    ("max_over_time", Body::Over(Over::Each(over_time::max))),
+    ("min_over_time", Body::Over(Over::Each(over_time::min))),
     ("minute", Body::Calendar(calendar::minute)),
     ("month", Body::Calendar(calendar::month)),
     ("pi", Body::Pi),
-    ("predict_linear", Body::Over(regression::predict_linear)),
-    ("present_over_time", Body::Over(over_time::present)),
-    ("quantile_over_time", Body::Over(over_time::quantile)),
+    ("predict_linear", Body::Over(Over::Each(regression::predict_linear))),
+    ("present_over_time", Body::Over(Over::Each(over_time::present))),
+    ("quantile_over_time", Body::Over(Over::Each(over_time::quantile))),
     ("rad", Body::Each(math::rad)),
-    ("rate", Body::Growth(Growth::Rate)),
-    ("resets", Body::Over(over_time::resets)),
+    ("rate", Body::Over(Over::Growth(Growth::Rate))),
+    ("resets", Body::Over(Over::Each(over_time::resets))),
     ("round", Body::EachWith(math::round)),
     ("scalar", Body::Scalar),
     ("sgn", Body::Each(math::sgn)),
@@ -124,9 +131,9 @@ const FUNCTIONS: &[(&str, Body)] = &[
     ("sort", Body::Sort { descending: false }),
     ("sort_desc", Body::Sort { descending: true }),
     ("sqrt", Body::Each(f64::sqrt)),
-    ("stddev_over_time", Body::Over(over_time::stddev)),
-    ("stdvar_over_time", Body::Over(over_time::stdvar)),
-    ("sum_over_time", Body::Over(over_time::sum)),
+    ("stddev_over_time", Body::Over(Over::Each(over_time::stddev))),
+    ("stdvar_over_time", Body::Over(Over::Each(over_time::stdvar))),
+    ("sum_over_time", Body::Over(Over::Each(over_time::sum))),
     ("tan", Body::Each(libm::tan)),
     ("tanh", Body::Each(f64::tanh)),
     ("time", Body::Time),
@@ -183,9 +190,7 @@ pub(super) fn call(
             each(arg(0)?.vector()?, |step, value| f(value, &at_step(&scalars, step)))
         }
         Body::Calendar(f) => calendar::eval(args.first().map(|_| arg(0)).transpose()?, f, steps)?,
-        Body::Growth(_) | Body::Over(_) | Body::Smoothed(_) | Body::OverNamed(_) => {
-            return over(evaluator, function.body, args, steps);
-        }
+        Body::Over(over) => return all_over(evaluator, over, args, steps),
         Body::Absent => names::absent(&arg(0)?.vector()?, args.first(), steps),
         Body::AbsentOverTime => names::absent_over_time(evaluator, args, steps)?,
         Body::HistogramQuantile => {
@@ -265,14 +270,14 @@ fn sorted(mut series: Vec<Series>, descending: bool) -> Vec<Series> {
 }
 
 /// A function of windows.
-fn over(
+fn all_over(
     evaluator: &Evaluator<'_>,
-    body: Body,
+    over: Over,
     args: &[Expr],
     steps: Steps,
 ) -> Result<Value, QueryError> {
     let mut out = Vec::new();
-    let unlike = each_over(evaluator, body, args, (steps, None), &mut |series| {
+    let unlike = each_over(evaluator, over, args, (steps, None), &mut |series| {
         if series.has_samples() {
             out.push(series);
         }
@@ -286,7 +291,7 @@ fn over(
 /// no labels can occur twice: without a name that all have in common, they differ as before.
 fn each_over(
     evaluator: &Evaluator<'_>,
-    body: Body,
+    over: Over,
     args: &[Expr],
     (steps, labels): (Steps, Option<&[Arc<str>]>),
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
@@ -299,27 +304,26 @@ fn each_over(
         others.map(|arg| evaluator.eval(arg, steps)?.scalar()).collect();
     let (columns, ranges) = (columns?, selector::ranges(evaluator, matrix, steps)?);
     let ranges = ranges.looking_at(labels);
-    match body {
-        Body::Growth(growth) => {
+    match over {
+        Over::Growth(growth) => {
             let mut reaches = vec![Reach::default(); steps.count];
             each_window(evaluator, (&ranges, false), steps, each, |step, window| {
                 Ok(growth.of(window, &mut reaches[step]))
             })?;
         }
-        Body::Over(f) | Body::Smoothed(f) | Body::OverNamed(f) => {
+        Over::Each(f) | Over::Smoothed(f) | Over::Named(f) => {
             let mut scalars = vec![0.0; columns.len()];
-            let named = matches!(body, Body::OverNamed(_));
+            let named = matches!(over, Over::Named(_));
             each_window(evaluator, (&ranges, named), steps, each, |step, window| {
                 for (scalar, column) in scalars.iter_mut().zip(&columns) {
                     *scalar = column[step];
                 }
-                if matches!(body, Body::Smoothed(_)) {
+                if matches!(over, Over::Smoothed(_)) {
                     regression::check_factors(&scalars)?;
                 }
                 Ok(f(window, &scalars))
             })?;
         }
-        _ => return Err(QueryError::execution("not a function of a range vector")),
     }
     Ok(ranges.matchers.iter().any(Matcher::is_one_name))
 }
@@ -351,14 +355,17 @@ fn is_matrix(arg: &Expr) -> bool {
     arg.kind() == ValueKind::Matrix
 }
 
+/// How a call makes the windows of series of one name into its own, if it is such a function: its
+/// series can be handed on one by one, for none has to know the others.
+fn over_one_name(function: Function, args: &[Expr]) -> Option<Over> {
+    let Body::Over(over) = function.body else { return None };
+    let matrix = args.iter().find(|arg| is_matrix(arg));
+    matches!(matrix, Some(Expr::Range(of, _)) if of.has_one_name()).then_some(over)
+}
+
 /// Whether a call is a function of windows of series of one name.
 pub(super) fn has_one_name(function: Function, args: &[Expr]) -> bool {
-    let of_windows = matches!(
-        function.body,
-        Body::Growth(_) | Body::Over(_) | Body::Smoothed(_) | Body::OverNamed(_)
-    );
-    let matrix = args.iter().find(|arg| is_matrix(arg));
-    of_windows && matches!(matrix, Some(Expr::Range(of, _)) if of.has_one_name())
+    over_one_name(function, args).is_some()
 }
 
 /// Hands on the series of a call one by one where none has to know the others; `false` where that
@@ -371,8 +378,8 @@ pub(super) fn call_each(
     labels: Option<&[Arc<str>]>,
     each: &mut dyn FnMut(Series) -> Result<(), QueryError>,
 ) -> Result<bool, QueryError> {
-    if has_one_name(function, args) {
-        return each_over(evaluator, function.body, args, (steps, labels), each);
+    match over_one_name(function, args) {
+        Some(over) => each_over(evaluator, over, args, (steps, labels), each),
+        None => Ok(false),
     }
-    Ok(false)
 }

@@ -192,7 +192,13 @@ impl<'a> RangeVector<'a> {
         let (begin, found) = spans.of(&view.timestamps);
         let budget = self.evaluator.budget;
         let by_step = budget.is_by_step();
-        let (mut looked, mut unsaid) = (0, 0);
+        let say = |samples| {
+            if !by_step {
+                budget.look(0, samples);
+            }
+            budget.work(samples)
+        };
+        let mut unsaid = 0;
         for (step, span) in (begin..).zip(found) {
             let end = if self.fixed { self.ends.start } else { self.ends.at(step) };
             let window = Window {
@@ -206,17 +212,14 @@ impl<'a> RangeVector<'a> {
             let count = window.timestamps.len();
             if by_step {
                 budget.look(step, count);
-            } else {
-                looked += count;
             }
             unsaid += count;
             if unsaid >= SAID_AT_ONCE {
-                budget.work(std::mem::take(&mut unsaid))?;
+                say(std::mem::take(&mut unsaid))?;
             }
             each(step, &window)?;
         }
-        budget.look(0, looked);
-        budget.work(unsaid)
+        say(unsaid)
     }
 }
 
