@@ -31,7 +31,7 @@ cargo xtask <verb>
   soak kill     kill -9 of the store and of `taffrail serve` under ingest, and all that was
                 acknowledged is there [--rounds N] [--serve-rounds N] [--lanes N]
   bench sinks   300,000 containers to each sink: CPU and bytes per sample [KIND…]
-  bench lists   lists of metrics.k8s.io at 5,000 nodes, CPU per pod
+  bench lists   lists of metrics.k8s.io at 5,000 nodes, CPU per pod [WORD…]
   bench query   dashboards' queries beside Prometheus and VictoriaMetrics, long ranges over HTTP
   bench scrape  discovery, memory and CPU of 100, 1,000 and 10,000 scraped programs
   bench store   the store's table, and Prometheus and VictoriaMetrics beside it (Debian packages)

@@ -6,17 +6,22 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, or stops")]
 #![expect(clippy::cast_precision_loss, reason = "times are printed with two digits")]
 
-use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use api::{ApiOptions, ApiParts, ApiState, Facts, NoDashboard, Status};
+use api::{ApiParts, ApiState};
 use axum::body::Body;
 use futures_util::StreamExt;
 use http::{Request, StatusCode, header};
-use model::{ContainerSpec, Inventory, LabelOptions, NodeSamples, Pod, PodSamples, Sample};
-use model::{Node, Timestamp};
-use query::{ResourceOptions, ResourceWindows, Window, WindowOptions};
+use model::{ContainerSpec, Inventory, Node, NodeSamples, Pod, PodSamples, Sample, Timestamp};
+use query::{ResourceOptions, ResourceWindows};
 use tower::ServiceExt;
+
+#[path = "../tests/it/fixture.rs"]
+#[expect(dead_code, reason = "the tests have small clusters besides")]
+mod fixture;
+
+use fixture::{parts, time};
 
 const NODES: usize = 5_000;
 const PODS: usize = 30;
@@ -25,21 +30,6 @@ const BASE: &str = "/apis/metrics.k8s.io/v1beta1";
 const TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const NAMESPACES: [&str; 6] = ["web", "shop", "batch", "data", "monitoring", "kube-system"];
 const APPS: [&str; 5] = ["frontend", "config-sync", "order-service", "cache", "node-exporter"];
-
-struct Nothing;
-
-impl Status for Nothing {
-    fn facts(&self) -> Facts {
-        Facts {
-            version: String::new(),
-            source: String::new(),
-            cluster: None,
-            started_at: Timestamp::from_secs(0),
-            resolution: Duration::from_mins(1),
-            problems: Vec::new(),
-        }
-    }
-}
 
 /// A number that looks like any other, always the same.
 fn scattered(number: usize) -> u64 {
@@ -67,8 +57,7 @@ fn pod(number: usize) -> Pod {
     }
 }
 
-fn samples(node: usize, pods: &[Pod], at: i64) -> NodeSamples {
-    let at = Timestamp::from_secs(at);
+fn samples(node: usize, pods: &[Pod], at: Timestamp) -> NodeSamples {
     let sample = |number: usize| Sample {
         at,
         started: Timestamp::from_secs(1_000),
@@ -96,9 +85,9 @@ fn state() -> Arc<ApiState> {
     let mut inventory = Inventory::default();
     let mut pods: Vec<Pod> = (0..NODES * PODS).map(pod).collect();
     let windows = ResourceWindows::new(ResourceOptions::default());
-    for at in [1_000_000, 1_000_015] {
+    for at in ["2026-11-23T09:17:45Z", "2026-11-23T09:18:00Z"].map(time) {
         for (node, pods) in pods.chunks(PODS).enumerate() {
-            windows.take(samples(node, pods, at), Timestamp::from_secs(at));
+            windows.take(samples(node, pods, at), at);
         }
     }
     for node in 0..NODES {
@@ -110,24 +99,7 @@ fn state() -> Arc<ApiState> {
     for pod in pods {
         inventory.put_pod(Arc::new(pod));
     }
-    ApiState::new(ApiParts {
-        window: Arc::new(Window::new(WindowOptions::default())),
-        inventory: Arc::new(RwLock::new(inventory)),
-        status: Arc::new(Nothing),
-        labels: LabelOptions::default(),
-        clock: Arc::new(|| Timestamp::from_secs(1_000_020)),
-        options: ApiOptions::default(),
-        self_metrics: api::telemetry::recorder().unwrap().build_recorder().handle(),
-        dashboard: Arc::new(NoDashboard),
-        archive: None,
-        past: None,
-        resources: Arc::new(windows),
-        database: Arc::new(query::promql::MemorySeries::default()),
-        alerts: Arc::default(),
-        intake: Arc::new(()),
-        push: api::PushAccess::Closed,
-        people: api::PeopleParts::default(),
-    })
+    ApiState::new(ApiParts { resources: Arc::new(windows), ..parts(&[], inventory) })
 }
 
 /// How many bytes the answer has.

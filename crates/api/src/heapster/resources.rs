@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
-use model::{Batch, EntityKind, Pod, Registry, Table, metric};
+use model::{Batch, EntityKind, Line, Pod, Registry, Table, metric};
 use serde_json::{Value, json};
 
 use super::json as respond;
@@ -130,14 +130,15 @@ fn pods(
 ) -> Vec<Value> {
     let Some(batch) = batch else { return Vec::new() };
     let inventory = state.inventory.read().unwrap_or_else(PoisonError::into_inner);
-    let wanted = |pod: &&Arc<Pod>| selection.matches(&pod.namespace, &pod.name, &pod.labels);
-    let mut records: Vec<Arc<Pod>> = match namespace {
-        Some(namespace) => inventory.pods_in(namespace).filter(wanted).map(Arc::clone).collect(),
-        None => inventory.pods().filter(wanted).map(Arc::clone).collect(),
+    let mut namespaces: Vec<&str> = match namespace {
+        Some(namespace) => vec![namespace],
+        None => inventory.pod_namespaces().collect(),
     };
+    namespaces.sort_unstable();
+    let lines: Vec<Line<Pod>> =
+        namespaces.into_iter().map(|namespace| inventory.pods_by_name(namespace)).collect();
     drop(inventory);
-    records.sort_unstable_by(|left, right| {
-        (&left.namespace, &left.name).cmp(&(&right.namespace, &right.name))
-    });
-    records.iter().filter_map(|record| pod(state, batch, record)).collect()
+    let all = lines.iter().flat_map(|line| line.iter());
+    let wanted = all.filter(|pod| selection.matches(&pod.namespace, &pod.name, &pod.labels));
+    wanted.filter_map(|record| pod(state, batch, record)).collect()
 }
