@@ -34,6 +34,8 @@ use crate::connect::{ConnectError, Trouble};
 use crate::events::{self, EventBatch, Position};
 use unread::Unread;
 
+/// What every API server has, however old or small.
+const EVERYWHERE: [&str; 3] = ["namespaces", "nodes", "pods"];
 /// How many objects are asked for in one page of a list.
 const PAGE_SIZE: u32 = 500;
 /// How long a streamed list may be silent before it ends.
@@ -336,7 +338,11 @@ impl Watch {
                 kube::Error::Api(status) if status.code == 410 => return None,
                 kube::Error::Api(status) if status.code == 404 => ConnectError::Answer(Trouble {
                     reason: format!("the API server has no {kind}"),
-                    advice: "nothing: this cluster is too old or too small for them".to_owned(),
+                    advice: if EVERYWHERE.contains(&kind) {
+                        "check the server's address: what answers there is no API server".to_owned()
+                    } else {
+                        "nothing: this cluster is too old or too small for them".to_owned()
+                    },
                 }),
                 error => self.connection.explain(error, kind),
             },

@@ -145,6 +145,26 @@ async fn watches_follow_pages_events_and_relists_and_survive_a_refusal() {
     }
 }
 
+#[tokio::test]
+async fn what_is_no_api_server_is_told_apart_from_an_old_one() {
+    let server = Server::http(|_| answer(404, "no such page")).await;
+    let source = format!("kubernetes:http://{}?inClusterConfig=false", server.address);
+    let options = SourceOptions::parse(&source, &|_| None, Defaults::heapster()).unwrap();
+    let connection = Connection::resolve(&options, &|_| None).await.unwrap();
+    let cluster = Cluster::start(&connection, Clock::system());
+    let board = &cluster.watches.board;
+    board.until(|statuses| statuses.iter().all(|status| status.failure.is_some())).await;
+    for status in board.statuses() {
+        let failure = status.failure.unwrap();
+        assert_eq!(failure.reason, format!("the API server has no {}", status.kind));
+        let begins = match status.kind {
+            "namespaces" | "nodes" | "pods" => "check the server's address",
+            _ => "nothing",
+        };
+        assert!(failure.advice.starts_with(begins), "{}: {}", status.kind, failure.advice);
+    }
+}
+
 const MARK: &str = r#"{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"9","creationTimestamp":null,"annotations":{"k8s.io/initial-events-end":"true"}}}"#;
 
 /// Names of the pods once the watch of pods has listed.
