@@ -9,8 +9,8 @@ pub use monitors::{endpoint_slice, pod_monitor, service, service_monitor};
 use std::collections::BTreeMap;
 
 use model::{
-    Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node, Owner, Pod,
-    Ready, Resources, ScrapeHint, Taint, Termination, Workload,
+    Bookmark, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace, Node,
+    Owner, Pod, Ready, Resources, ScrapeHint, Taint, Termination, Workload,
 };
 
 use crate::quantity;
@@ -133,6 +133,7 @@ pub fn pod(object: object::Pod) -> Pod {
         created: metadata.created.0,
         deleted: metadata.deleted.0,
         labels: labels(metadata.labels).into(),
+        measured: Bookmark::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Filled by the cluster crate's watches, read by processors and the API. Records are immutable
 //! and shared (`Arc`); a change replaces the record.
 
+mod bookmark;
 mod bounds;
 mod claims;
 mod commons;
@@ -11,6 +12,7 @@ mod named;
 mod shelf;
 mod turns;
 
+pub use bookmark::Bookmark;
 pub use bounds::{Autoscaler, Quota, Truth};
 pub use claims::{Claim, PersistentVolume};
 pub use commons::Commons;
@@ -237,6 +239,8 @@ pub struct Pod {
     pub created: Timestamp,
     /// `metadata.deletionTimestamp`; never while it lives.
     pub deleted: Timestamp,
+    /// Where its resource metrics were found.
+    pub measured: Bookmark,
 }
 
 impl Named for Pod {

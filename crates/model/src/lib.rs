@@ -38,7 +38,7 @@ pub use entity::{Entity, EntityKind};
 pub use event::{Event, EventBatch};
 pub use exposition::{Exposed, exposed, for_each_exposed_label};
 pub use inventory::{
-    Autoscaler, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts,
+    Autoscaler, Bookmark, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts,
     EndpointSlice, Held, Inventory, Line, Monitor, MonitorEndpoint, MonitorKind, Namespace,
     NamespaceChoice, Node, Owner, PersistentVolume, Pod, PodMonitor, PortChoice, Quota, Ready,
     RelabelRule, Requirement, Resources, ScrapeHint, ScrapeParams, ScrapeTls, Service,

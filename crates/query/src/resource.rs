@@ -3,19 +3,24 @@
 //! Rules: metrics-server's, and three of ours that [`ResourceOptions::old_rules`] switches off
 //! (docs/decisions/0140). Pure: time is an argument; knows neither kubelets nor HTTP.
 
+mod rates;
+mod seats;
+mod sheet;
 mod window;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use metrics::gauge;
-use model::{NodeSamples, Pod, Timestamp};
+use model::{NodeSamples, Pod, PodSamples, SharedInventory, Timestamp};
 
 use crate::telemetry;
 
-pub use window::{ContainerUsage, NodeWindow, PodUsage, Usage};
+pub use rates::Usage;
+use seats::{Found, Nodes};
+use sheet::{PodAnswer, PodKey};
+pub use window::{ContainerUsage, NodeWindow, PodUsage};
 
 /// A window is never longer: a rate over more says nothing about now.
 const MAX_WINDOW: Duration = Duration::from_mins(5);
@@ -41,13 +46,13 @@ impl Default for ResourceOptions {
     }
 }
 
-type Nodes = HashMap<Arc<str>, Arc<NodeWindow>, foldhash::fast::RandomState>;
-
 /// The windows of a cluster, shared between rounds (writers) and readers.
 #[derive(Debug)]
 pub struct ResourceWindows {
     options: ResourceOptions,
     nodes: RwLock<Nodes>,
+    /// Whose pods are told where they are found.
+    inventory: SharedInventory,
     /// When the last round began, in nanoseconds since the epoch; 0 before the first.
     round: AtomicI64,
 }
@@ -55,7 +60,15 @@ pub struct ResourceWindows {
 impl ResourceWindows {
     /// Windows that hold nothing yet.
     pub fn new(options: ResourceOptions) -> Self {
-        Self { options, nodes: RwLock::default(), round: AtomicI64::new(0) }
+        let (nodes, inventory) = (RwLock::default(), SharedInventory::default());
+        Self { options, nodes, inventory, round: AtomicI64::new(0) }
+    }
+
+    /// Leaves on the pods of `inventory` where they are found, so that who lists them first need
+    /// not look for each.
+    #[must_use]
+    pub fn with_inventory(self, inventory: SharedInventory) -> Self {
+        Self { inventory, ..self }
     }
 
     /// How samples become windows here.
@@ -75,24 +88,39 @@ impl ResourceWindows {
 
     /// Takes what a node answered at `now`.
     pub fn take(&self, samples: NodeSamples, now: Timestamp) {
-        self.take_all(vec![samples], now);
+        self.take_all(&[samples], now);
     }
 
     /// Takes what many nodes answered at once: readers see all or nothing.
-    pub fn take_all(&self, all: Vec<NodeSamples>, now: Timestamp) {
-        let mut windows = Vec::with_capacity(all.len());
-        for samples in all {
+    pub fn take_all(&self, all: &[NodeSamples], now: Timestamp) {
+        let made = |samples: &NodeSamples| {
             let before = self.node_window(&samples.node);
-            let node = Arc::clone(&samples.node);
-            let window = NodeWindow::new(samples, before.as_deref(), now, &self.options);
-            windows.push((node, Arc::new(window)));
-        }
+            Arc::new(NodeWindow::new(samples, before.as_deref(), now, &self.options))
+        };
+        let windows: Vec<_> = all.iter().map(made).collect();
         let mut nodes = self.write();
-        let old: Vec<_> =
-            windows.into_iter().filter_map(|(node, window)| nodes.insert(node, window)).collect();
+        let put = |(samples, window): (&NodeSamples, &Arc<NodeWindow>)| {
+            nodes.put(&samples.node, Arc::clone(window))
+        };
+        let seated: Vec<_> = all.iter().zip(&windows).map(put).collect();
         drop(nodes);
-        // Freed when nobody waits for it.
-        drop(old);
+        for ((samples, window), (seat, _)) in all.iter().zip(&windows).zip(&seated) {
+            self.mark(samples, window, *seat);
+        }
+        // What was there before is freed when nobody waits for it.
+        drop(seated);
+    }
+
+    /// Leaves on a node's pods where they are.
+    fn mark(&self, samples: &NodeSamples, window: &NodeWindow, seat: usize) {
+        let inventory = self.inventory.read().unwrap_or_else(PoisonError::into_inner);
+        for PodSamples { namespace, name, .. } in &samples.pods {
+            let pod = inventory.pod(namespace, name).filter(|pod| *pod.node == *samples.node);
+            let place = window.sheet.find(PodKey::of(namespace, name));
+            if let (Some(pod), Some(place)) = (pod, place) {
+                Found { seat, place }.leave(pod);
+            }
+        }
     }
 
     /// Notes that a node was asked and failed.
@@ -110,7 +138,7 @@ impl ResourceWindows {
             // What is older than any window may be is of no use as its beginning either.
             keep(name) && now.since(window.taken()) <= kept_for.max(MAX_WINDOW)
         });
-        let kept: Vec<_> = nodes.values().map(Arc::clone).collect();
+        let kept: Vec<_> = nodes.windows().map(Arc::clone).collect();
         drop(nodes);
         // Counting takes long, and whoever lists pods waits for who writes.
         let (mut own, mut containers) = (0_u32, 0_u32);
@@ -126,8 +154,8 @@ impl ResourceWindows {
     /// Whether some node and some container can be told: what metrics-server calls ready.
     pub fn is_ready(&self) -> bool {
         let nodes = self.read();
-        nodes.values().any(|window| window.has_node())
-            && nodes.values().any(|window| window.has_container())
+        nodes.windows().any(|window| window.has_node())
+            && nodes.windows().any(|window| window.has_container())
     }
 
     /// The window of `node`, if it answered lately.
@@ -159,6 +187,10 @@ impl ResourceWindows {
     }
 }
 
+/// What a node's window says of a pod.
+#[derive(Debug, Clone, Copy)]
+struct Answered<'g>(&'g NodeWindow, PodAnswer);
+
 /// The windows of a moment. Hold it briefly.
 #[derive(Debug)]
 pub struct Glance<'a> {
@@ -170,36 +202,65 @@ pub struct Glance<'a> {
 impl Glance<'_> {
     /// The window of `node`, if it answered lately.
     pub fn node(&self, node: &str) -> Option<&NodeWindow> {
-        let window = self.nodes.get(node)?;
-        (self.now.since(window.taken()) <= self.kept_for).then_some(&**window)
+        self.fresh(self.nodes.seat(node)?)
     }
 
-    /// The usage of `pod`; `None` when nothing, or not everything that counts, is known of it.
-    pub fn pod(&self, pod: &Pod) -> Option<PodUsage<'_>> {
-        self.node(&pod.node)?.pod(pod)
-    }
-
-    /// The same of many pods, step by step for all of them: each step waits for memory, and one
-    /// pod's does not wait for another's.
+    /// The usages of `pods`, `None` where nothing, or not everything that counts, is known; step by
+    /// step for all of them: each step waits for memory, and one pod's does not wait for another's.
+    /// Each is looked for first where it was found last.
     pub fn pods<'g>(&'g self, pods: &[&Pod], into: &mut Vec<Option<PodUsage<'g>>>) {
-        let tags: Vec<u16> = pods.iter().map(|pod| NodeWindow::tag(pod)).collect();
-        let nodes: Vec<_> = pods.iter().map(|pod| self.node(&pod.node)).collect();
-        let places = nodes.iter().zip(&tags).map(|(node, tag)| node.and_then(|at| at.first(*tag)));
-        let places: Vec<Option<usize>> = places.collect();
-        let windows = nodes.iter().zip(&places).map(|(node, place)| node.zip(*place));
-        let likely: Vec<bool> = windows
-            .zip(pods)
-            .map(|(window, pod)| window.is_some_and(|(node, place)| node.is_at(place, pod)))
-            .collect();
-        into.clear();
-        for (at, pod) in pods.iter().enumerate() {
-            into.push(nodes[at].and_then(|node| match places[at] {
-                Some(place) if likely[at] => node.usage_at(place, pod),
-                // Names whose tags are equal.
-                Some(_) => node.pod(pod),
-                None => None,
-            }));
+        let keys: Vec<_> = pods.iter().map(|pod| PodKey::of(&pod.namespace, &pod.name)).collect();
+        let marks: Vec<_> = pods.iter().map(|pod| Found::on(pod)).collect();
+        let mut answers = self.answers(&keys, &marks);
+        if answers.iter().any(Option::is_none) {
+            self.find(pods, &keys, &mut answers);
         }
+        into.clear();
+        let usage = |(answer, pod): (Option<Answered<'g>>, &&Pod)| {
+            let Answered(node, answer) = answer?;
+            node.usage_of(answer, pod)
+        };
+        into.extend(answers.into_iter().zip(pods).map(usage));
+    }
+
+    /// What is answered of the pods of `keys` if they are where `marks` say.
+    fn answers<'g>(
+        &'g self,
+        keys: &[PodKey],
+        marks: &[Option<Found>],
+    ) -> Vec<Option<Answered<'g>>> {
+        let nodes: Vec<_> = marks.iter().map(|mark| self.fresh((*mark)?.seat)).collect();
+        let answer = |((node, mark), key): ((Option<&'g NodeWindow>, &Option<Found>), &PodKey)| {
+            let node = node?;
+            Some(Answered(node, node.sheet.at((*mark)?.place, *key)?))
+        };
+        nodes.into_iter().zip(marks).zip(keys).map(answer).collect()
+    }
+
+    /// Looks for those of `pods` that have no answer yet by their nodes and keys, and leaves on them
+    /// where they were found.
+    fn find<'g>(&'g self, pods: &[&Pod], keys: &[PodKey], answers: &mut [Option<Answered<'g>>]) {
+        let missing: Vec<usize> = (0..pods.len()).filter(|at| answers[*at].is_none()).collect();
+        let seats: Vec<_> = missing.iter().map(|at| self.nodes.seat(&pods[*at].node)).collect();
+        let nodes: Vec<_> = seats.iter().map(|seat| self.fresh((*seat)?)).collect();
+        let place = |(at, node): (&usize, Option<&'g NodeWindow>)| node?.sheet.find(keys[*at]);
+        let places: Vec<_> = missing.iter().zip(nodes).map(place).collect();
+        let found = seats.into_iter().zip(places);
+        let marks: Vec<_> =
+            found.map(|(seat, place)| Some(Found { seat: seat?, place: place? })).collect();
+        let keys: Vec<_> = missing.iter().map(|at| keys[*at]).collect();
+        for ((at, mark), answer) in missing.into_iter().zip(&marks).zip(self.answers(&keys, &marks))
+        {
+            if let Some(mark) = mark {
+                mark.leave(pods[at]);
+            }
+            answers[at] = answer;
+        }
+    }
+
+    fn fresh(&self, seat: usize) -> Option<&NodeWindow> {
+        let window = self.nodes.window(seat)?;
+        (self.now.since(window.taken()) <= self.kept_for).then_some(&**window)
     }
 }
 

@@ -269,8 +269,91 @@ fn many_pods_are_what_each_is_alone() {
     let mut all = Vec::new();
     glance.pods(&records, &mut all);
     let all: Vec<_> = all.into_iter().map(cpu).collect();
-    let alone: Vec<_> = records.iter().map(|record| cpu(glance.pod(record))).collect();
+    let of = |record: &&Pod| cpu(glance.node(&record.node).and_then(|node| node.pod(record)));
+    let alone: Vec<_> = records.iter().map(of).collect();
     assert_eq!(all, alone);
     assert_eq!((all[0].as_ref(), all[1].as_ref()), (None, Some(&vec![2_000_000])));
     assert_eq!(all.iter().flatten().count(), 857);
+}
+
+/// A node's answer with those pods, each with so much CPU in cores.
+fn answered(node: &str, pods: &[(&str, i64)], now: i64) -> NodeSamples {
+    let pod = |(name, cores): &(&str, i64)| PodSamples {
+        namespace: "ns".into(),
+        name: (*name).into(),
+        containers: vec![("c".into(), sample(now, -100, (now + 100) * cores * 1_000, 1))],
+    };
+    let own = Sample { started: Timestamp::NEVER, ..sample(now, 0, (now + 1) * 500, 1024) };
+    NodeSamples { node: node.into(), own, pods: pods.iter().map(pod).collect() }
+}
+
+#[test]
+fn pods_are_found_wherever_they_are_and_not_where_they_were() {
+    let windows = ResourceWindows::new(ResourceOptions::default());
+    let on = |name: &str, node: &str| Pod {
+        namespace: "ns".into(),
+        name: name.into(),
+        node: node.into(),
+        ..Pod::default()
+    };
+    let records = [on("a", "one"), on("b", "one"), on("c", "two"), on("b", "two"), on("x", "no")];
+    // Cores of each record, looked for twice: the second time where it was found the first.
+    let shown = |now: i64| {
+        let glance = windows.glance(at(now));
+        let (records, mut usages): (Vec<&Pod>, _) = (records.iter().collect(), Vec::new());
+        let mut twice = [(); 2].map(|()| {
+            glance.pods(&records, &mut usages);
+            let cores = |usage: &Option<PodUsage<'_>>| {
+                Some(usage.as_ref()?.containers().next()?.cpu_nanocores / 1_000_000_000)
+            };
+            usages.iter().map(cores).collect::<Vec<_>>()
+        });
+        assert_eq!(twice[0], twice[1]);
+        std::mem::take(&mut twice[0])
+    };
+    let rounds = |from: i64, nodes: &[(&str, &[(&str, i64)])]| {
+        for now in [from, from + 15] {
+            for (node, pods) in nodes {
+                windows.take(answered(node, pods, now), at(now));
+            }
+            windows.round_ends(|node| nodes.iter().any(|(name, _)| *name == node), at(now));
+        }
+        shown(from + 15)
+    };
+    let none = None;
+    assert_eq!(shown(0), [none; 5]);
+    let (one, two): (&[_], &[_]) = (&[("a", 1), ("b", 2)], &[("c", 3)]);
+    assert_eq!(rounds(15, &[("one", one), ("two", two)]), [Some(1), Some(2), Some(3), none, none]);
+    // In another order, and a new one before the others.
+    let (one, two): (&[_], &[_]) = (&[("new", 9), ("b", 2), ("a", 1)], &[("b", 4), ("c", 3)]);
+    let all = [Some(1), Some(2), Some(3), Some(4), none];
+    assert_eq!(rounds(45, &[("one", one), ("two", two)]), all);
+    // The first node goes, and another takes its seat: its pods are not those of the first.
+    let (three, two): (&[_], &[_]) = (&[("z", 7), ("new", 9), ("q", 8)], &[("b", 4), ("c", 3)]);
+    let gone = [none, none, Some(3), Some(4), none];
+    assert_eq!(rounds(75, &[("three", three), ("two", two)]), gone);
+    assert_eq!(rounds(105, &[("one", one), ("two", two)]), all);
+}
+
+#[test]
+fn pods_of_the_inventory_are_told_where_they_are() {
+    let inventory = SharedInventory::default();
+    let pods = [("a", "one"), ("b", "one"), ("c", "two"), ("d", "one")].map(|(name, node)| {
+        let (namespace, name, node) = ("ns".into(), name.into(), node.into());
+        Arc::new(Pod { namespace, name, node, ..Pod::default() })
+    });
+    for pod in &pods {
+        inventory.write().unwrap().put_pod(Arc::clone(pod));
+    }
+    let windows =
+        ResourceWindows::new(ResourceOptions::default()).with_inventory(Arc::clone(&inventory));
+    // The kubelet of one node says what the inventory knows of another, and what it does not know.
+    for now in [15, 30] {
+        windows.take(answered("one", &[("a", 1), ("b", 2), ("c", 3), ("x", 4)], now), at(now));
+    }
+    let told = pods.each_ref().map(|pod| Found::on(pod));
+    let [Some(a), Some(b), None, None] = told else { panic!("{told:?}") };
+    assert!(a.seat == b.seat && a.place < b.place, "{told:?}");
+    let key = PodKey::of("ns", "b");
+    assert!(windows.node("one", at(30)).unwrap().sheet.at(b.place, key).is_some());
 }

@@ -77,7 +77,7 @@ impl ResourceTaker for FilledWindows {
         let waiting = std::mem::take(
             &mut *self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
         );
-        self.windows.take_all(waiting, now);
+        self.windows.take_all(&waiting, now);
         self.windows.round_ends(|node| nodes.contains(node), now);
     }
 }
@@ -90,7 +90,7 @@ pub(crate) fn fill_from(windows: &ResourceWindows, batch: &Batch, now: Timestamp
             windows.failed(&target.node);
         }
     }
-    windows.take_all(NodeSamples::of(batch), now);
+    windows.take_all(&NodeSamples::of(batch), now);
     let known: HashSet<&str> = batch.targets().iter().map(|target| &*target.node).collect();
     windows.round_ends(|node| known.contains(node), now);
 }

@@ -37,7 +37,8 @@ impl Resources {
         let resolution = if quick { apis.resource_resolution } else { tick };
         let (keep, old_rules) = (apis.resource_keep, apis.metrics_server_rules);
         let options = ResourceOptions { resolution, keep, old_rules };
-        Self { windows: Arc::new(ResourceWindows::new(options)), feed }
+        let windows = ResourceWindows::new(options).with_inventory(Arc::clone(&measured.inventory));
+        Self { windows: Arc::new(windows), feed }
     }
 
     pub(super) fn windows(&self) -> &Arc<ResourceWindows> {

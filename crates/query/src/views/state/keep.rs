@@ -9,9 +9,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use model::{
-    Autoscaler, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts, Namespace,
-    Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, ScrapeHint, Shared, Taint,
-    Termination, Timestamp, Truth, Word, Workload,
+    Autoscaler, Bookmark, Claim, Commons, ContainerSpec, ContainerState, ContainerStatus, Counts,
+    Namespace, Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, ScrapeHint, Shared,
+    Taint, Termination, Timestamp, Truth, Word, Workload,
 };
 
 use super::key::{Keyed, in_order};
@@ -226,6 +226,15 @@ impl Kept for Timestamp {
     }
 }
 
+/// No part of a record.
+impl Kept for Bookmark {
+    fn put(&self, _: &mut Writer) {}
+
+    fn take(_: &mut Reader<'_>) -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
 impl Kept for Box<str> {
     fn put(&self, out: &mut Writer) {
         out.text(self);
@@ -413,7 +422,7 @@ record!(Node: name uid hostname host_id addresses kubelet_port ready pressures u
     capacity allocatable pod_capacity kubelet_version kernel_version os_image runtime_version
     provider_id pod_cidr resource_path taints created);
 record!(Pod: namespace name uid node phase reason labels owner containers statuses claims
-    host_network ip host_ip priority_class qos_class ready scrape started created deleted);
+    host_network ip host_ip priority_class qos_class ready scrape started created deleted measured);
 
 impl<T: Kept + Keyed> Kept for Objects<T> {
     fn put(&self, out: &mut Writer) {
