@@ -65,9 +65,8 @@ const NEVER: i64 = i64::MIN;
 
 /// The answers of a node's pods.
 ///
-/// One pod after the other, numbers little-endian: its key, time, length in nanoseconds, bytes in
-/// all, containers before its own, its own; of each of these CPU, memory, bytes of its name, its
-/// name.
+/// One pod after the other, numbers little-endian: its key, time, length in nanoseconds, containers
+/// before its own, its own; of each of these CPU, memory, bytes of its name, its name.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     bytes: Box<[u8]>,
@@ -80,10 +79,9 @@ pub(super) struct Sheet {
 const KEY: usize = 0;
 const TIME: usize = 8;
 const LENGTH: usize = 16;
-const SIZE: usize = 24;
-const BEFORE: usize = 28;
-const CONTAINERS: usize = 32;
-const POD: usize = 36;
+const BEFORE: usize = 24;
+const CONTAINERS: usize = 28;
+const POD: usize = 32;
 /// Where the numbers of a container are, and its name.
 const CPU: usize = 0;
 const MEMORY: usize = 8;
@@ -169,23 +167,18 @@ impl Draft {
         measured: Option<(Timestamp, Duration)>,
         containers: impl ExactSizeIterator<Item = ContainerAnswer<'n>>,
     ) {
-        let place = self.bytes.len();
         let (time, length) =
             measured.map_or((NEVER, 0), |(at, length)| (at.nanos(), nanos(length)));
         let own = count(containers.len());
-        self.by_key.push((key, count(place)));
+        self.by_key.push((key, count(self.bytes.len())));
         self.bytes.extend_from_slice(&key.0.to_le_bytes());
         self.bytes.extend_from_slice(&time.to_le_bytes());
         self.bytes.extend_from_slice(&length.to_le_bytes());
-        for number in [0, self.containers, own] {
+        for number in [self.containers, own] {
             self.bytes.extend_from_slice(&number.to_le_bytes());
         }
         containers.for_each(|one| self.container(&one));
         self.containers = self.containers.saturating_add(own);
-        let size = count(self.bytes.len() - place).to_le_bytes();
-        if let Some(part) = self.bytes.get_mut(place + SIZE..place + BEFORE) {
-            part.copy_from_slice(&size);
-        }
     }
 
     fn container(&mut self, answer: &ContainerAnswer<'_>) {

@@ -115,12 +115,12 @@ impl<'a> PodUsage<'a> {
     /// Its containers; never none.
     pub fn containers(self) -> impl Iterator<Item = ContainerUsage<'a>> {
         let node = self.node;
-        node.sheet.of(self.answer).filter_map(|one| {
-            let ContainerAnswer { name, cpu: Cpu::Nanocores(cpu_nanocores), memory_bytes } = one
-            else {
-                return None;
-            };
-            Some(ContainerUsage { name, cpu_nanocores, memory_bytes })
+        node.sheet.of(self.answer).filter_map(|one| match one.cpu {
+            Cpu::Nanocores(cpu_nanocores) => {
+                let ContainerAnswer { name, memory_bytes, .. } = one;
+                Some(ContainerUsage { name, cpu_nanocores, memory_bytes })
+            }
+            Cpu::Waits | Cpu::Fell => None,
         })
     }
 }
