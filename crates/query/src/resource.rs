@@ -187,10 +187,6 @@ impl ResourceWindows {
     }
 }
 
-/// What a node's window says of a pod.
-#[derive(Debug, Clone, Copy)]
-struct Answered<'g>(&'g NodeWindow, PodAnswer);
-
 /// The windows of a moment. Hold it briefly.
 #[derive(Debug)]
 pub struct Glance<'a> {
@@ -211,51 +207,27 @@ impl Glance<'_> {
     pub fn pods<'g>(&'g self, pods: &[&Pod], into: &mut Vec<Option<PodUsage<'g>>>) {
         let keys: Vec<_> = pods.iter().map(|pod| PodKey::of(&pod.namespace, &pod.name)).collect();
         let marks: Vec<_> = pods.iter().map(|pod| Found::on(pod)).collect();
-        let mut answers = self.answers(&keys, &marks);
-        if answers.iter().any(Option::is_none) {
-            self.find(pods, &keys, &mut answers);
-        }
-        into.clear();
-        let usage = |(answer, pod): (Option<Answered<'g>>, &&Pod)| {
-            let Answered(node, answer) = answer?;
-            node.usage_of(answer, pod)
-        };
-        into.extend(answers.into_iter().zip(pods).map(usage));
-    }
-
-    /// What is answered of the pods of `keys` if they are where `marks` say.
-    fn answers<'g>(
-        &'g self,
-        keys: &[PodKey],
-        marks: &[Option<Found>],
-    ) -> Vec<Option<Answered<'g>>> {
         let nodes: Vec<_> = marks.iter().map(|mark| self.fresh((*mark)?.seat)).collect();
-        let answer = |((node, mark), key): ((Option<&'g NodeWindow>, &Option<Found>), &PodKey)| {
+        let at = |((node, mark), key): ((Option<&'g NodeWindow>, &Option<Found>), &PodKey)| {
             let node = node?;
-            Some(Answered(node, node.sheet.at((*mark)?.place, *key)?))
+            Some((node, node.sheet.at((*mark)?.place, *key)?))
         };
-        nodes.into_iter().zip(marks).zip(keys).map(answer).collect()
+        let answers: Vec<_> = nodes.into_iter().zip(&marks).zip(&keys).map(at).collect();
+        into.clear();
+        into.extend(pods.iter().zip(answers).zip(keys).map(|((pod, answer), key)| {
+            let (node, answer) = answer.or_else(|| self.find(pod, key))?;
+            node.usage_of(answer, pod)
+        }));
     }
 
-    /// Looks for those of `pods` that have no answer yet by their nodes and keys, and leaves on them
-    /// where they were found.
-    fn find<'g>(&'g self, pods: &[&Pod], keys: &[PodKey], answers: &mut [Option<Answered<'g>>]) {
-        let missing: Vec<usize> = (0..pods.len()).filter(|at| answers[*at].is_none()).collect();
-        let seats: Vec<_> = missing.iter().map(|at| self.nodes.seat(&pods[*at].node)).collect();
-        let nodes: Vec<_> = seats.iter().map(|seat| self.fresh((*seat)?)).collect();
-        let place = |(at, node): (&usize, Option<&'g NodeWindow>)| node?.sheet.find(keys[*at]);
-        let places: Vec<_> = missing.iter().zip(nodes).map(place).collect();
-        let found = seats.into_iter().zip(places);
-        let marks: Vec<_> =
-            found.map(|(seat, place)| Some(Found { seat: seat?, place: place? })).collect();
-        let keys: Vec<_> = missing.iter().map(|at| keys[*at]).collect();
-        for ((at, mark), answer) in missing.into_iter().zip(&marks).zip(self.answers(&keys, &marks))
-        {
-            if let Some(mark) = mark {
-                mark.leave(pods[at]);
-            }
-            answers[at] = answer;
-        }
+    /// The window of a pod's node and the answer there, wherever that is; left on the pod for who
+    /// looks next.
+    fn find(&self, pod: &Pod, key: PodKey) -> Option<(&NodeWindow, PodAnswer)> {
+        let seat = self.nodes.seat(&pod.node)?;
+        let node = self.fresh(seat)?;
+        let place = node.sheet.find(key)?;
+        Found { seat, place }.leave(pod);
+        Some((node, node.sheet.at(place, key)?))
     }
 
     fn fresh(&self, seat: usize) -> Option<&NodeWindow> {

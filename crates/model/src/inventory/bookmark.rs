@@ -13,9 +13,11 @@ impl Bookmark {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Leaves `place`.
+    /// Leaves `place`; mostly it is there already, and nothing is written.
     pub fn leave(&self, place: u64) {
-        self.0.store(place, Ordering::Relaxed);
+        if self.get() != place {
+            self.0.store(place, Ordering::Relaxed);
+        }
     }
 }
 

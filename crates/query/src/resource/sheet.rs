@@ -70,7 +70,6 @@ const NEVER: i64 = i64::MIN;
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
     bytes: Box<[u8]>,
-    containers: u32,
     /// Every pod's key and place, in order: for who does not know where one is.
     by_key: Box<[(PodKey, u32)]>,
 }
@@ -89,11 +88,6 @@ const NAME_BYTES: usize = 16;
 const NAME: usize = 20;
 
 impl Sheet {
-    /// How many containers it has.
-    pub(super) fn containers(&self) -> u32 {
-        self.containers
-    }
-
     /// The pod of `key`, if it is at that place. Any number may be asked for.
     pub(super) fn at(&self, place: usize, key: PodKey) -> Option<PodAnswer> {
         if self.key(place)? != key {
@@ -155,6 +149,7 @@ impl Sheet {
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     bytes: Vec<u8>,
+    /// How many containers are written.
     containers: u32,
     by_key: Vec<(PodKey, u32)>,
 }
@@ -195,8 +190,7 @@ impl Draft {
 
     pub(super) fn done(mut self) -> Sheet {
         self.by_key.sort_unstable();
-        let (bytes, by_key) = (self.bytes.into(), self.by_key.into());
-        Sheet { bytes, containers: self.containers, by_key }
+        Sheet { bytes: self.bytes.into(), by_key: self.by_key.into() }
     }
 }
 
@@ -232,7 +226,6 @@ mod tests {
             draft.pod(key(name), *measured, containers.iter().copied());
         }
         let sheet = draft.done();
-        assert_eq!(sheet.containers(), 4);
         let (mut places, mut before) = (Vec::new(), 0);
         for (name, measured, containers) in &pods {
             let place = sheet.find(key(name)).unwrap();
@@ -242,6 +235,7 @@ mod tests {
             places.push(place);
             before += containers.len();
         }
+        assert_eq!(before, 4);
         assert_eq!(sheet.find(key("d")), None);
         assert_ne!(PodKey::of("n", "sa"), PodKey::of("ns", "a"));
         // Wherever a pod was before, it is found where it is.

@@ -354,6 +354,7 @@ fn pods_of_the_inventory_are_told_where_they_are() {
     let told = pods.each_ref().map(|pod| Found::on(pod));
     let [Some(a), Some(b), None, None] = told else { panic!("{told:?}") };
     assert!(a.seat == b.seat && a.place < b.place, "{told:?}");
-    let key = PodKey::of("ns", "b");
-    assert!(windows.node("one", at(30)).unwrap().sheet.at(b.place, key).is_some());
+    let one = windows.node("one", at(30)).unwrap();
+    assert!(one.sheet.at(b.place, PodKey::of("ns", "b")).is_some());
+    assert_eq!(one.points(), (1, 4));
 }

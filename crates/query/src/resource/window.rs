@@ -101,7 +101,8 @@ impl NodeWindow {
 
     /// How many nodes and containers it holds.
     pub(super) fn points(&self) -> (u32, u32) {
-        (u32::from(self.own.is_some()), self.sheet.containers())
+        let containers = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        (u32::from(self.own.is_some()), containers)
     }
 
     /// What the next window of a container of that pod counts from.
