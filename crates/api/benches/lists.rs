@@ -6,14 +6,17 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, or stops")]
 #![expect(clippy::cast_precision_loss, reason = "times are printed with two digits")]
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use api::{ApiParts, ApiState};
 use axum::body::Body;
 use futures_util::StreamExt;
 use http::{Request, StatusCode, header};
-use model::{ContainerSpec, Inventory, Node, NodeSamples, Pod, PodSamples, Sample, Timestamp};
+use model::{
+    ContainerSpec, Inventory, Node, NodeSamples, Pod, PodSamples, Sample, SharedInventory,
+    Timestamp,
+};
 use query::{ResourceOptions, ResourceWindows};
 use tower::ServiceExt;
 
@@ -84,9 +87,10 @@ fn samples(node: usize, pods: &[Pod], at: Timestamp) -> NodeSamples {
 }
 
 fn state() -> Arc<ApiState> {
-    let mut inventory = Inventory::default();
-    let mut pods: Vec<Pod> = (0..NODES * PODS).map(pod).collect();
+    let pods: Vec<Pod> = (0..NODES * PODS).map(pod).collect();
+    let inventory: SharedInventory = Arc::new(RwLock::new(inventory(&pods)));
     let windows = ResourceWindows::new(ResourceOptions::default());
+    let windows = windows.with_inventory(Arc::clone(&inventory));
     let times = ["2026-11-23T09:17:30Z", "2026-11-23T09:17:45Z", "2026-11-23T09:18:00Z"];
     for (round, at) in times.map(time).into_iter().enumerate() {
         // Kubelets answer in any order, and what went leaves holes.
@@ -96,17 +100,23 @@ fn state() -> Arc<ApiState> {
             windows.take(samples(node, &pods[node * PODS..(node + 1) * PODS], at), at);
         }
     }
+    let resources = Arc::new(windows);
+    ApiState::new(ApiParts { resources, inventory, ..parts(&[], Inventory::default()) })
+}
+
+fn inventory(pods: &[Pod]) -> Inventory {
+    let mut inventory = Inventory::default();
     for node in 0..NODES {
         let name = format!("node-{node:04}").into();
         inventory.put_node(Arc::new(Node { name, ..Node::default() }));
     }
-    // An API server lists them in this order.
-    pods.sort_by(|left, right| (&left.namespace, &left.name).cmp(&(&right.namespace, &right.name)));
-    for pod in &pods {
-        let (name, containers) = (pod.name.clone(), pod.containers.iter().cloned().collect());
-        inventory.put_pod(Arc::new(Pod { name, containers, ..pod.clone() }));
+    // An API server lists them in this order: names lie one behind the other.
+    let mut listed: Vec<&Pod> = pods.iter().collect();
+    listed.sort_by_key(|pod| (&pod.namespace, &pod.name));
+    for pod in listed {
+        inventory.put_pod(Arc::new(pod.clone()));
     }
-    ApiState::new(ApiParts { resources: Arc::new(windows), ..parts(&[], inventory) })
+    inventory
 }
 
 /// How many bytes the answer has.
