@@ -75,12 +75,13 @@ impl Stated {
     /// Writes them now.
     pub(super) async fn save(&self) {
         let Some(file) = self.file.clone() else { return };
-        let states = Arc::clone(&self.states);
-        let written = spawn_blocking(move || whole::replace(&file, &states.to_bytes())).await;
+        let (states, to) = (Arc::clone(&self.states), Arc::clone(&file));
+        let written = spawn_blocking(move || whole::replace(&to, &states.to_bytes())).await;
+        let file = file.display();
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "states of objects are not kept"),
-            Err(error) => tracing::error!(%error, "states of objects are not kept"),
+            Ok(Err(error)) => tracing::error!(%error, %file, "states of objects are not kept"),
+            Err(error) => tracing::error!(%error, %file, "states of objects are not kept"),
         }
     }
 }
