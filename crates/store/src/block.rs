@@ -20,9 +20,11 @@ use crate::wire::{self, Malformed, Parsed, Reader};
 use crate::{FORMAT, Labels};
 
 mod cursor;
+mod decoded;
 mod writer;
 
 pub(crate) use cursor::Cursor;
+pub(crate) use decoded::Decoded;
 pub(crate) use writer::{KindPlan, Source, write};
 
 const MAGIC: &[u8; 8] = b"TAFFBLK\0";
@@ -255,8 +257,13 @@ pub(crate) fn windows_of<'a>(blocks: impl IntoIterator<Item = &'a Arc<Block>>) -
     blocks.into_iter().flat_map(|block| block.meta.windows.iter().copied()).collect()
 }
 
+/// The number of the next block that is opened.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// A block's file.
 pub(crate) struct Block {
+    /// No other block of this process has it.
+    number: u64,
     /// Its name in the folder of blocks.
     pub(crate) name: String,
     path: PathBuf,
@@ -305,6 +312,7 @@ impl Block {
         let meta = Meta::read(&mut Reader::new(&index))
             .map_err(|_| damaged(index_at, "an index that follows the format"))?;
         Ok(Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             name: name.to_owned(),
             path,
             file,

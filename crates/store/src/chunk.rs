@@ -4,6 +4,7 @@
 //! Layout: docs/FORMAT.md, "Chunk".
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use pco::PagingSpec;
 use pco::data_types::Number;
@@ -205,6 +206,16 @@ fn put_runs(ticks: &[u32], from: u32, out: &mut Vec<u8>) {
     }
 }
 
+/// What series are given out in; used again by the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    values: Vec<i64>,
+    floats: Vec<f64>,
+}
+
+/// About what a decoder of pages holds, bytes: its tables are pco's own.
+const DECODER_BYTES: usize = 8 << 10;
+
 /// A chunk in memory, verified, ready to give out series.
 pub(crate) struct Chunk {
     entries: Vec<Entry>,
@@ -232,10 +243,11 @@ enum Source {
     },
 }
 
+/// Decoders of pages keep a state of their own while they read.
 enum Pages {
     Joined { differences: Vec<i64>, order: u8 },
-    Integers { decoder: Box<ChunkDecompressor<i64>>, bytes: Vec<u8> },
-    Floats { decoder: Box<ChunkDecompressor<f64>>, bytes: Vec<u8>, buffer: Vec<f64> },
+    Integers { decoder: Mutex<Box<ChunkDecompressor<i64>>>, bytes: Vec<u8> },
+    Floats { decoder: Mutex<Box<ChunkDecompressor<f64>>>, bytes: Vec<u8> },
     Constants,
 }
 
@@ -273,10 +285,10 @@ impl Chunk {
             let file = numbers::decompressor()?;
             chunk.pages = if layout == INTEGER_PAGES {
                 let (decoder, _) = file.chunk_decompressor(meta).map_err(|_| Malformed)?;
-                Pages::Integers { decoder: Box::new(decoder), bytes }
+                Pages::Integers { decoder: Mutex::new(Box::new(decoder)), bytes }
             } else {
                 let (decoder, _) = file.chunk_decompressor(meta).map_err(|_| Malformed)?;
-                Pages::Floats { decoder: Box::new(decoder), bytes, buffer: Vec::new() }
+                Pages::Floats { decoder: Mutex::new(Box::new(decoder)), bytes }
             };
         }
         Ok(chunk)
@@ -334,6 +346,19 @@ impl Chunk {
         Ok(count)
     }
 
+    /// Heap bytes held, about.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let pages = match &self.pages {
+            Pages::Joined { differences, .. } => differences.capacity() * 8,
+            Pages::Integers { bytes, .. } | Pages::Floats { bytes, .. } => {
+                bytes.capacity() + DECODER_BYTES
+            }
+            Pages::Constants => 0,
+        };
+        let directory = self.entries.capacity() * size_of::<Entry>() + self.runs.capacity() * 8;
+        size_of::<Self>() + directory + pages
+    }
+
     /// Number of series.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -342,11 +367,11 @@ impl Chunk {
     /// Calls `each(first tick, values)` for every run of series `at`, ticks counted from the
     /// chunk's first; for none when none touches the ticks `wanted`.
     pub(crate) fn for_each_run(
-        &mut self,
+        &self,
         at: usize,
         coding: Coding,
         wanted: &Range<u32>,
-        scratch: &mut Vec<i64>,
+        scratch: &mut Scratch,
         mut each: impl FnMut(u32, &[i64]),
     ) -> Parsed<()> {
         let entry = *self.entries.get(at).ok_or(Malformed)?;
@@ -354,18 +379,19 @@ impl Chunk {
         if !runs.iter().any(|(start, end)| *start < wanted.end && *end > wanted.start) {
             return Ok(());
         }
-        scratch.clear();
+        let Scratch { values, floats } = scratch;
+        values.clear();
         let count = entry.count as usize;
         match entry.values {
-            Source::Constant(value) => scratch.resize(count, value),
+            Source::Constant(value) => values.resize(count, value),
             Source::Page { first, at } => {
-                self.pages.read(first, at as usize, count, coding, scratch)?;
+                self.pages.read(first, (at as usize, count), coding, values, floats)?;
             }
         }
         let mut taken = 0;
         for (start, end) in runs {
             let len = (end - start) as usize;
-            each(*start, scratch.get(taken..taken + len).ok_or(Malformed)?);
+            each(*start, values.get(taken..taken + len).ok_or(Malformed)?);
             taken += len;
         }
         Ok(())
@@ -374,17 +400,18 @@ impl Chunk {
 
 impl Pages {
     fn read(
-        &mut self,
+        &self,
         first: i64,
-        at: usize,
-        count: usize,
+        (at, count): (usize, usize),
         coding: Coding,
         out: &mut Vec<i64>,
+        floats: &mut Vec<f64>,
     ) -> Parsed<()> {
         match self {
             Self::Joined { differences, order } => {
                 let list = differences.get(at..).and_then(|rest| rest.get(..count - 1));
                 let (mut value, mut step) = (first, 0);
+                out.reserve(count);
                 out.push(value);
                 for difference in list.ok_or(Malformed)? {
                     step = if *order == 2 { difference.wrapping_add(step) } else { *difference };
@@ -396,10 +423,10 @@ impl Pages {
                 out.resize(count, 0);
                 read_page(decoder, bytes.get(at..).ok_or(Malformed)?, out)?;
             }
-            Self::Floats { decoder, bytes, buffer } => {
-                buffer.resize(count, 0.0);
-                read_page(decoder, bytes.get(at..).ok_or(Malformed)?, buffer)?;
-                out.extend(buffer.iter().map(|value| coding.encode(model::Value::Float(*value))));
+            Self::Floats { decoder, bytes } => {
+                floats.resize(count, 0.0);
+                read_page(decoder, bytes.get(at..).ok_or(Malformed)?, floats)?;
+                out.extend(floats.iter().map(|value| coding.encode(model::Value::Float(*value))));
             }
             Self::Constants => return Err(Malformed),
         }
@@ -408,10 +435,11 @@ impl Pages {
 }
 
 fn read_page<T: Number>(
-    decoder: &mut ChunkDecompressor<T>,
+    decoder: &Mutex<Box<ChunkDecompressor<T>>>,
     bytes: &[u8],
     out: &mut [T],
 ) -> Parsed<()> {
+    let mut decoder = decoder.lock().unwrap_or_else(PoisonError::into_inner);
     let mut page = decoder.page_decompressor(bytes, out.len()).map_err(|_| Malformed)?;
     let progress = page.read(out).map_err(|_| Malformed)?;
     if progress.n_processed == out.len() { Ok(()) } else { Err(Malformed) }
@@ -423,8 +451,8 @@ fn to_u32(value: usize) -> Parsed<u32> {
 
 /// Reads `bytes` as a chunk without its checksum: whatever they are, it ends.
 pub(crate) fn fuzz(bytes: &[u8]) {
-    let Ok(mut chunk) = Chunk::parse(bytes, MAX_TICKS) else { return };
-    let mut scratch = Vec::new();
+    let Ok(chunk) = Chunk::parse(bytes, MAX_TICKS) else { return };
+    let mut scratch = Scratch::default();
     for at in 0..chunk.len().min(64) {
         if chunk.for_each_run(at, Coding::WHOLE, &(0..MAX_TICKS), &mut scratch, |_, _| {}).is_err()
         {
@@ -446,9 +474,9 @@ mod tests {
     fn check(series: &[Points], from: u32, to: u32, coding: Coding) -> usize {
         let mut bytes = Vec::new();
         put(series, (from, to), coding, 8, &mut bytes);
-        let mut chunk = Chunk::read(&bytes, to - from).unwrap();
+        let chunk = Chunk::read(&bytes, to - from).unwrap();
         assert_eq!(chunk.len(), series.len());
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::default();
         for (at, one) in series.iter().enumerate() {
             let mut read = Points::default();
             chunk

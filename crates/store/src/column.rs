@@ -2,6 +2,7 @@
 //!
 //! Knows no time: a tick is a position in the head's list of times. Never on disk.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::packed::{BLOCK, Numbers, Packed, Packer};
@@ -134,6 +135,14 @@ pub(crate) struct Ticks {
 }
 
 impl Ticks {
+    /// Those of `ticks`: for [`Self::for_each`] what comes before may not be left out, for
+    /// [`Self::for_each_back`] what comes after.
+    pub(crate) fn part(&self, ticks: Range<u32>) -> Self {
+        let at = |bound: u32| self.added.partition_point(|(tick, _)| *tick < bound);
+        let (from, until) = (at(ticks.start), at(ticks.end));
+        Self { counter: self.counter, added: self.added[from..until.max(from)].to_vec() }
+    }
+
     /// Calls `each(tick, value)` in order of ticks for one entity, for ticks below `until`.
     pub(crate) fn for_each(&self, slot: u32, until: u32, mut each: impl FnMut(u32, i64)) {
         let mut predictor = Predictor::NEW;

@@ -28,6 +28,8 @@ pub struct Options {
     pub merge_windows: usize,
     /// What indexes of blocks may take in memory while nobody asks; the least recently used go.
     pub index_bytes: u64,
+    /// What decoded chunks of blocks may take in memory for the next query.
+    pub decoded_bytes: u64,
     /// How long values are kept.
     pub retention: Duration,
     /// How many bytes blocks may take; the oldest go first.
@@ -51,6 +53,7 @@ impl Default for Options {
             window_samples: 48_000_000,
             merge_windows: 16,
             index_bytes: 192 << 20,
+            decoded_bytes: 32 << 20,
             retention: Duration::from_hours(30 * 24),
             retention_bytes: None,
             rollups: vec![Duration::from_mins(1), Duration::from_mins(5), Duration::from_hours(1)],

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::{EntityKind, Kind, Timestamp, ValueType};
 
-use crate::block::{Block, Cursor, Index};
+use crate::block::{Block, Cursor, Decoded, Index};
 use crate::catalog::Roll;
 use crate::column::{Predictor, Ticks};
 use crate::error::Damage;
@@ -198,7 +198,7 @@ impl Selection {
         (from, to): (i64, i64),
         resolution: Option<i64>,
         parts: Vec<Part>,
-        found: Found,
+        (found, decoded): (Found, &Arc<Decoded>),
     ) -> Self {
         let Found { targets, roll, places, ordered } = found;
         let mut times = Vec::new();
@@ -237,7 +237,7 @@ impl Selection {
                 .map(|time| resolution.map_or(*time, |step| bucket_of(*time, step)))
                 .collect();
             let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-            let cursors = selection.describe(&part);
+            let cursors = selection.describe(&part, decoded);
             selection.parts.push(Placed {
                 part,
                 wanted: bound(range.start)..bound(range.end),
@@ -250,7 +250,7 @@ impl Selection {
     }
 
     /// Learns the columns' types from `part`; for a block, also makes its cursors.
-    fn describe(&mut self, part: &Part) -> Vec<Vec<Cursor>> {
+    fn describe(&mut self, part: &Part, decoded: &Arc<Decoded>) -> Vec<Vec<Cursor>> {
         let kind = self.kind;
         let mut cursors = Vec::new();
         for (at, column) in self.columns.iter_mut().enumerate() {
@@ -266,7 +266,8 @@ impl Selection {
                             if def.name == column.name {
                                 learn(def);
                                 let (block, index) = (Arc::clone(block), Arc::clone(index));
-                                found.push(Cursor::new(block, index, kind, metric));
+                                let cursor = Cursor::new(block, index, kind, metric);
+                                found.push(cursor.sharing(decoded));
                             }
                         }
                     }

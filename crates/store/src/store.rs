@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::block::Block;
+use crate::block::{Block, Decoded};
 use crate::catalog::Catalog;
 use crate::error::{Damage, Error};
 use crate::events::Events;
@@ -77,6 +77,8 @@ pub struct Store {
     quarantined: Mutex<Vec<Damage>>,
     /// Logs that hold damage: set aside instead of removed once their window is a block.
     damaged_logs: Mutex<BTreeSet<u64>>,
+    /// Chunks that queries decoded lately.
+    decoded: Arc<Decoded>,
     /// Number of the next query.
     queries: AtomicU64,
     _lock: Box<dyn LockGuard>,

@@ -18,6 +18,10 @@ pub(crate) const DAMAGED: &str = "taffrail_store_damaged_total";
 pub(crate) const DROPPED: &str = "taffrail_store_dropped_samples_total";
 /// Indexes of blocks that were forgotten because all together were too large.
 pub(crate) const UNLOADED: &str = "taffrail_store_unloaded_indexes_total";
+/// Chunks that readers decoded.
+pub(crate) const CHUNKS_DECODED: &str = "taffrail_store_decoded_chunks_total";
+/// Decoded chunks that were forgotten because all together were too large.
+pub(crate) const CHUNKS_FORGOTTEN: &str = "taffrail_store_forgotten_chunks_total";
 /// Files unlinked because of age or size.
 pub(crate) const RETIRED: &str = "taffrail_store_retired_files_total";
 /// Samples of any series stored.

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Block, Index};
-use crate::chunk::Chunk;
+use super::{Block, Decoded, Index};
+use crate::chunk::{Chunk, Scratch};
 use crate::error::Damage;
 use crate::scale::MetricDef;
 
@@ -13,7 +13,7 @@ enum Held {
     Unread,
     /// Nothing is there, or it is damaged.
     Nothing,
-    Chunk(Box<Chunk>),
+    Chunk(Arc<Chunk>),
 }
 
 /// Reads one metric of one kind. Cheap when entities are asked in the order of the block.
@@ -25,7 +25,9 @@ pub(crate) struct Cursor {
     group: usize,
     /// By stretch.
     chunks: Vec<Held>,
-    scratch: Vec<i64>,
+    scratch: Scratch,
+    /// Where chunks are held for others, too.
+    decoded: Option<Arc<Decoded>>,
 }
 
 impl Cursor {
@@ -37,8 +39,14 @@ impl Cursor {
             metric,
             group: usize::MAX,
             chunks: Vec::new(),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
+            decoded: None,
         }
+    }
+
+    /// Shares what it decodes with others.
+    pub(crate) fn sharing(self, decoded: &Arc<Decoded>) -> Self {
+        Self { decoded: Some(Arc::clone(decoded)), ..self }
     }
 
     pub(crate) fn metric(&self) -> &MetricDef {
@@ -69,9 +77,8 @@ impl Cursor {
                 continue;
             }
             if matches!(self.chunks[stretch], Held::Unread) {
-                let read = self.block.chunk(&self.index, self.kind, self.metric, group, stretch);
-                self.chunks[stretch] = match read {
-                    Ok(Some(chunk)) => Held::Chunk(Box::new(chunk)),
+                self.chunks[stretch] = match self.chunk(group, stretch) {
+                    Ok(Some(chunk)) => Held::Chunk(chunk),
                     Ok(None) => Held::Nothing,
                     Err(found) => {
                         damage.push(found);
@@ -79,7 +86,7 @@ impl Cursor {
                     }
                 };
             }
-            let Held::Chunk(chunk) = &mut self.chunks[stretch] else { continue };
+            let Held::Chunk(chunk) = &self.chunks[stretch] else { continue };
             let read = chunk.for_each_run(
                 position % part.group,
                 coding,
@@ -95,5 +102,22 @@ impl Cursor {
                 damage.push(self.block.note(offset, "a chunk that can be decoded"));
             }
         }
+    }
+
+    fn chunk(&self, group: usize, stretch: usize) -> Result<Option<Arc<Chunk>>, Damage> {
+        let (kind, metric) = (self.kind, self.metric);
+        let read = || self.block.chunk(&self.index, kind, metric, group, stretch);
+        let Some(decoded) = &self.decoded else { return Ok(read()?.map(Arc::new)) };
+        let part = &self.index.kinds[kind];
+        let place =
+            (self.block.number, part.chunk_at(metric, group, self.index.stretches(), stretch).0);
+        if let Some(chunk) = decoded.get(place) {
+            return Ok(Some(chunk));
+        }
+        let chunk = read()?.map(Arc::new);
+        if let Some(chunk) = &chunk {
+            decoded.put(place, chunk);
+        }
+        Ok(chunk)
     }
 }

@@ -82,17 +82,33 @@ impl Registry {
                 late.push(matcher);
                 continue;
             }
-            let passing = self.having(matcher.name(), |value| matcher.accepts(value));
-            found = Some(match found {
+            let passing = match matcher.wanted() {
+                Some(values) => self.with(matcher.name(), values),
+                None => self.having(matcher.name(), |value| matcher.accepts(value)),
+            };
+            let passing = match found {
                 Some(found) => found & passing,
                 None => passing,
-            });
+            };
+            if passing.is_empty() {
+                return passing;
+            }
+            found = Some(passing);
         }
         let mut found = found.unwrap_or_else(|| self.all.keys().copied().collect());
         for matcher in late {
             found -= self.having(matcher.name(), |value| !matcher.accepts(value));
         }
         found
+    }
+
+    /// The series whose label has one of these values.
+    fn with<'v>(&self, name: &str, values: impl Iterator<Item = &'v str>) -> RoaringBitmap {
+        let mut ids = RoaringBitmap::new();
+        if let Some(known) = self.postings.get(name) {
+            values.filter_map(|value| known.get(value)).for_each(|some| ids |= some);
+        }
+        ids
     }
 
     fn having(&self, name: &str, wanted: impl Fn(&str) -> bool) -> RoaringBitmap {

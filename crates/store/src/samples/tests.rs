@@ -68,6 +68,24 @@ fn samples_survive_and_become_blocks() {
 }
 
 #[test]
+fn series_are_found_by_lists_of_values() {
+    let vfs = Arc::new(Simulated::new(1));
+    let samples = open(&vfs, 0);
+    for (name, pod) in [("up", "a"), ("up", "b"), ("up", "c"), ("down", "a")] {
+        put(&samples, name, pod, 1_000, 1.0);
+    }
+    let found = |matchers: &[Matcher]| all(&samples, matchers).len();
+    let up = || Matcher::equal("__name__", "up");
+    assert_eq!(found(&[up()]), 3);
+    assert_eq!(found(&[up(), Matcher::one_of("pod", ["a", "c", "d"])]), 2);
+    assert_eq!(found(&[up(), Matcher::one_of("pod", [])]), 0);
+    assert_eq!(found(&[up(), Matcher::one_of("pod", ["a", ""])]), 1);
+    assert_eq!(found(&[up(), Matcher::one_of("node", ["a", ""])]), 3);
+    assert_eq!(found(&[Matcher::equal("__name__", "no"), Matcher::equal("pod", "a")]), 0);
+    assert_eq!(found(&[Matcher::equal("pod", "a"), Matcher::not_equal("__name__", "up")]), 1);
+}
+
+#[test]
 fn what_does_not_fit_is_refused_by_name() {
     let options = SampleOptions { max_series: 2, ..SampleOptions::default() };
     let samples = Samples::in_memory(options);

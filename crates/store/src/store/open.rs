@@ -9,7 +9,7 @@ use model::Timestamp;
 
 use super::append::Writer;
 use super::{BLOCKS, EVENTS, LOCK, QUARANTINE, Shared, Store, WAL, sort_blocks};
-use crate::block::{Block, windows_of};
+use crate::block::{Block, Decoded, windows_of};
 use crate::catalog::Catalog;
 use crate::error::{Damage, Error};
 use crate::events::Events;
@@ -72,6 +72,7 @@ impl Store {
             Some((window, path, len)) => (window, Some(Log::reopen(&*vfs, path, len)?)),
             None => (Window::new(0, 0, 0), None),
         };
+        let decoded = Arc::new(Decoded::new(options.decoded_bytes));
         let store = Self {
             vfs,
             dir,
@@ -85,6 +86,7 @@ impl Store {
             quarantined: Mutex::new(quarantined),
             damaged_logs: Mutex::new(logs.damaged),
             queries: AtomicU64::new(1),
+            decoded,
             _lock: lock,
         };
         Ok(store)

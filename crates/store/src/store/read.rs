@@ -1,8 +1,8 @@
 //! Reading: selections, labels and last values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLockReadGuard};
 use std::time::Duration;
 
 use model::{EntityKind, Timestamp};
@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 
 use super::open::damage_of;
 use super::{Shared, Store};
-use crate::block::Block;
+use crate::block::{Block, Decoded, Index};
 use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::merge::bucket_of;
@@ -63,7 +63,8 @@ impl Store {
                 // A block came between the two locks.
                 continue;
             }
-            return Ok(plan(query, range, resolution, &blocks, (&*shared, &*catalog), values));
+            let held = (&*shared, &*catalog, &self.decoded);
+            return Ok(plan(query, range, resolution, &blocks, held, values));
         }
     }
 
@@ -153,6 +154,52 @@ impl Store {
         Some((Timestamp::from_millis(first), Timestamp::from_millis(last)))
     }
 
+    /// The ticks of raw values between two times, both inclusive, milliseconds.
+    pub fn ticks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<i64>, Error> {
+        let range = (from.millis(), to.millis());
+        let (indexes, shared) = self.raw_indexes(range)?;
+        let blocks = indexes.iter().map(|index| &*index.ticks);
+        let windows = shared.windows().map(|window| &*window.ticks);
+        let mut ticks: Vec<i64> =
+            blocks.chain(windows).flat_map(|all| within(all, range)).copied().collect();
+        // A crash while blocks are merged leaves two of the same time.
+        if !ticks.is_sorted_by(|left, right| left < right) {
+            ticks.sort_unstable();
+            ticks.dedup();
+        }
+        Ok(ticks)
+    }
+
+    /// The last of these ticks.
+    pub fn newest_tick(&self, from: Timestamp, to: Timestamp) -> Result<Option<i64>, Error> {
+        let range = (from.millis(), to.millis());
+        let newest = |ticks: &[i64]| within(ticks, range).last().copied();
+        // What became a block is older than what did not.
+        let found = self.shared().windows().filter_map(|one| newest(&one.ticks)).max();
+        if found.is_some() {
+            return Ok(found);
+        }
+        let indexes = self.raw_indexes(range)?.0;
+        Ok(indexes.iter().filter_map(|index| newest(&index.ticks)).max())
+    }
+
+    /// The indexes of raw blocks that overlap `range`, and what there was beside them.
+    fn raw_indexes(
+        &self,
+        range: (i64, i64),
+    ) -> Result<(Vec<Arc<Index>>, RwLockReadGuard<'_, Shared>), Error> {
+        loop {
+            self.load_indexes(range)?;
+            let shared = self.shared();
+            let blocks = overlapping(&shared, range, None);
+            let loaded: Option<Vec<_>> = blocks.iter().map(|one| one.block.loaded()).collect();
+            // Else a block came between the two locks.
+            if let Some(loaded) = loaded {
+                return Ok((loaded, shared));
+            }
+        }
+    }
+
     /// The length of the buckets that a query with `step` is answered in; `None` for raw values.
     pub fn resolution(&self, step: Duration) -> Option<Duration> {
         self.rollup(millis(step)).map(|length| Duration::from_millis(length.unsigned_abs()))
@@ -203,6 +250,13 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// The ticks in a range.
+fn within(ticks: &[i64], (from, to): (i64, i64)) -> &[i64] {
+    let first = ticks.partition_point(|time| *time < from);
+    let end = ticks.partition_point(|time| *time <= to);
+    ticks.get(first..end).unwrap_or_default()
 }
 
 fn overlaps(block: &Block, (from, to): (i64, i64)) -> bool {
@@ -275,7 +329,7 @@ fn plan(
     range: (i64, i64),
     resolution: Option<i64>,
     blocks: &[Wanted],
-    (shared, catalog): (&Shared, &Catalog),
+    (shared, catalog, decoded): (&Shared, &Catalog, &Arc<Decoded>),
     values: bool,
 ) -> Selection {
     // Whole buckets, so that their aggregates do not depend on where a query begins.
@@ -340,7 +394,7 @@ fn plan(
         parts.push(Part::Head { ticks: head.ticks.clone(), columns: wanted, slots });
     }
     let found = targets.by_entity(read_blocks, |ids| catalog.roll(query.kind, ids));
-    Selection::new(query.kind, columns, range, resolution, parts, found)
+    Selection::new(query.kind, columns, range, resolution, parts, (found, decoded))
 }
 
 /// Whether any entity of the kind has any of the columns in a window.
@@ -366,9 +420,11 @@ fn snapshot(
         slots.push(slot);
     }
     // Values are differences from tick to tick: they are read from the nearer end.
-    let before = head.ticks.partition_point(|time| *time < from);
-    let after = head.ticks.len() - head.ticks.partition_point(|time| *time <= to);
-    let from_the_end = after < before;
+    let first = head.ticks.partition_point(|time| *time < from);
+    let until = head.ticks.partition_point(|time| *time <= to);
+    let from_the_end = head.ticks.len() - until < first;
+    let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let ticks = if from_the_end { bound(first)..u32::MAX } else { 0..bound(until) };
     let named = |name: &Arc<str>| {
         let all = part.columns.iter();
         let known = all.filter_map(|one| Some((head.metrics.get(usize::from(one.metric))?, one)));
@@ -376,7 +432,7 @@ fn snapshot(
             .filter(|(def, _)| def.name == *name)
             .map(|(def, one)| HeadTicks {
                 def: def.clone(),
-                ticks: one.ticks.clone(),
+                ticks: one.ticks.part(ticks.clone()),
                 newest: from_the_end.then(|| slots.iter().map(|slot| one.newest(*slot)).collect()),
             })
             .collect()

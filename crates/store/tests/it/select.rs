@@ -65,6 +65,56 @@ fn matchers_choose_entities() {
 }
 
 #[test]
+fn ticks_are_those_of_blocks_and_windows() {
+    let (store, first) = (store(), DAY + 7200 - 900);
+    let ticks = |from: i64, to: i64| store.ticks(at(from), at(to)).unwrap();
+    let newest = |from: i64, to: i64| store.newest_tick(at(from), at(to)).unwrap();
+    let all: Vec<i64> = (0..30).map(|tick| (first + tick * 60) * 1000).collect();
+    assert_eq!(ticks(DAY, DAY + 86_400), all);
+    assert_eq!(ticks(DAY, first - 1), []);
+    // What is before 7200 is a block, the rest is in memory.
+    for (from, to) in [(first, first + 59), (first + 61, DAY + 7200), (DAY + 7199, DAY + 9000)] {
+        let within: Vec<i64> =
+            all.iter().copied().filter(|at| (from * 1000..=to * 1000).contains(at)).collect();
+        assert_eq!(ticks(from, to), within, "{from} {to}");
+        assert_eq!(newest(from, to), within.last().copied(), "{from} {to}");
+    }
+    assert_eq!(newest(first + 1, first + 59), None);
+    assert_eq!(newest(first + 29 * 60 + 1, DAY + 86_400), None);
+}
+
+#[test]
+fn blocks_read_the_same_again_with_and_without_room_for_chunks() {
+    for decoded_bytes in [0, 1 << 20] {
+        let disk = Simulated::new(1);
+        let options = store::Options { decoded_bytes, ..options() };
+        let store = open(&disk, options, DAY).unwrap();
+        let mut feed = Feed::default();
+        let value = |tick: i64| tick * tick * 7;
+        for tick in 0..90 {
+            let now = DAY + tick * 60;
+            store.append(&feed.memory(now, value(tick)), at(now)).unwrap();
+        }
+        store.maintain(at(DAY + 7200 + 900)).unwrap();
+        assert_eq!(store.summary().blocks.len(), 1);
+        for (from, to) in [(0, 89), (0, 89), (30, 40), (0, 89)] {
+            let query = Query {
+                kind: EntityKind::Pod,
+                matchers: &[],
+                columns: &["memory/usage"],
+                from: at(DAY + from * 60),
+                to: at(DAY + to * 60),
+                step: None,
+            };
+            let slices: Vec<_> = store.select(&query).unwrap().collect();
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            let expected = (from..=to).map(|tick| value(tick) as f64).collect();
+            assert_eq!(slices[0].columns, [Values::Raw(expected)], "{decoded_bytes} {from}");
+        }
+    }
+}
+
+#[test]
 fn columns_come_with_gaps() {
     let store = store();
     let matcher = [Matcher::equal("pod", "web-1")];
