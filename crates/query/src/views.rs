@@ -31,7 +31,7 @@ use found::{Found, Strip};
 use gathered::Gathered;
 use kept::Kept;
 use kube::Family;
-use shape::Plan;
+use shape::{Plan, Words};
 use table::View;
 
 /// Every series that dashboards expect of a cluster.
@@ -40,7 +40,7 @@ pub struct Views {
     state: Arc<StateHistory>,
     /// Positions in `table` by name.
     by_name: BTreeMap<Arc<str>, Vec<usize>>,
-    table: Vec<View>,
+    table: Vec<(View, Words)>,
     families: BTreeMap<&'static str, Vec<Family>>,
     kept: Kept,
 }
@@ -48,9 +48,13 @@ pub struct Views {
 impl Views {
     /// Views over these.
     pub fn new(columns: Arc<dyn Columns>, state: Arc<StateHistory>) -> Self {
-        let table = table::all();
+        let with_words = |view| {
+            let words = Words::new(&view);
+            (view, words)
+        };
+        let table: Vec<(View, Words)> = table::all().into_iter().map(with_words).collect();
         let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
-        for (at, view) in table.iter().enumerate() {
+        for (at, (view, _)) in table.iter().enumerate() {
             by_name.entry(Arc::clone(&view.name)).or_default().push(at);
         }
         let mut families: BTreeMap<&'static str, Vec<Family>> = BTreeMap::new();
@@ -93,7 +97,8 @@ impl Views {
             for at in self.by_name.get(name).into_iter().flatten() {
                 let others = matchers.iter().filter(|matcher| matcher.name() != METRIC_NAME);
                 let view = &self.table[*at];
-                sources.extend(shape::plan(view, others).map(|plan| Source::Measured(view, plan)));
+                let plan = shape::plan(&view.0, others, &self.state);
+                sources.extend(plan.map(|plan| Source::Measured(view, plan)));
             }
             sources.extend(self.families.get(name).into_iter().flatten().map(Source::Stated));
             let rule = recorded::RULES.iter().find(|(known, _)| *known == name);
@@ -107,10 +112,12 @@ impl Views {
         request: &SelectRequest<'_>,
         take: &mut dyn FnMut(SeriesView<'static>) -> bool,
     ) -> Result<(), SelectError> {
+        let Some((start, end)) = self.needed(request)? else { return Ok(()) };
         let sources = self.sources(request.matchers);
         let distinct = are_distinct(&sources);
         // What is the same is told by all labels.
-        let request = &SelectRequest { labels: request.labels.filter(|_| distinct), ..*request };
+        let labels = request.labels.filter(|_| distinct);
+        let request = &SelectRequest { start, end, labels, ..*request };
         let mut found = Found::new(request, distinct, take);
         for source in &sources {
             match source {
@@ -122,15 +129,33 @@ impl Views {
         Ok(())
     }
 
+    /// The time that has to be read: a series that is not there at the newest tick has ended, so
+    /// that whoever looks at newest samples needs no other. `None` where there is no tick.
+    fn needed(&self, request: &SelectRequest<'_>) -> Result<Option<(i64, i64)>, SelectError> {
+        let (start, end) = (request.start, request.end);
+        if !request.newest {
+            return Ok(Some((start, end)));
+        }
+        Ok(self.columns.newest(start, end)?.map(|tick| (tick, tick)))
+    }
+
+    /// The ticks of a request.
+    fn ticks(&self, request: &SelectRequest<'_>) -> Result<Arc<[i64]>, SelectError> {
+        if request.newest {
+            return Ok(Arc::from([request.end]));
+        }
+        self.columns.times(request.start, request.end)
+    }
+
     fn measured(
         &self,
-        (view, plan): (&View, &Plan<'_>),
+        ((view, words), plan): (&(View, Words), &Plan<'_>),
         request: &SelectRequest<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), SelectError> {
         let mut columns = vec![model::descriptor(view.column).name];
         columns.extend(view.minus.map(|metric| model::descriptor(metric).name));
-        let wanted = |stored: &Pairs| shape::shows(view, stored, &self.state);
+        let wanted = |stored: &Pairs| shape::is_of_claim(stored, &self.state);
         let asked = ColumnsAsked {
             kind: view.kind,
             matchers: &plan.stored,
@@ -139,16 +164,15 @@ impl Views {
             end: request.end,
             max_values: found.samples_left(),
             values: request.samples,
-            wanted: view.drops_most().then_some(&wanted),
+            wanted: (view.family == table::Family::Volumes).then_some(&wanted),
         };
-        let words = shape::Words::new(view);
         let names = request.labels.filter(|_| plan.late.is_empty());
         let mut outcome = Ok(true);
         self.columns.read(&asked, &mut |times, row| {
             if request.samples && row.columns.first().is_none_or(Vec::is_empty) {
                 return true;
             }
-            let labels = shape::labels((view, &words), &row.labels, names, &self.state);
+            let labels = shape::labels((view, words), &row.labels, names, &self.state);
             let Some(labels) = labels else { return true };
             let wanted = |matcher: &&Matcher| matcher.is_match(labels.get(matcher.name()));
             if plan.late.iter().all(wanted) {
@@ -166,11 +190,7 @@ impl Views {
         request: &SelectRequest<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), SelectError> {
-        let times = if request.samples {
-            self.columns.times(request.start, request.end)?
-        } else {
-            Arc::from([request.end])
-        };
+        let times = if request.samples { self.ticks(request)? } else { Arc::from([request.end]) };
         let range = (request.start, request.end);
         Gathered::new(family, request, &times, found).fill(&self.state.read(), range)
     }
@@ -182,7 +202,7 @@ impl Views {
         request: &SelectRequest<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), SelectError> {
-        let times = self.columns.times(request.start, request.end)?;
+        let times = self.ticks(request)?;
         let mut computed = self.kept.of(name);
         let missing = computed.missing(&times);
         for run in &missing {
@@ -233,7 +253,7 @@ impl Views {
 
 /// Where series of a request come from.
 enum Source<'s> {
-    Measured(&'s View, Plan<'s>),
+    Measured(&'s (View, Words), Plan<'s>),
     Stated(&'s Family),
     Recorded((&'static str, &'static str)),
 }
@@ -242,7 +262,7 @@ enum Source<'s> {
 /// differs, and so do the series of one source. Of cAdvisor's, those of different kinds do too.
 fn are_distinct(sources: &[Source<'_>]) -> bool {
     let view = |source: &Source<'_>| match source {
-        Source::Measured(view, _) => Some((view.family, view.kind)),
+        Source::Measured((view, _), _) => Some((view.family, view.kind)),
         Source::Stated(_) | Source::Recorded(_) => None,
     };
     if let [] | [_] = sources {
@@ -281,7 +301,7 @@ impl Database for Views {
     fn metrics(&self) -> Vec<MetricInfo> {
         let kind = |counter: bool| if counter { "counter" } else { "gauge" };
         let views = self.by_name.iter().filter_map(|(name, at)| {
-            let view = self.table.get(*at.first()?)?;
+            let (view, _) = self.table.get(*at.first()?)?;
             let (name, help) = (Arc::clone(name), view.help.into());
             Some(MetricInfo { name, kind: kind(view.counter), help })
         });

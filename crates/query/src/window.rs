@@ -126,6 +126,13 @@ impl Window {
         self.read().batches.iter().map(Arc::clone).collect()
     }
 
+    /// Those from a time on.
+    pub fn batches_since(&self, from: Timestamp) -> Vec<Arc<Batch>> {
+        let state = self.read();
+        let first = state.batches.partition_point(|batch| batch.timestamp() < from);
+        state.batches.range(first..).map(Arc::clone).collect()
+    }
+
     /// Times of the oldest and newest tick of history.
     pub fn history(&self) -> Option<(Timestamp, Timestamp)> {
         let state = self.read();

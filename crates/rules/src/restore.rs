@@ -35,6 +35,7 @@ impl Restored {
             samples: true,
             labels: None,
             ahead: false,
+            newest: false,
         };
         let mut known = HashMap::default();
         for series in ledger.select(&request).map(|found| found.series).unwrap_or_default() {

@@ -62,6 +62,7 @@ fn exposed(
             samples: true,
             labels: None,
             ahead: false,
+            newest: true,
         };
         let selected = state.database.select(&request);
         let selected =

@@ -182,6 +182,7 @@ impl Found {
                 samples: false,
                 labels: None,
                 ahead: false,
+                newest: false,
             };
             match state.database.select(&request) {
                 Ok(selected) => {

@@ -59,6 +59,7 @@ fn answer(state: &ApiState, asked: &[Asked], chunked: bool) -> Result<Response, 
             samples: true,
             labels: None,
             ahead: false,
+            newest: false,
         };
         let selected = state.database.select(&request);
         let selected =

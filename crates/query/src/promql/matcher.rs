@@ -98,6 +98,21 @@ impl Matcher {
         Ok(Self { name: name.into(), value: value.into(), op, test })
     }
 
+    /// `name` is one of `values`.
+    pub fn one_of<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let values: Box<[Box<str>]> = values.into_iter().map(Into::into).collect();
+        let (value, test) = (values.join("|").into(), Test::OneOf(values));
+        Self { name: name.into(), value, op: MatchOp::Matches, test }
+    }
+
+    /// The values that pass, where the condition lists them.
+    pub fn listed(&self) -> Option<impl Iterator<Item = &str>> {
+        match (&self.test, self.op) {
+            (Test::OneOf(values), MatchOp::Matches) => Some(values.iter().map(|value| &**value)),
+            _ => None,
+        }
+    }
+
     /// The same condition on the label `name`.
     #[must_use]
     pub fn on(&self, name: &str) -> Self {
@@ -157,6 +172,22 @@ impl fmt::Display for Matcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_values_are_told() {
+        let new = |op, value| Matcher::new(op, "pod", value, &Limits::default()).unwrap();
+        let listed = |matcher: &Matcher| -> Option<Vec<String>> {
+            Some(matcher.listed()?.map(str::to_owned).collect())
+        };
+        let two = Some(vec!["a".to_owned(), "b-1".to_owned()]);
+        assert_eq!(listed(&new(MatchOp::Matches, "a|b-1")), two);
+        assert_eq!(listed(&new(MatchOp::MatchesNot, "a|b-1")), None);
+        assert_eq!(listed(&new(MatchOp::Matches, "a.*")), None);
+        assert_eq!(listed(&new(MatchOp::Equal, "a")), None);
+        let made = Matcher::one_of("pod", ["a", "b-1"]);
+        assert_eq!((listed(&made), made.to_string()), (two, "pod=~\"a|b-1\"".to_owned()));
+        assert!(made.is_match("b-1") && !made.is_match("b") && !made.is_match(""));
+    }
 
     #[test]
     fn simple_patterns_are_what_their_expressions_say() {

@@ -62,6 +62,8 @@ pub struct SelectRequest<'a> {
     pub labels: Option<&'a [Arc<str>]>,
     /// Whether another thread may find series while the asker looks at those before.
     pub ahead: bool,
+    /// Whether the asker looks at each series' newest sample alone: earlier ones may be left out.
+    pub newest: bool,
 }
 
 /// What a [`Select`] found.

@@ -107,7 +107,8 @@ fn each_newest(
     let lookback = evaluator.options.lookback_ms;
     let range = (times.start.saturating_sub(lookback), times.last());
     let mut spans = Spans::new(times, lookback, false);
-    each_view(evaluator, (&of.matchers, labels), range, &mut |view| {
+    let newest = times.count == 1;
+    each_view(evaluator, (&of.matchers, labels, newest), range, &mut |view| {
         evaluator.budget.make(1, steps.count)?;
         let samples = &*view.values;
         let mut values = Vec::with_capacity(steps.count);
@@ -171,7 +172,7 @@ impl<'a> RangeVector<'a> {
             return inner_series(self.evaluator, subquery, range, each);
         }
         let each = &mut |view: SeriesView<'_>| each(without_stale(view));
-        each_view(self.evaluator, (self.matchers, self.labels), range, each)
+        each_view(self.evaluator, (self.matchers, self.labels, false), range, each)
     }
 
     /// Where the windows of `steps` fall within the series' samples.
@@ -248,15 +249,24 @@ pub(super) fn raw(
 /// Hands on what passes the matchers between two times, one series after the other.
 fn each_view(
     evaluator: &Evaluator<'_>,
-    (matchers, labels): (&[Matcher], Option<&[Arc<str>]>),
+    (matchers, labels, newest): (&[Matcher], Option<&[Arc<str>]>, bool),
     (start, end): (i64, i64),
     each: &mut dyn FnMut(SeriesView<'_>) -> Result<(), QueryError>,
 ) -> Result<(), QueryError> {
     let budget = evaluator.budget;
     let (max_series, max_samples) = (budget.series_left(), budget.samples_left());
     let (samples, ahead) = (true, evaluator.options.ahead);
-    let request =
-        SelectRequest { matchers, start, end, max_series, max_samples, samples, labels, ahead };
+    let request = SelectRequest {
+        matchers,
+        start,
+        end,
+        max_series,
+        max_samples,
+        samples,
+        labels,
+        ahead,
+        newest,
+    };
     let mut outcome = Ok(());
     let warnings = evaluator.source.select_each(&request, &mut |view| {
         outcome = budget.load(1, view.timestamps.len()).and_then(|()| each(view));

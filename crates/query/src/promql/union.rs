@@ -143,6 +143,7 @@ mod tests {
             samples: true,
             labels: None,
             ahead: false,
+            newest: false,
         };
         let found = union.select(&request).unwrap();
         let values: Vec<f64> = found.series.iter().map(|series| series.values[0]).collect();

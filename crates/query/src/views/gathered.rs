@@ -23,7 +23,13 @@ pub(super) struct Gathered<'g, 'e> {
     /// different labels, whatever is left of them.
     few: Vec<(Labels, Strip)>,
     /// Of the object whose versions are read: no other's series have the same labels.
-    series: HashMap<Labels, Strip, foldhash::fast::RandomState>,
+    series: Vec<(Labels, Strip)>,
+    /// Where in `series` labels are.
+    places: HashMap<Labels, usize, foldhash::fast::RandomState>,
+    /// The same by labels as an earlier version had them, for most versions have the same.
+    written: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    /// Labels that are written.
+    text: Vec<u8>,
     words: SharedWords,
     found: &'g mut Found<'e>,
 }
@@ -61,7 +67,7 @@ impl<'g, 'e> Gathered<'g, 'e> {
         times: &'g Arc<[i64]>,
         found: &'g mut Found<'e>,
     ) -> Self {
-        let (series, words) = (HashMap::default(), SharedWords::default());
+        let words = SharedWords::default();
         let common = own(family);
         let value = |matcher: &Matcher| common.iter().find(|(name, _)| *name == matcher.name());
         let refuses =
@@ -69,7 +75,20 @@ impl<'g, 'e> Gathered<'g, 'e> {
         let never = request.matchers.iter().any(refuses);
         let differ = request.matchers.iter().filter(|matcher| value(matcher).is_none());
         let (matchers, wanted, few) = (differ.collect(), request.labels, Vec::new());
-        Self { family, matchers, never, times, wanted, few, series, words, found }
+        Self {
+            family,
+            matchers,
+            never,
+            times,
+            wanted,
+            few,
+            series: Vec::new(),
+            places: HashMap::default(),
+            written: HashMap::default(),
+            text: Vec::new(),
+            words,
+            found,
+        }
     }
 
     /// Whether an object of this namespace and name may have series that pass.
@@ -154,7 +173,9 @@ impl<'g, 'e> Gathered<'g, 'e> {
     /// Hands on the series of an object; whether more are wanted. Once for all kinds of objects.
     #[inline(never)]
     fn hand_on(&mut self) -> Result<bool, SelectError> {
-        for (labels, strip) in self.series.drain().chain(self.few.drain(..)) {
+        self.places.clear();
+        self.written.clear();
+        for (labels, strip) in self.series.drain(..).chain(self.few.drain(..)) {
             let (timestamps, values) = strip.samples(self.times);
             if !self.found.put(SeriesView { labels, timestamps, values })? {
                 return Ok(false);
@@ -176,13 +197,10 @@ impl<'g, 'e> Gathered<'g, 'e> {
     /// have the same series.
     #[inline(never)]
     fn put(&mut self, labels: &[(&str, &str)], value: f64, ticks: &Range<usize>, others: bool) {
-        if ticks.is_empty() {
+        if ticks.is_empty() || !self.passes(labels) {
             return;
         }
-        let find = |name: &str| {
-            labels.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
-        };
-        if !self.matchers.iter().all(|matcher| matcher.is_match(find(matcher.name()))) {
+        if others && self.go_on(labels, value, ticks) {
             return;
         }
         let common = own(self.family);
@@ -206,11 +224,47 @@ impl<'g, 'e> Gathered<'g, 'e> {
         let words = &mut self.words;
         let shared = all.iter().map(|(name, value)| (words.shared(name), words.shared(value)));
         let labels = Labels::shared(shared.collect());
-        let begun = || Strip { start: ticks.start, values: Vec::new() };
+        let room = if others { self.times.len().saturating_sub(ticks.start) } else { ticks.len() };
+        let begun = || Strip { start: ticks.start, values: Vec::with_capacity(room) };
         if wanted.is_some() {
             self.few.push((labels, Strip { start: ticks.start, values: vec![value; ticks.len()] }));
             return;
         }
-        self.series.entry(labels).or_insert_with(begun).put(value, ticks.clone());
+        let place = *self.places.entry(labels).or_insert_with_key(|labels| {
+            self.series.push((labels.clone(), begun()));
+            self.series.len() - 1
+        });
+        if let Some((_, strip)) = self.series.get_mut(place) {
+            strip.put(value, ticks.clone());
+        }
+        if others {
+            self.written.insert(self.text.as_slice().into(), place);
+        }
+    }
+
+    /// Whether labels pass the conditions. What refused comes first the next time: most series of a
+    /// family fail the same one.
+    fn passes(&mut self, labels: &[(&str, &str)]) -> bool {
+        let value = |name: &str| {
+            labels.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+        };
+        let fails = |matcher: &&Matcher| !matcher.is_match(value(matcher.name()));
+        let Some(at) = self.matchers.iter().position(fails) else { return true };
+        self.matchers.swap(0, at);
+        false
+    }
+
+    /// Puts the value of a series that an earlier version of the object had with these very labels;
+    /// whether one had.
+    fn go_on(&mut self, labels: &[(&str, &str)], value: f64, ticks: &Range<usize>) -> bool {
+        self.text.clear();
+        for part in labels.iter().flat_map(|(name, value)| [name, value]) {
+            self.text.extend_from_slice(part.as_bytes());
+            self.text.push(0xFF);
+        }
+        let place = self.written.get(self.text.as_slice());
+        let Some((_, strip)) = place.and_then(|at| self.series.get_mut(*at)) else { return false };
+        strip.put(value, ticks.clone());
+        true
     }
 }

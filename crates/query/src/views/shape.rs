@@ -25,8 +25,9 @@ const SAME: [&str; 9] =
 pub(super) fn plan<'m>(
     view: &View,
     matchers: impl Iterator<Item = &'m Matcher>,
+    states: &StateHistory,
 ) -> Option<Plan<'m>> {
-    let mut plan = Plan { stored: Vec::new(), late: Vec::new() };
+    let mut plan = Plan { stored: own(view, states), late: Vec::new() };
     for matcher in matchers {
         let name = matcher.name();
         let fixed = view.extra.iter().chain(view.family.fixed()).find(|(known, _)| *known == name);
@@ -47,6 +48,18 @@ pub(super) fn plan<'m>(
         }
     }
     Some(plan)
+}
+
+/// Conditions that whatever has a series of a view passes, where most of what is stored of its kind
+/// does not: containers' filesystems in a view of nodes', volumes that come from no claim.
+fn own(view: &View, states: &StateHistory) -> Vec<Matcher> {
+    match view.family {
+        Family::NodeExporter if view.kind != EntityKind::Node => {
+            ["pod", "container"].map(|name| Matcher::equal(name, "")).into()
+        }
+        Family::Volumes => states.of_claims().into_iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 enum Place {
@@ -128,18 +141,9 @@ impl Words {
     }
 }
 
-/// Whether a row has a series of a view that [drops most](View::drops_most).
-pub(super) fn shows(view: &View, stored: &Pairs, states: &StateHistory) -> bool {
-    match view.family {
-        Family::NodeExporter => is_nodes(stored),
-        Family::Volumes => claim(stored, states, |_| ()).is_some(),
-        _ => true,
-    }
-}
-
-/// A container's filesystem is none of the node's.
-fn is_nodes(stored: &Pairs) -> bool {
-    stored.get("container").is_none() && stored.get("pod").is_none()
+/// Whether a volume comes from a claim: few do.
+pub(super) fn is_of_claim(stored: &Pairs, states: &StateHistory) -> bool {
+    claim(stored, states, |_| ()).is_some()
 }
 
 /// What `read` makes of the name of the claim that a pod's volume comes from.
@@ -186,7 +190,7 @@ pub(super) fn labels(
             }
         }
         (Family::NodeExporter, _) => {
-            let node = value("node").filter(|_| is_nodes(stored))?;
+            let node = value("node")?;
             put(&words.instance, node);
             put(&words.node, node);
             if view.kind != EntityKind::Node {

@@ -5,6 +5,7 @@
 
 mod keep;
 mod key;
+mod mounted;
 mod objects;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -15,10 +16,12 @@ use model::{
     SharedInventory, Target, TargetState, Timestamp, Workload,
 };
 
+use crate::promql::Matcher;
 use crate::telemetry;
 
 pub use keep::UnknownStates;
 use key::Keyed;
+use mounted::Mounted;
 use objects::Turn;
 pub(super) use objects::{Objects, Version};
 
@@ -40,6 +43,7 @@ pub(super) struct State {
     pub(super) quotas: Objects<Quota>,
     /// Whether a node's kubelet answered.
     pub(super) targets: Objects<Up>,
+    mounted: Mounted,
     turn: u64,
     /// When it was observed last, milliseconds.
     last: i64,
@@ -134,7 +138,9 @@ impl StateHistory {
             let pods: Vec<_> =
                 look(inventory, |held| held.pods_in(&namespace).map(Arc::clone).collect());
             self.note(&pods, |state, pod| {
-                state.pods.see(pod, pod.created.millis(), turn, now);
+                if state.pods.see(pod, pod.created.millis(), turn, now) {
+                    state.mounted.see(pod);
+                }
             });
         }
         let nodes: Vec<_> = look(inventory, |held| held.nodes().map(Arc::clone).collect());
@@ -196,6 +202,8 @@ impl StateHistory {
         let cut = state.last.saturating_add(1);
         every!(state, |objects| objects.cut(cut));
         state.cut = Some(cut);
+        let State { pods, mounted, .. } = &mut state;
+        pods.versions().for_each(|version| mounted.see(&version.record));
         *self.write() = state;
         Ok(())
     }
@@ -203,6 +211,12 @@ impl StateHistory {
     /// The newest record of a pod, even when it is gone.
     pub(super) fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         self.read().pods.newest(["", namespace, name]).map(Arc::clone)
+    }
+
+    /// A condition on volumes that all which come from claims pass, and few others; none where there
+    /// are too many names.
+    pub(super) fn of_claims(&self) -> Option<Matcher> {
+        Some(Matcher::one_of("volume", self.read().mounted.names()?))
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {

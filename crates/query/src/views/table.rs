@@ -56,18 +56,6 @@ pub(super) struct View {
     pub(super) help: &'static str,
 }
 
-impl View {
-    /// Whether most of what is stored of its kind has no series: containers' filesystems in a view
-    /// of nodes', volumes that come from no claim.
-    pub(super) fn drops_most(&self) -> bool {
-        match self.family {
-            Family::Volumes => true,
-            Family::NodeExporter => self.kind != Node,
-            _ => false,
-        }
-    }
-}
-
 const NANOS: f64 = 1e9;
 const MILLIS: f64 = 1e3;
 

@@ -1,14 +1,14 @@
 //! Series of objects: every name of kube-state-metrics has some, with its labels.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use model::{
     Autoscaler, Claim, ContainerSpec, ContainerState, ContainerStatus, Counts, Inventory,
-    Namespace, Node, Owner, PersistentVolume, Pod, Quota, Ready, Resources, SharedInventory, Taint,
-    Termination, Timestamp, Truth, Workload,
+    Namespace, Node, Owner, Pairs, PersistentVolume, Pod, Quota, Ready, Resources, SharedInventory,
+    Taint, Termination, Timestamp, Truth, Workload,
 };
-use query::promql::{AnswerValue, Database as _, Options, SelectError, parse};
+use query::promql::{AnswerValue, Database as _, Limits, Options, SelectError, parse};
 use query::{Columns, ColumnsAsked, EntityRow, StateHistory, Views};
 
 /// When everything was observed, milliseconds.
@@ -23,6 +23,10 @@ impl Columns for Nothing {
         Ok(at.into_iter().collect())
     }
 
+    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError> {
+        Ok((start..=end).contains(&NOW).then_some(NOW))
+    }
+
     fn read(
         &self,
         _: &ColumnsAsked<'_>,
@@ -30,6 +34,73 @@ impl Columns for Nothing {
     ) -> Result<(), SelectError> {
         Ok(())
     }
+}
+
+/// Two pods, of which one is gone at the second of two ticks.
+#[derive(Default)]
+struct Ticked {
+    /// What was read, first and last millisecond.
+    read: Mutex<Vec<(i64, i64)>>,
+}
+
+const BEFORE: i64 = NOW - 60_000;
+
+impl Columns for Ticked {
+    fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
+        Ok([BEFORE, NOW].into_iter().filter(|at| (start..=end).contains(at)).collect())
+    }
+
+    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError> {
+        Ok(self.times(start, end)?.last().copied())
+    }
+
+    fn read(
+        &self,
+        asked: &ColumnsAsked<'_>,
+        take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+    ) -> Result<(), SelectError> {
+        self.read.lock().unwrap().push((asked.start, asked.end));
+        let times = self.times(asked.start, asked.end)?;
+        for (pod, last) in [("stays", NOW), ("goes", BEFORE)] {
+            let labels = [("namespace", "shop"), ("node", "n1"), ("pod", pod)];
+            let labels = labels.map(|(name, value)| (name.into(), value.into()));
+            let values: Vec<f64> = times.iter().filter(|at| **at <= last).map(|_| 7e6).collect();
+            take(
+                &times,
+                EntityRow { labels: Pairs::new(labels.into()), start: 0, columns: vec![values] },
+            );
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_newest_tick_alone_is_read_where_no_other_is_looked_at() {
+    let columns = Arc::new(Ticked::default());
+    let views = Views::new(Arc::clone(&columns) as _, Arc::default());
+    let check = |expression: &str, at: i64, pods: &[&str], read: (i64, i64)| {
+        let query = parse(expression, &Limits::default()).unwrap();
+        let answer = query.instant(&views, at, &Options::default(), &|| false).unwrap();
+        let AnswerValue::Vector(samples) = answer.value else { panic!("{expression}") };
+        let mut found: Vec<_> =
+            samples.iter().map(|one| one.labels.get("pod").to_owned()).collect();
+        found.sort();
+        assert_eq!(found, pods, "{expression} at {at}");
+        let mut reads = std::mem::take(&mut *columns.read.lock().unwrap());
+        reads.dedup();
+        assert_eq!(reads, [read], "{expression} at {at}");
+    };
+    let name = "pod_memory_working_set_bytes";
+    check(name, NOW, &["stays"], (NOW, NOW));
+    check(name, NOW + 200_000, &["stays"], (NOW, NOW));
+    check(name, NOW - 1, &["goes", "stays"], (BEFORE, BEFORE));
+    check(&format!("{name} offset 1m"), NOW, &["goes", "stays"], (BEFORE, BEFORE));
+    let window = (NOW - 300_000, NOW);
+    check(&format!("last_over_time({name}[5m])"), NOW, &["goes", "stays"], window);
+    let query = parse(name, &Limits::default()).unwrap();
+    let late = query.instant(&views, NOW + 300_001, &Options::default(), &|| false).unwrap();
+    assert_eq!(late.value, AnswerValue::Vector(Vec::new()));
+    assert!(columns.read.lock().unwrap().is_empty(), "there is no tick");
 }
 
 fn pods(inventory: &mut Inventory) {

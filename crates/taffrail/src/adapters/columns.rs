@@ -21,11 +21,9 @@ impl StoredColumns {
 
     /// The batches of the window that are newer than what is stored, oldest first.
     fn newer(&self, stored: Option<i64>, start: i64, end: i64) -> Vec<Arc<Batch>> {
-        let mut batches = self.window.batches();
-        batches.retain(|batch| {
-            let time = batch.timestamp().millis();
-            stored.is_none_or(|stored| time > stored) && time >= start && time <= end
-        });
+        let from = stored.map_or(start, |stored| start.max(stored.saturating_add(1)));
+        let mut batches = self.window.batches_since(at(from));
+        batches.retain(|batch| batch.timestamp().millis() <= end);
         batches
     }
 
@@ -41,8 +39,8 @@ impl StoredColumns {
             kind: asked.kind,
             matchers: &matchers,
             columns: asked.columns,
-            from: Timestamp::from_millis(asked.start),
-            to: Timestamp::from_millis(asked.end),
+            from: at(asked.start),
+            to: at(asked.end),
             step: None,
         };
         let selection = if asked.values {
@@ -82,19 +80,21 @@ fn rows(selection: Selection, asked: &ColumnsAsked<'_>) -> Result<Rows, SelectEr
 
 impl Columns for StoredColumns {
     fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
-        let asked = ColumnsAsked {
-            kind: model::EntityKind::Cluster,
-            matchers: &[],
-            columns: &[],
-            start,
-            end,
-            max_values: usize::MAX,
-            values: false,
-            wanted: None,
-        };
         let stored = self.newest_stored();
-        let times = times_of(self.selection(&asked)?.as_ref());
-        Ok(followed(times, &self.newer(stored, start, end)))
+        let times = match &self.store {
+            Some(store) => store.ticks(at(start), at(end)).map_err(failed)?,
+            None => Vec::new(),
+        };
+        Ok(followed(times.into(), &self.newer(stored, start, end)))
+    }
+
+    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError> {
+        let newer = self.newer(self.newest_stored(), start, end);
+        if let Some(newest) = newer.last() {
+            return Ok(Some(newest.timestamp().millis()));
+        }
+        let Some(store) = &self.store else { return Ok(None) };
+        store.newest_tick(at(start), at(end)).map_err(failed)
     }
 
     fn read(
@@ -124,6 +124,10 @@ impl Columns for StoredColumns {
         rows.all(|row| take(&times, row));
         Ok(())
     }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
 }
 
 type Rows = Box<dyn Iterator<Item = EntityRow>>;
@@ -209,6 +213,9 @@ fn raw(values: Values) -> Vec<f64> {
 
 pub(super) fn matcher(wanted: &Matcher) -> store::Matcher {
     let (name, value) = (wanted.name(), wanted.value());
+    if let Some(listed) = wanted.listed() {
+        return store::Matcher::one_of(name, listed);
+    }
     match wanted.op() {
         MatchOp::Equal => store::Matcher::equal(name, value),
         MatchOp::NotEqual => store::Matcher::not_equal(name, value),

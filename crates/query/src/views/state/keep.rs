@@ -16,7 +16,7 @@ use model::{
 
 use super::key::{Keyed, in_order};
 use super::objects::{Object, Objects, Version};
-use super::{State, Up};
+use super::{Mounted, State, Up};
 
 const MAGIC: &[u8; 4] = b"TFST";
 /// Goes up with every change of what is written; bytes of another layout are left unread.
@@ -71,6 +71,7 @@ fn whole(input: &mut Reader<'_>) -> Option<State> {
         autoscalers: Kept::take(input)?,
         quotas: Kept::take(input)?,
         targets: Kept::take(input)?,
+        mounted: Mounted::default(),
         turn: 0,
         last,
         cut: None,

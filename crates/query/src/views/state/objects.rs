@@ -106,7 +106,6 @@ impl<T> Objects<T> {
     }
 
     /// Every version.
-    #[cfg(test)]
     pub(super) fn versions(&self) -> impl Iterator<Item = &Version<T>> {
         self.all.iter().flat_map(Object::versions)
     }
@@ -151,8 +150,8 @@ impl<T: Keyed> Objects<T> {
     }
 
     /// `cut` is where an earlier process stopped to observe: what held then and is the same now
-    /// goes on.
-    pub(super) fn see(&mut self, record: &Arc<T>, created: i64, (turn, cut): Turn, now: i64)
+    /// goes on. Whether the record is a new version.
+    pub(super) fn see(&mut self, record: &Arc<T>, created: i64, (turn, cut): Turn, now: i64) -> bool
     where
         T: PartialEq,
     {
@@ -161,18 +160,21 @@ impl<T: Keyed> Objects<T> {
         let Some(object) = at.and_then(|at| self.all.get_mut(*at as usize)) else {
             let created = if created > 0 { created.min(now) } else { now };
             let last = Version { created, ..next };
-            return self.add(Object { seen: turn, last, earlier: None });
+            self.add(Object { seen: turn, last, earlier: None });
+            return true;
         };
         object.seen = turn;
         let last = &mut object.last;
         if last.until == i64::MAX && Arc::ptr_eq(&last.record, record) {
-            return;
+            return false;
         }
-        if Some(last.until) == cut && last.record == *record {
+        let goes_on = Some(last.until) == cut && last.record == *record;
+        if goes_on {
             (last.until, last.record) = (i64::MAX, Arc::clone(record));
         } else {
             object.go_on(next);
         }
+        !goes_on
     }
 
     /// Adds an object; one of the same key goes.
