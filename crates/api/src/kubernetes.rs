@@ -28,14 +28,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{Method, Request, header};
 use serde_json::Value;
 
-use crate::ApiState;
 use crate::observe::{self, Handler};
+use crate::{Answers, ApiState};
 
 pub(crate) use accept::Form;
 pub use gate::{Answered, Attributes, Decision, Delegate, Gate, Trust, User};
@@ -52,11 +51,8 @@ pub const API_SERVICES: [&str; 4] = [
 ];
 
 /// The routes of the secure port, behind its gate.
-pub fn router(state: &Arc<ApiState>) -> Router {
-    Router::new()
-        .fallback(any(answer))
-        .layer(from_fn_with_state(Arc::clone(state), observe::count))
-        .with_state(Arc::clone(state))
+pub fn router(state: &Arc<ApiState>) -> Answers {
+    Answers::of(Router::new().fallback(any(answer)), state)
 }
 
 /// The versions of the group, the preferred first.

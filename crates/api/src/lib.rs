@@ -4,6 +4,7 @@
 //! nor where else they go.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod callers;
 mod dashboard;
 mod error;
@@ -33,9 +34,9 @@ use std::sync::Arc;
 
 use axum::Router;
 pub use axum::body::Body;
-use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
 
+pub use answers::Answers;
 pub use dashboard::{Asset, Content, Dashboard, NoDashboard};
 pub use error::Error;
 pub use health::port::{Healthy, serve_health};
@@ -56,10 +57,10 @@ pub use state::{
 };
 
 use observe::named;
-use people::{guard, login, oidc};
+use people::{login, oidc};
 
 /// The route table.
-pub fn router(state: &Arc<ApiState>) -> Router {
+pub fn router(state: &Arc<ApiState>) -> Answers {
     let mut routes = Router::new()
         .route("/healthz", named("healthz", get(health::check)))
         .route("/healthz/healthz", named("healthz", get(health::check)))
@@ -90,10 +91,8 @@ pub fn router(state: &Arc<ApiState>) -> Router {
         .route("/v1/metrics", named("otlpMetrics", post(intake::otlp::metrics)))
         .merge(prometheus::routes())
         .route("/", named("dashboard", get(dashboard::page)))
-        .fallback(dashboard::page_or_not_found)
-        .layer(from_fn_with_state(Arc::clone(state), guard::guard))
-        .layer(from_fn_with_state(Arc::clone(state), observe::count));
-    observe::compressed(routes).with_state(Arc::clone(state))
+        .fallback(dashboard::page_or_not_found);
+    Answers::of(routes, state).guarded().compressed()
 }
 
 /// Our own API, as `docs/API.md` promises it.

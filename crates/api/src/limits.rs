@@ -14,7 +14,7 @@ pub(crate) const MAX_PLAIN_TARGET_BYTES: usize = 60_000;
 pub(crate) const ROUTING_PREFIX_BYTES: usize = 1024;
 /// Most bytes of header lines after the request line.
 pub(crate) const MAX_HEADER_BYTES: usize = 64 << 10;
-/// Most header lines.
+/// Most header lines; hyper takes no more of its own accord.
 pub(crate) const MAX_HEADERS: usize = 100;
 /// How many heads larger than [`MAX_HEADER_BYTES`] may be in memory at once.
 pub(crate) const MAX_LONG_HEADS: usize = 32;

@@ -1,22 +1,17 @@
 //! What the service says of itself: a count and a duration per request, and `/metrics`.
-//!
-//! Also compresses answers, so that both wrap every route alike.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
-use axum::middleware::{Next, map_response};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use http::{Extensions, HeaderMap, Request, StatusCode, Version, header};
-use http_body_util::BodyExt as _;
-use metrics::{counter, histogram};
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{Predicate, SizeAbove};
+use http::{Method, Request, StatusCode, header};
+use metrics::{Counter, Histogram, counter, histogram};
+use model::Timestamp;
 
-use crate::limits::MIN_COMPRESSED_BYTES;
 use crate::request::target;
 use crate::{ApiState, telemetry};
 
@@ -41,48 +36,93 @@ pub(crate) async fn exposition(State(state): State<Arc<ApiState>>) -> Response {
     (headers, state.self_metrics.render()).into_response()
 }
 
-/// Counts a request and times its handler.
-pub(crate) async fn count(
-    State(state): State<Arc<ApiState>>,
-    request: Request<Body>,
-    next: Next,
-) -> Response {
-    let began = state.now();
-    let method = request.method().as_str().to_ascii_lowercase();
-    let request_bytes = size_of_request(&request);
-    let response = next.run(request).await;
-    let handler = response.extensions().get::<Handler>().map_or("other", |handler| handler.0);
-    let code = response.status().as_str().to_owned();
-    counter!(telemetry::REQUESTS, "handler" => handler, "method" => method, "code" => code)
-        .increment(1);
-    let took = state.now().since(began);
-    histogram!(telemetry::REQUEST_MICROSECONDS, "handler" => handler)
-        .record(took.as_secs_f64() * 1e6);
-    histogram!(telemetry::REQUEST_BYTES, "handler" => handler).record(request_bytes);
-    // A stream has no size.
-    if let Some(bytes) = response.body().size_hint().exact() {
-        histogram!(telemetry::RESPONSE_BYTES, "handler" => handler).record(float(bytes));
+/// A request while it is answered.
+pub(crate) struct Observation {
+    began: Timestamp,
+    method: &'static str,
+    bytes: f64,
+}
+
+impl Observation {
+    pub(crate) fn of(request: &Request<Body>, now: Timestamp) -> Self {
+        let (method, bytes) = (name_of(request.method()), size_of_request(request));
+        Self { began: now, method, bytes }
     }
-    response
+
+    /// Counts the request and notes what its answer took.
+    pub(crate) fn end(self, response: &Response, state: &ApiState) {
+        let handler = response.extensions().get::<Handler>().map_or("other", |handler| handler.0);
+        let took = state.now().since(self.began);
+        // A stream has no size.
+        let bytes = response.body().size_hint().exact();
+        state.meters.with((handler, self.method, response.status()), |meter| {
+            meter.requests.increment(1);
+            meter.microseconds.record(took.as_secs_f64() * 1e6);
+            meter.request_bytes.record(self.bytes);
+            if let Some(bytes) = bytes {
+                meter.response_bytes.record(float(bytes));
+            }
+        });
+    }
 }
 
-/// Compresses what `routes` answer where the client takes it.
-pub(crate) fn compressed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    // What compresses a body asks it again after its end, which streams need not stand.
-    let fused = |response: Response| async { response.map(|body| Body::new(body.fuse())) };
-    routes.layer(map_response(fused)).layer(compression())
+/// A method as it is counted: clients may invent others.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "get",
+        Method::POST => "post",
+        Method::PUT => "put",
+        Method::DELETE => "delete",
+        Method::HEAD => "head",
+        Method::OPTIONS => "options",
+        Method::CONNECT => "connect",
+        Method::PATCH => "patch",
+        Method::TRACE => "trace",
+        _ => "other",
+    }
 }
 
-/// JSON and text answers of at least 1 KiB for clients that take gzip.
-fn compression() -> CompressionLayer<impl Predicate> {
-    let readable = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = kind.unwrap_or_default();
-        kind.starts_with("application/json")
-            || (kind.starts_with("text/") && !kind.starts_with("text/event-stream"))
-    };
-    let predicate = SizeAbove::new(MIN_COMPRESSED_BYTES).and(readable);
-    CompressionLayer::new().gzip(true).compress_when(predicate)
+/// What one kind of answers counts up.
+struct Meter {
+    requests: Counter,
+    microseconds: Histogram,
+    request_bytes: Histogram,
+    response_bytes: Histogram,
+}
+
+/// Handler, method and status.
+type Answered = (&'static str, &'static str, StatusCode);
+
+impl Meter {
+    fn of((handler, method, status): Answered) -> Self {
+        let code = status.as_str().to_owned();
+        let requests = counter!(
+            telemetry::REQUESTS, "handler" => handler, "method" => method, "code" => code
+        );
+        let summary = |name| histogram!(name, "handler" => handler);
+        Self {
+            requests,
+            microseconds: summary(telemetry::REQUEST_MICROSECONDS),
+            request_bytes: summary(telemetry::REQUEST_BYTES),
+            response_bytes: summary(telemetry::RESPONSE_BYTES),
+        }
+    }
+}
+
+/// The meters of everything that was answered: as many as there are handlers, methods and codes.
+#[derive(Default)]
+pub(crate) struct Meters(RwLock<HashMap<Answered, Meter>>);
+
+impl Meters {
+    fn with(&self, answered: Answered, note: impl FnOnce(&Meter)) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(meter) = known.get(&answered) {
+            return note(meter);
+        }
+        drop(known);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        note(known.entry(answered).or_insert_with(|| Meter::of(answered)));
+    }
 }
 
 /// Target, header lines and announced body, as Go's instrumentation estimates it.

@@ -16,7 +16,6 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::{Request, Uri};
@@ -31,15 +30,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
+use crate::answers::Answers;
 use crate::error::Error;
 use crate::intake::{self, PushAccess};
 use crate::kubernetes::{self, Form, Gate, Status};
 use crate::limits::{
     ACCEPT_BACKOFF, DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, HEAD_TIMEOUT, MAX_CONNECTION_BUFFER_BYTES,
-    MAX_CONNECTIONS, MAX_HEADERS, MAX_LONG_HEADS, ROUTING_PREFIX_BYTES, hit,
+    MAX_CONNECTIONS, MAX_LONG_HEADS, ROUTING_PREFIX_BYTES, hit,
 };
 use crate::request::LongTarget;
 use crate::{ApiState, router, sidecar, telemetry};
@@ -143,14 +142,14 @@ pub async fn serve(
     let long_heads = Arc::new(Semaphore::new(MAX_LONG_HEADS));
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
-        let (router, gate) = match &listener.face {
+        let (answers, gate) = match &listener.face {
             Face::Main => (router(&state), None),
             Face::Secure(_, gate) => (kubernetes::router(&state), Some(Arc::clone(gate))),
             Face::Sidecar => (sidecar::router(&state), None),
             Face::Grpc(push) => (intake::otlp::grpc::router(&state, push.clone()), None),
         };
         let front = Front {
-            router,
+            answers,
             gate,
             long: listener.face.long(),
             streams: matches!(listener.face, Face::Grpc(_)),
@@ -174,7 +173,7 @@ pub async fn serve(
 
 /// What every connection of a listener needs.
 struct Front {
-    router: Router,
+    answers: Answers,
     gate: Option<Arc<Gate>>,
     /// Beginnings of paths that may be of any length.
     long: &'static [&'static str],
@@ -275,7 +274,6 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_CONNECTION_BUFFER_BYTES)
         .serve_connection(TokioIo::new(reader), service)
         .with_upgrades();
@@ -294,7 +292,10 @@ where
 
 impl Front {
     async fn answer(&self, request: Request<Incoming>, client: &Client) -> Response {
-        let form = Form::of(request.headers()).unwrap_or(Form::Json);
+        let form = match &self.gate {
+            Some(_) => Form::of(request.headers()).unwrap_or(Form::Json),
+            None => Form::Json,
+        };
         let mut request = match admit(request.map(Body::new), self.long) {
             Ok(request) => request,
             Err(error) if self.gate.is_some() => return Status::of_head(&error).respond(form),
@@ -308,10 +309,7 @@ impl Front {
         if let Err(error) = self.access.check(request.uri().path(), client) {
             return error.as_text();
         }
-        match self.router.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
+        self.answers.answer(request).await
     }
 }
 

@@ -11,17 +11,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{Request, header};
 use model::{Entity, Registry, Timestamp, Value};
 use serde::Serialize;
 
-use crate::ApiState;
 use crate::limits::ROUTING_PREFIX_BYTES;
-use crate::observe::{self, Handler};
+use crate::observe::Handler;
 use crate::request::{decoded, target};
+use crate::{Answers, ApiState};
 
 /// What every path with data begins with.
 pub(crate) const PREFIX: &str = "/api/v1/dashboard/";
@@ -52,11 +51,8 @@ struct Point {
 }
 
 /// The routes of the sidecar's port.
-pub fn router(state: &Arc<ApiState>) -> Router {
-    let routes = Router::new()
-        .fallback(any(answer))
-        .layer(from_fn_with_state(Arc::clone(state), observe::count));
-    observe::compressed(routes).with_state(Arc::clone(state))
+pub fn router(state: &Arc<ApiState>) -> Answers {
+    Answers::of(Router::new().fallback(any(answer)), state).compressed()
 }
 
 async fn answer(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {

@@ -20,6 +20,7 @@ use crate::dashboard::Dashboard;
 use crate::holdings::{ReplicaFacts, StoreFacts};
 use crate::intake::{self, Intake, PushAccess};
 use crate::limits::{MAX_LISTS, MAX_QUESTIONS};
+use crate::observe::Meters;
 use crate::past::Past;
 use crate::people::{People, PeopleParts};
 use crate::prometheus::pace::Paces;
@@ -282,6 +283,7 @@ pub struct ApiState {
     pub(crate) database: Arc<dyn Database>,
     pub(crate) queries: ParsedQueries,
     pub(crate) paces: Paces,
+    pub(crate) meters: Meters,
     pub(crate) alerts: Arc<AlertBoard>,
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) push: PushAccess,
@@ -352,6 +354,7 @@ impl ApiState {
             database: parts.database,
             queries: ParsedQueries::default(),
             paces: Paces::default(),
+            meters: Meters::default(),
             alerts: parts.alerts,
             intake: parts.intake,
             push: parts.push,

@@ -6,6 +6,7 @@
 //! their length; after a body of unknown length the connection is told to close, so that what
 //! follows cannot be taken for a head that was never looked at. Knows no sockets.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -225,9 +226,9 @@ struct Framing {
 }
 
 fn framing(head: &[u8]) -> Result<Framing, Refusal> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(head) {
+    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, &mut headers) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadersTooLarge),
         _ => return Err(Refusal::Head),

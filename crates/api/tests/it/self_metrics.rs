@@ -1,9 +1,10 @@
 //! `/metrics`: Heapster's names, handlers and quantiles.
 
-use api::ApiState;
+use api::{ApiState, Body};
+use http::Request;
 use model::Inventory;
 
-use super::fixture::{get, parts, recorded};
+use super::fixture::{get, parts, recorded, send};
 
 #[tokio::test]
 async fn requests_are_counted_under_heapsters_names() {
@@ -23,6 +24,10 @@ async fn requests_are_counted_under_heapsters_names() {
     ] {
         get(&state, path).await;
     }
+    for method in ["BREW", "WHEN"] {
+        let request = Request::builder().method(method).uri("/healthz").body(Body::empty());
+        send(&state, request.unwrap()).await;
+    }
     let answer = get(&state, "/metrics").await;
     assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4");
     for line in [
@@ -35,6 +40,7 @@ async fn requests_are_counted_under_heapsters_names() {
         "http_requests_total{handler=\"healthz\",method=\"get\",code=\"200\"} 1",
         "http_requests_total{handler=\"v1Status\",method=\"get\",code=\"200\"} 1",
         "http_requests_total{handler=\"other\",method=\"get\",code=\"404\"} 1",
+        "http_requests_total{handler=\"healthz\",method=\"other\",code=\"405\"} 2",
         "http_requests_total{handler=\"dashboard\",method=\"get\",code=\"404\"} 1",
         "http_request_duration_microseconds{handler=\"nodeList\",quantile=\"0.99\"} 0",
         "http_request_duration_microseconds_count{handler=\"nodeList\"} 1",

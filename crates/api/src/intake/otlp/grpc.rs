@@ -9,7 +9,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use futures_util::stream;
@@ -19,8 +18,8 @@ use http_body_util::StreamBody;
 
 use super::{Trouble, response_message, taken, unzipped};
 use crate::intake::PushAccess;
-use crate::observe::{self, Handler};
-use crate::{ApiState, intake};
+use crate::observe::Handler;
+use crate::{Answers, ApiState, intake};
 
 /// The only method there is.
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -44,7 +43,7 @@ enum Code {
 }
 
 /// The port's routes; `push` says who may send to it.
-pub(crate) fn router(state: &Arc<ApiState>, push: PushAccess) -> Router {
+pub(crate) fn router(state: &Arc<ApiState>, push: PushAccess) -> Answers {
     let answer = move |State(state): State<Arc<ApiState>>, request: Request<Body>| {
         let push = push.clone();
         async move {
@@ -56,10 +55,7 @@ pub(crate) fn router(state: &Arc<ApiState>, push: PushAccess) -> Router {
             response
         }
     };
-    Router::new()
-        .fallback(any(answer))
-        .layer(from_fn_with_state(Arc::clone(state), observe::count))
-        .with_state(Arc::clone(state))
+    Answers::of(Router::new().fallback(any(answer)), state)
 }
 
 type Refused = (Code, String);
