@@ -153,15 +153,18 @@ impl<'g, 'e> Gathered<'g, 'e> {
     ) -> Result<(), SelectError> {
         for versions in objects.each_versions(start, end) {
             let mut versions = versions.peekable();
-            let mut others = false;
+            // What an object is called is the same in all its versions.
+            if !versions.peek().is_some_and(|first| self.may(&own(&first.record))) {
+                continue;
+            }
+            let (mut others, mut after) = (false, 0);
             while let Some(version) = versions.next() {
                 others = others || versions.peek().is_some();
-                if self.may(&own(&version.record)) {
-                    let ticks = self.ticks(version);
-                    made(&version.record, &mut |labels, value| {
-                        self.put(labels, value, &ticks, others);
-                    });
-                }
+                let ticks = self.ticks(version, after);
+                after = ticks.end;
+                made(&version.record, &mut |labels, value| {
+                    self.put(labels, value, &ticks, others);
+                });
             }
             if !self.hand_on()? {
                 return Ok(());
@@ -184,13 +187,13 @@ impl<'g, 'e> Gathered<'g, 'e> {
         Ok(true)
     }
 
-    /// Positions of the ticks at which a version held.
-    fn ticks<T>(&self, version: &Version<T>) -> Range<usize> {
+    /// Positions of the ticks at which a version held, of which those before `after` are others'.
+    fn ticks<T>(&self, version: &Version<T>, after: usize) -> Range<usize> {
         let from =
             if self.family.lasting { version.created.min(version.from) } else { version.from };
-        let first = self.times.partition_point(|time| *time < from);
-        let last = self.times.partition_point(|time| *time < version.until);
-        first..last.max(first)
+        let first = after + before(self.times.get(after..).unwrap_or_default(), from);
+        let held = before(self.times.get(first..).unwrap_or_default(), version.until);
+        first..first + held
     }
 
     /// Puts the value of a series at `ticks`. `others`: the object has other versions, which may
@@ -266,5 +269,32 @@ impl<'g, 'e> Gathered<'g, 'e> {
         let Some((_, strip)) = place.and_then(|at| self.series.get_mut(*at)) else { return false };
         strip.put(value, ticks.clone());
         true
+    }
+}
+
+/// How many of the times are before this one: most often few.
+fn before(times: &[i64], time: i64) -> usize {
+    let mut end = 1;
+    while times.get(end - 1).is_some_and(|at| *at < time) {
+        end *= 2;
+    }
+    let begin = end / 2;
+    let near = times.get(begin..end.min(times.len())).unwrap_or_default();
+    begin + near.partition_point(|at| *at < time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_another_are_counted() {
+        for len in 0..40 {
+            let times: Vec<i64> = (0..len).map(|at| at * 10).collect();
+            for time in -5..420 {
+                let expected = times.partition_point(|at| *at < time);
+                assert_eq!(before(&times, time), expected, "{len} {time}");
+            }
+        }
     }
 }
