@@ -1,11 +1,11 @@
 //! The times of an answer's samples as text: those of a range query's steps are made once for all
-//! its series.
+//! its series where there are several.
 
 use query::promql::RangeSeries;
 
 use super::number::{put_time, put_value};
 
-/// Begins of pairs (`[1795728400,"`), one for every step.
+/// Begins of pairs (`[1795728400,"`), one for every step; none where one series alone has them.
 pub(super) struct Stamps {
     /// The first step, milliseconds.
     first: i64,
@@ -21,7 +21,7 @@ impl Stamps {
     /// Those from `first` on, each `step` milliseconds, that `series` may have samples at.
     pub(super) fn new((first, step): (i64, i64), series: &[RangeSeries]) -> Self {
         let newest = |one: &RangeSeries| one.samples.last().map(|(at, _)| *at);
-        let last = series.iter().filter_map(newest).max();
+        let last = series.iter().filter_map(newest).max().filter(|_| series.len() > 1);
         let (mut text, mut ends) = (String::new(), Vec::new());
         let mut next = Some(first).filter(|_| step > 0);
         while let Some(at) = next.filter(|at| last.is_some_and(|last| *at <= last)) {
