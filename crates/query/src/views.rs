@@ -100,7 +100,9 @@ impl Views {
                 let plan = shape::plan(&view.0, others, &self.state);
                 sources.extend(plan.map(|plan| Source::Measured(view, plan)));
             }
-            sources.extend(self.families.get(name).into_iter().flatten().map(Source::Stated));
+            let families = self.families.get(name).into_iter().flatten();
+            let families = families.filter(|family| gathered::may_pass(family, matchers));
+            sources.extend(families.map(Source::Stated));
             let rule = recorded::RULES.iter().find(|(known, _)| *known == name);
             sources.extend(rule.map(|rule| Source::Recorded(*rule)));
         }

@@ -14,8 +14,6 @@ pub(super) struct Gathered<'g, 'e> {
     family: &'g Family,
     /// Those on labels that differ from series to series.
     matchers: Vec<&'g Matcher>,
-    /// Whether the others let none pass.
-    never: bool,
     times: &'g Arc<[i64]>,
     /// The only labels that are looked at, where it is not all.
     wanted: Option<&'g [Arc<str>]>,
@@ -56,11 +54,20 @@ impl SharedWords {
 }
 
 /// The labels that all series of a family have in common.
-fn own(family: &Family) -> [(&'static str, &'static str); 2] {
-    [(METRIC_NAME, family.name), ("job", family.job)]
+fn own(family: &Family) -> [(&'static str, &'static str); 3] {
+    [(METRIC_NAME, family.name), ("job", family.job), family.part]
+}
+
+/// Whether these labels pass the conditions on them.
+pub(super) fn may_pass(family: &Family, matchers: &[Matcher]) -> bool {
+    let passes = |matcher: &Matcher| {
+        own(family).iter().all(|(name, value)| *name != matcher.name() || matcher.is_match(value))
+    };
+    matchers.iter().all(passes)
 }
 
 impl<'g, 'e> Gathered<'g, 'e> {
+    /// Of a family that [may pass](may_pass).
     pub(super) fn new(
         family: &'g Family,
         request: &SelectRequest<'g>,
@@ -69,16 +76,12 @@ impl<'g, 'e> Gathered<'g, 'e> {
     ) -> Self {
         let words = SharedWords::default();
         let common = own(family);
-        let value = |matcher: &Matcher| common.iter().find(|(name, _)| *name == matcher.name());
-        let refuses =
-            |matcher: &Matcher| value(matcher).is_some_and(|(_, value)| !matcher.is_match(value));
-        let never = request.matchers.iter().any(refuses);
-        let differ = request.matchers.iter().filter(|matcher| value(matcher).is_none());
+        let is_common = |matcher: &&Matcher| common.iter().any(|(name, _)| *name == matcher.name());
+        let differ = request.matchers.iter().filter(|matcher| !is_common(matcher));
         let (matchers, wanted, few) = (differ.collect(), request.labels, Vec::new());
         Self {
             family,
             matchers,
-            never,
             times,
             wanted,
             few,
@@ -100,9 +103,6 @@ impl<'g, 'e> Gathered<'g, 'e> {
 
     /// Hands on the series of every object that was there between two times.
     pub(super) fn fill(&mut self, state: &State, range: (i64, i64)) -> Result<(), SelectError> {
-        if self.never {
-            return Ok(());
-        }
         match self.family.made {
             Made::Pod(made) => self.each(
                 (&state.pods, range),

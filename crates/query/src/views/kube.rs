@@ -43,16 +43,18 @@ pub(super) struct Family {
     pub(super) lasting: bool,
     /// The `job` label; empty for recording rules.
     pub(super) job: &'static str,
+    /// A label that tells the family from others of its name; empty where there are none.
+    pub(super) part: (&'static str, &'static str),
     pub(super) help: &'static str,
 }
 
 const fn family(name: &'static str, made: Made, lasting: bool, help: &'static str) -> Family {
-    Family { name, made, lasting, job: "kube-state-metrics", help }
+    Family { name, made, lasting, job: "kube-state-metrics", part: ("", ""), help }
 }
 
 /// A recording rule of the kubernetes-mixin.
 const fn rule(name: &'static str, made: Made, lasting: bool, help: &'static str) -> Family {
-    Family { name, made, lasting, job: "", help }
+    Family { name, made, lasting, job: "", part: ("", ""), help }
 }
 
 /// Every family.
@@ -67,6 +69,7 @@ pub(super) fn families() -> impl Iterator<Item = &'static Family> {
         }),
         lasting: false,
         job: "kubelet",
+        part: ("", ""),
         help: "Whether the node's kubelet answered",
     }];
     let all = [

@@ -2,27 +2,18 @@
 
 use model::Quota;
 
-use super::{Family, Made, family, number, seconds};
+use super::{Family, Made, Put, family, number, seconds};
 
 pub(super) const FAMILIES: &[Family] = &[
-    family(
-        "kube_resourcequota",
-        Made::Quota(|quota, put| {
-            let [namespace, name] = of(quota);
-            let mut amount = |resource: &str, kind: &str, thousandths: Option<i64>| {
-                if let Some(thousandths) = thousandths {
-                    let labels = [namespace, name, ("resource", resource), ("type", kind)];
-                    put(&labels, number(thousandths) / 1000.0);
-                }
-            };
-            for (at, (resource, hard)) in quota.hard.iter().enumerate() {
-                amount(resource, "hard", *hard);
-                amount(resource, "used", quota.used.get(at).copied().flatten());
-            }
-        }),
-        false,
-        "How much of a resource may be used, and is",
-    ),
+    amounts("hard", |quota, put| {
+        let hard = quota.hard.iter().map(|(resource, hard)| (&**resource, *hard));
+        put_each(quota, hard, put);
+    }),
+    // What is used changes with every pod: who asks for what may be used reads none of it.
+    amounts("used", |quota, put| {
+        let used = quota.used.iter().copied().zip(&quota.hard);
+        put_each(quota, used.map(|(used, (resource, _))| (&**resource, used)), put);
+    }),
     family(
         "kube_resourcequota_created",
         Made::Quota(|quota, put| {
@@ -34,6 +25,26 @@ pub(super) const FAMILIES: &[Family] = &[
         "When the quota was created",
     ),
 ];
+
+const fn amounts(kind: &'static str, made: fn(&Quota, &mut Put<'_>)) -> Family {
+    let help = "How much of a resource may be used, and is";
+    let family = family("kube_resourcequota", Made::Quota(made), false, help);
+    Family { part: ("type", kind), ..family }
+}
+
+/// Thousandths by resource.
+fn put_each<'q>(
+    quota: &Quota,
+    amounts: impl Iterator<Item = (&'q str, Option<i64>)>,
+    put: &mut Put<'_>,
+) {
+    let [namespace, name] = of(quota);
+    for (resource, thousandths) in amounts {
+        if let Some(thousandths) = thousandths {
+            put(&[namespace, name, ("resource", resource)], number(thousandths) / 1000.0);
+        }
+    }
+}
 
 fn of(quota: &Quota) -> [(&str, &str); 2] {
     [("namespace", &quota.namespace), ("resourcequota", &quota.name)]
