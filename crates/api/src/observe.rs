@@ -5,12 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
-use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::{Method, Request, StatusCode, header};
 use metrics::{Counter, Histogram, counter, histogram};
 use model::Timestamp;
+use tower::util::MapResponseLayer;
 
 use crate::request::target;
 use crate::{ApiState, telemetry};
@@ -24,7 +24,7 @@ pub(crate) fn named(
     name: &'static str,
     routes: MethodRouter<Arc<ApiState>>,
 ) -> MethodRouter<Arc<ApiState>> {
-    routes.layer(map_response(move |mut response: Response| async move {
+    routes.layer(MapResponseLayer::new(move |mut response: Response| {
         response.extensions_mut().insert(Handler(name));
         response
     }))

@@ -142,6 +142,18 @@ impl Store {
         Ok(all_columns(kind, &overlapping(&shared, range, None), &shared, range))
     }
 
+    /// The last of all ticks of raw values.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let shared = self.shared();
+        let windows = shared.windows().filter_map(|window| window.ticks.last().copied()).max();
+        // What became a block is older than what did not.
+        let blocks = || {
+            let raw = shared.blocks.iter().filter(|block| block.meta.resolution == 0);
+            raw.map(|block| block.meta.last).max()
+        };
+        windows.or_else(blocks).map(Timestamp::from_millis)
+    }
+
     /// Times of the first and last raw values; `None` when there are none.
     pub fn reach(&self) -> Option<(Timestamp, Timestamp)> {
         let shared = self.shared();

@@ -28,7 +28,7 @@ impl StoredColumns {
     }
 
     fn newest_stored(&self) -> Option<i64> {
-        Some(self.store.as_ref()?.reach()?.1.millis())
+        self.store.as_ref()?.newest().map(Timestamp::millis)
     }
 
     /// What the store has of it; `None` without a store.
