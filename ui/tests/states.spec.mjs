@@ -304,8 +304,8 @@ test('a tab left open through 2,000 updates does not grow', { timeout: 300_000 }
     let now = await measure();
     // 300 bytes an update: what the browser itself notes of scripts and requests.
     const most = 600_000;
-    if (now.JSHeapUsedSize - before.JSHeapUsedSize >= most) {
-      // On a busy machine the browser compiles late, once; what leaks grows again.
+    for (let again = 0; again < 2 && now.JSHeapUsedSize - before.JSHeapUsedSize >= most; again += 1) {
+      // On a busy machine the browser compiles late; what leaks grows each time.
       before = now;
       await updates(2_000);
       now = await measure();
