@@ -227,8 +227,7 @@ impl<'g, 'e> Gathered<'g, 'e> {
         let words = &mut self.words;
         let shared = all.iter().map(|(name, value)| (words.shared(name), words.shared(value)));
         let labels = Labels::shared(shared.collect());
-        let room = if others { self.times.len().saturating_sub(ticks.start) } else { ticks.len() };
-        let begun = || Strip { start: ticks.start, values: Vec::with_capacity(room) };
+        let begun = || Strip { start: ticks.start, values: Vec::new() };
         if wanted.is_some() {
             self.few.push((labels, Strip { start: ticks.start, values: vec![value; ticks.len()] }));
             return;
