@@ -45,7 +45,9 @@ pub trait Columns: Send + Sync {
     fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError>;
 
     /// The last of these ticks.
-    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError>;
+    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError> {
+        Ok(self.times(start, end)?.last().copied())
+    }
 
     /// The entities that pass, with their values, each handed to `take` with the times of all (every
     /// tick in the wanted time, milliseconds since the epoch, ascending) until that answers false.

@@ -114,8 +114,11 @@ impl Views {
         request: &SelectRequest<'_>,
         take: &mut dyn FnMut(SeriesView<'static>) -> bool,
     ) -> Result<(), SelectError> {
-        let Some((start, end)) = self.needed(request)? else { return Ok(()) };
         let sources = self.sources(request.matchers);
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let Some((start, end)) = self.needed(request)? else { return Ok(()) };
         let distinct = are_distinct(&sources);
         // What is the same is told by all labels.
         let labels = request.labels.filter(|_| distinct);

@@ -23,10 +23,6 @@ impl Columns for Nothing {
         Ok(at.into_iter().collect())
     }
 
-    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError> {
-        Ok((start..=end).contains(&NOW).then_some(NOW))
-    }
-
     fn read(
         &self,
         _: &ColumnsAsked<'_>,
@@ -48,10 +44,6 @@ const BEFORE: i64 = NOW - 60_000;
 impl Columns for Ticked {
     fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
         Ok([BEFORE, NOW].into_iter().filter(|at| (start..=end).contains(at)).collect())
-    }
-
-    fn newest(&self, start: i64, end: i64) -> Result<Option<i64>, SelectError> {
-        Ok(self.times(start, end)?.last().copied())
     }
 
     fn read(
