@@ -22,6 +22,11 @@ mod targets;
 use targets::Target;
 pub(crate) use targets::{Found, Targets};
 
+/// Where the ticks of a range are, both ends inclusive.
+pub(crate) fn places_within(ticks: &[i64], (from, to): (i64, i64)) -> Range<usize> {
+    ticks.partition_point(|time| *time < from)..ticks.partition_point(|time| *time <= to)
+}
+
 /// What to select.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
@@ -195,7 +200,7 @@ impl Selection {
     pub(crate) fn new(
         kind: EntityKind,
         columns: Vec<Arc<str>>,
-        (from, to): (i64, i64),
+        range: (i64, i64),
         resolution: Option<i64>,
         parts: Vec<Part>,
         (found, decoded): (Found, &Arc<Decoded>),
@@ -206,8 +211,7 @@ impl Selection {
             .iter()
             .map(|part| {
                 let ticks = part.ticks();
-                let range = ticks.partition_point(|time| *time < from)
-                    ..ticks.partition_point(|time| *time <= to);
+                let range = places_within(ticks, range);
                 let place = |time: &i64| resolution.map_or(*time, |step| bucket_of(*time, step));
                 times.extend(ticks[range.clone()].iter().map(place));
                 range

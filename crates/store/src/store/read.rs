@@ -15,7 +15,7 @@ use crate::catalog::Catalog;
 use crate::error::Error;
 use crate::merge::bucket_of;
 use crate::options::millis;
-use crate::select::{HeadTicks, Part, Targets};
+use crate::select::{HeadTicks, Part, Targets, places_within};
 use crate::window::Window;
 use crate::{Labels, Matcher, Query, Selection, Values};
 
@@ -142,18 +142,6 @@ impl Store {
         Ok(all_columns(kind, &overlapping(&shared, range, None), &shared, range))
     }
 
-    /// The last of all ticks of raw values.
-    pub fn newest(&self) -> Option<Timestamp> {
-        let shared = self.shared();
-        let windows = shared.windows().filter_map(|window| window.ticks.last().copied()).max();
-        // What became a block is older than what did not.
-        let blocks = || {
-            let raw = shared.blocks.iter().filter(|block| block.meta.resolution == 0);
-            raw.map(|block| block.meta.last).max()
-        };
-        windows.or_else(blocks).map(Timestamp::from_millis)
-    }
-
     /// Times of the first and last raw values; `None` when there are none.
     pub fn reach(&self) -> Option<(Timestamp, Timestamp)> {
         let shared = self.shared();
@@ -265,10 +253,8 @@ impl Store {
 }
 
 /// The ticks in a range.
-fn within(ticks: &[i64], (from, to): (i64, i64)) -> &[i64] {
-    let first = ticks.partition_point(|time| *time < from);
-    let end = ticks.partition_point(|time| *time <= to);
-    ticks.get(first..end).unwrap_or_default()
+fn within(ticks: &[i64], range: (i64, i64)) -> &[i64] {
+    ticks.get(places_within(ticks, range)).unwrap_or_default()
 }
 
 fn overlaps(block: &Block, (from, to): (i64, i64)) -> bool {
@@ -419,7 +405,7 @@ fn holds(window: &Window, kind: EntityKind, columns: &[Arc<str>]) -> bool {
 /// What the head holds of the wanted columns, so that it can go on growing, and the slots of the
 /// wanted entities. Calls `each` with the catalog number of every such entity.
 fn snapshot(
-    (head, (from, to)): (&Window, (i64, i64)),
+    (head, range): (&Window, (i64, i64)),
     kind: EntityKind,
     ids: &RoaringBitmap,
     columns: &[Arc<str>],
@@ -432,11 +418,10 @@ fn snapshot(
         slots.push(slot);
     }
     // Values are differences from tick to tick: they are read from the nearer end.
-    let first = head.ticks.partition_point(|time| *time < from);
-    let until = head.ticks.partition_point(|time| *time <= to);
-    let from_the_end = head.ticks.len() - until < first;
+    let wanted = places_within(&head.ticks, range);
+    let from_the_end = head.ticks.len() - wanted.end < wanted.start;
     let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let ticks = if from_the_end { bound(first)..u32::MAX } else { 0..bound(until) };
+    let ticks = if from_the_end { bound(wanted.start)..u32::MAX } else { 0..bound(wanted.end) };
     let named = |name: &Arc<str>| {
         let all = part.columns.iter();
         let known = all.filter_map(|one| Some((head.metrics.get(usize::from(one.metric))?, one)));

@@ -28,7 +28,7 @@ impl StoredColumns {
     }
 
     fn newest_stored(&self) -> Option<i64> {
-        self.store.as_ref()?.newest().map(Timestamp::millis)
+        Some(self.store.as_ref()?.reach()?.1.millis())
     }
 
     /// What the store has of it; `None` without a store.
