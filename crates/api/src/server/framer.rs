@@ -136,41 +136,53 @@ impl Framer {
             while let [b'\r' | b'\n', rest @ ..] = input {
                 input = rest;
             }
+            // Nearly every head comes whole, and is not kept.
+            if let Some((head, after)) = end_of_head(input, 0).map(|end| input.split_at(end)) {
+                self.pass(head, out);
+                return after;
+            }
         }
         let before = self.head.len();
         self.head.extend_from_slice(input);
-        if self.line.is_none() {
-            self.line = input.iter().position(|byte| *byte == b'\n').map(|at| before + at + 1);
-        }
         let Some(end) = end_of_head(&self.head, self.searched) else {
             self.searched = self.head.len();
-            if let Err(refusal) = self.admit() {
+            if self.line.is_none() {
+                self.line = end_of_line(input).map(|end| before + end);
+            }
+            if let Err(refusal) = self.admit(self.line, self.head.len()) {
                 self.refuse(refusal, out);
             }
             return &[];
         };
         let used = end - before;
-        self.head.truncate(end);
-        match self.admit().and_then(|()| framing(&self.head)) {
-            Ok(framing) => {
-                framing.write(&self.head, out);
-                self.phase = framing.phase;
-                // A large buffer is not kept for small heads to come.
-                if self.head.capacity() > MAX_HEADER_BYTES {
-                    self.head = Vec::new();
-                }
-                self.head.clear();
-                self.searched = 0;
-                self.line = None;
-            }
-            Err(refusal) => self.refuse(refusal, out),
+        let mut head = std::mem::take(&mut self.head);
+        head.truncate(end);
+        self.searched = 0;
+        self.line = None;
+        self.pass(&head, out);
+        // A large buffer is not kept for small heads to come.
+        if head.capacity() <= MAX_HEADER_BYTES {
+            head.clear();
+            self.head = head;
         }
         input.get(used..).unwrap_or_default()
     }
 
-    /// Whether the head, as far as it has come, is within bounds.
-    fn admit(&mut self) -> Result<(), Refusal> {
-        let (line, length) = (self.line, self.head.len());
+    /// Passes on a whole head.
+    fn pass(&mut self, head: &[u8], out: &mut Vec<u8>) {
+        let admitted = self.admit(end_of_line(head), head.len());
+        match admitted.and_then(|()| framing(head)) {
+            Ok(framing) => {
+                framing.write(head, out);
+                self.phase = framing.phase;
+            }
+            Err(refusal) => self.refuse(refusal, out),
+        }
+    }
+
+    /// Whether a head of which so many bytes have come is within bounds; `line` is where its
+    /// request line ends, once that has come.
+    fn admit(&mut self, line: Option<usize>, length: usize) -> Result<(), Refusal> {
         if line.unwrap_or(length) > MAX_TARGET_BYTES + REQUEST_LINE_EXTRA {
             return Err(Refusal::TargetTooLong);
         }
@@ -201,12 +213,16 @@ impl Framer {
     }
 }
 
+/// Where the first line ends, if its end is there.
+fn end_of_line(head: &[u8]) -> Option<usize> {
+    memchr::memchr(b'\n', head).map(|at| at + 1)
+}
+
 /// Where the first empty line ends, if it is there; bytes before `searched` hold none.
 fn end_of_head(head: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(2);
     let tail = head.get(from..)?;
-    let newlines = tail.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    for (at, _) in newlines {
+    for at in memchr::memchr_iter(b'\n', tail) {
         match tail.get(at + 1..) {
             Some([b'\n', ..]) => return Some(from + at + 2),
             Some([b'\r', b'\n', ..]) => return Some(from + at + 3),

@@ -14,6 +14,9 @@ use crate::limits::{MAX_DISCARDED_BYTES, WRITE_TIMEOUT, hit};
 
 /// Bytes asked of the socket at once.
 const READ_BYTES: usize = 16 << 10;
+/// Pieces of no more bytes than these go out as one: to copy them takes less than what the system
+/// does for several.
+const JOINED_BYTES: usize = 4 << 10;
 
 /// Reads through a [`Framer`]; writes straight through, and gives up on clients that do not read.
 pub(super) struct HeadReader<S> {
@@ -23,6 +26,8 @@ pub(super) struct HeadReader<S> {
     /// Framed bytes that hyper did not take yet, from `taken` on.
     framed: Vec<u8>,
     taken: usize,
+    /// Small pieces that go out as one.
+    joined: Vec<u8>,
     /// Bytes thrown away after a refused head.
     discarded: usize,
     /// Runs while the client takes nothing.
@@ -37,6 +42,7 @@ impl<S> HeadReader<S> {
             input: vec![0; READ_BYTES].into(),
             framed: Vec::new(),
             taken: 0,
+            joined: Vec::new(),
             discarded: 0,
             stalled: None,
         }
@@ -138,7 +144,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HeadReader<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        let stream = Pin::new(&mut this.stream);
+        let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = if bytes <= JOINED_BYTES {
+            this.joined.clear();
+            for slice in slices {
+                this.joined.extend_from_slice(slice);
+            }
+            stream.poll_write(context, &this.joined)
+        } else {
+            stream.poll_write_vectored(context, slices)
+        };
         this.watched(context, written)
     }
 }
