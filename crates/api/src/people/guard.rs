@@ -103,11 +103,11 @@ async fn recognise(
     state: &Arc<ApiState>,
     headers: &HeaderMap,
 ) -> Result<Option<(Arc<Session>, Proof)>, Refusal> {
-    let now = state.now();
     let sessions = &state.people.sessions;
     if let Some(token) = bearer(headers)
         && let Some(server) = &state.people.server
     {
+        let now = state.now();
         if let Some(session) = sessions.find(token, now) {
             return Ok(Some((session, Proof::Token)));
         }
@@ -118,7 +118,8 @@ async fn recognise(
             return Ok(Some((sessions.remember(token, person, user, now), Proof::Token)));
         }
     }
-    let signed_in = cookie::read(headers, SESSION).and_then(|secret| sessions.find(secret, now));
+    let secret = cookie::read(headers, SESSION);
+    let signed_in = secret.and_then(|secret| sessions.find(secret, state.now()));
     let found = match signed_in {
         Some(session) => Some(session),
         None if closed(state) => None,

@@ -70,10 +70,9 @@ fn evaluate(
     ahead: bool,
     patience: &Patience,
 ) -> Result<Response, Failure> {
-    let began = Instant::now();
+    let began = parameters.get("stats").map(|_| Instant::now());
     let options = Options { ahead, ..options(parameters)? };
     let failed = |error: QueryError| Failure::query("query", &error, patience.is_late());
-    let now = state.now().millis();
     let canceled = || patience.is_over();
     let text = parameters.get("query").unwrap_or("");
     let database = &*state.database;
@@ -94,11 +93,14 @@ fn evaluate(
         let answer = query.range(database, (start, end, step), &options, &canceled);
         (start, step, answer.map_err(failed)?)
     } else {
-        let at = parameters.time("time", now)?;
+        let at = match parameters.get("time") {
+            Some(_) => parameters.time("time", 0)?,
+            None => state.now().millis(),
+        };
         let query = state.queries.parse(text).map_err(failed)?;
         (at, 0, query.instant(database, at, &options, &canceled).map_err(failed)?)
     };
-    let cost = parameters.get("stats").map(|_| Cost { took: began.elapsed().as_secs_f64() });
+    let cost = began.map(|began| Cost { took: began.elapsed().as_secs_f64() });
     Ok(respond_with(answer, (first, each), cost.as_ref()))
 }
 

@@ -12,43 +12,67 @@ use crate::request::{pairs, target};
 
 /// Every parameter in its order.
 #[derive(Debug, Default)]
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(super) struct Parameters {
+    /// Names and values, decoded, one behind the other.
+    text: String,
+    /// Where they end in it.
+    ends: Vec<(usize, usize)>,
+}
 
 impl Parameters {
     /// Those of `request`; a form's come first, as in Go.
     pub(super) async fn of(request: Request<Body>) -> Result<Self, Failure> {
-        let own = |text: &str| -> Vec<(String, String)> {
-            pairs(text).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
-        };
-        let in_url = own(target(&request).1);
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_form =
             kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let mut parameters = Self::default();
         if !is_form {
-            return Ok(Self(in_url));
+            parameters.add(target(&request).1);
+            return Ok(parameters);
         }
         let refused = |reason| {
             hit("prometheus_body");
             Err(Failure::new(Kind::BadData, reason))
         };
-        match timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_QUERY_BODY_BYTES)).await {
+        let (head, body) = request.into_parts();
+        match timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await {
             Ok(Ok(body)) => {
-                let mut all = own(&String::from_utf8_lossy(&body));
-                all.extend(in_url);
-                Ok(Self(all))
+                parameters.add(&String::from_utf8_lossy(&body));
+                parameters.add(target(&Request::from_parts(head, ())).1);
+                Ok(parameters)
             }
             Ok(Err(_)) => refused("http: request body too large"),
             Err(_) => refused("the body did not come in time"),
         }
     }
 
+    /// Adds those of a query string.
+    fn add(&mut self, encoded: &str) {
+        self.text.reserve(encoded.len());
+        for (name, value) in pairs(encoded) {
+            self.text.push_str(&name);
+            let name = self.text.len();
+            self.text.push_str(&value);
+            self.ends.push((name, self.text.len()));
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut begin = 0;
+        self.ends.iter().filter_map(move |(name, value)| {
+            let pair = (self.text.get(begin..*name)?, self.text.get(*name..*value)?);
+            begin = *value;
+            Some(pair)
+        })
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, value)| known == name && !value.is_empty());
-        found.map(|(_, value)| value.as_str())
+        let mut pairs = self.pairs();
+        pairs.find_map(|(known, value)| (known == name && !value.is_empty()).then_some(value))
     }
 
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.pairs().filter_map(move |(known, value)| (known == name).then_some(value))
     }
 
     /// A time in milliseconds; `default` where it is not given.
