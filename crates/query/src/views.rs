@@ -3,7 +3,7 @@
 //!
 //! Knows no store: [`Columns`] hands out values, [`StateHistory`] records.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::Pairs;
@@ -38,73 +38,64 @@ use table::View;
 pub struct Views {
     columns: Arc<dyn Columns>,
     state: Arc<StateHistory>,
-    /// Positions in `table` by name.
-    by_name: BTreeMap<Arc<str>, Vec<usize>>,
-    table: Vec<(View, Words)>,
-    families: BTreeMap<&'static str, Vec<Family>>,
+    names: HashMap<Arc<str>, Named, foldhash::fast::RandomState>,
     kept: Kept,
 }
+
+/// What has series of one name.
+#[derive(Default)]
+struct Named {
+    views: Vec<(View, Words)>,
+    families: Vec<Family>,
+    rule: Option<Rule>,
+}
+
+/// A recording rule's name and expression.
+type Rule = (&'static str, &'static str);
 
 impl Views {
     /// Views over these.
     pub fn new(columns: Arc<dyn Columns>, state: Arc<StateHistory>) -> Self {
-        let with_words = |view| {
+        let mut names: HashMap<Arc<str>, Named, foldhash::fast::RandomState> = HashMap::default();
+        for view in table::all() {
             let words = Words::new(&view);
-            (view, words)
-        };
-        let table: Vec<(View, Words)> = table::all().into_iter().map(with_words).collect();
-        let mut by_name: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
-        for (at, (view, _)) in table.iter().enumerate() {
-            by_name.entry(Arc::clone(&view.name)).or_default().push(at);
+            names.entry(Arc::clone(&view.name)).or_default().views.push((view, words));
         }
-        let mut families: BTreeMap<&'static str, Vec<Family>> = BTreeMap::new();
         for family in kube::families() {
-            families.entry(family.name).or_default().push(*family);
+            names.entry(family.name.into()).or_default().families.push(*family);
         }
-        Self { columns, state, by_name, table, families, kept: Kept::default() }
+        for rule in recorded::RULES {
+            names.entry(rule.0.into()).or_default().rule = Some(*rule);
+        }
+        Self { columns, state, names, kept: Kept::default() }
     }
 
-    /// The names that pass the matchers on `__name__`.
-    fn names(&self, matchers: &[Matcher]) -> Vec<&str> {
-        let on_name: Vec<&Matcher> =
-            matchers.iter().filter(|matcher| matcher.name() == METRIC_NAME).collect();
-        let passes = |name: &&str| on_name.iter().all(|matcher| matcher.is_match(name));
-        let exact = on_name.iter().find(|matcher| matcher.op() == MatchOp::Equal);
-        if let Some(exact) = exact {
-            return [exact.value()]
-                .into_iter()
-                .filter_map(|name| self.known(name))
-                .filter(passes)
-                .collect();
+    /// What has the names that pass the matchers on `__name__`.
+    fn named(&self, matchers: &[Matcher]) -> Vec<&Named> {
+        let on_name = || matchers.iter().filter(|matcher| matcher.name() == METRIC_NAME);
+        let passes = |name: &str| on_name().all(|matcher| matcher.is_match(name));
+        if let Some(exact) = on_name().find(|matcher| matcher.op() == MatchOp::Equal) {
+            let known = self.names.get(exact.value());
+            return known.filter(|_| passes(exact.value())).into_iter().collect();
         }
-        let rules = recorded::RULES.iter().map(|(name, _)| *name);
-        let all = self.by_name.keys().map(|name| &**name).chain(self.families.keys().copied());
-        all.chain(rules).filter(passes).collect()
-    }
-
-    /// The name as it is kept.
-    fn known(&self, name: &str) -> Option<&str> {
-        let view = self.by_name.get_key_value(name).map(|(name, _)| &**name);
-        let family = || self.families.get_key_value(name).map(|(name, _)| *name);
-        let rule = || recorded::RULES.iter().map(|(name, _)| *name).find(|known| *known == name);
-        view.or_else(family).or_else(rule)
+        let mut all: Vec<_> = self.names.iter().filter(|(name, _)| passes(name)).collect();
+        all.sort_unstable_by_key(|(name, _)| *name);
+        all.into_iter().map(|(_, named)| named).collect()
     }
 
     /// What may have series that pass.
     fn sources<'s>(&'s self, matchers: &'s [Matcher]) -> Vec<Source<'s>> {
         let mut sources = Vec::new();
-        for name in self.names(matchers) {
-            for at in self.by_name.get(name).into_iter().flatten() {
+        for named in self.named(matchers) {
+            for view in &named.views {
                 let others = matchers.iter().filter(|matcher| matcher.name() != METRIC_NAME);
-                let view = &self.table[*at];
                 let plan = shape::plan(&view.0, others, &self.state);
                 sources.extend(plan.map(|plan| Source::Measured(view, plan)));
             }
-            let families = self.families.get(name).into_iter().flatten();
+            let families = named.families.iter();
             let families = families.filter(|family| gathered::may_pass(family, matchers));
             sources.extend(families.map(Source::Stated));
-            let rule = recorded::RULES.iter().find(|(known, _)| *known == name);
-            sources.extend(rule.map(|rule| Source::Recorded(*rule)));
+            sources.extend(named.rule.map(Source::Recorded));
         }
         sources
     }
@@ -203,7 +194,7 @@ impl Views {
     /// A recording rule's series at every tick; those that nobody asked for before are computed.
     fn recorded(
         &self,
-        (name, expression): (&'static str, &str),
+        (name, expression): Rule,
         request: &SelectRequest<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), SelectError> {
@@ -260,7 +251,7 @@ impl Views {
 enum Source<'s> {
     Measured(&'s (View, Words), Plan<'s>),
     Stated(&'s Family),
-    Recorded((&'static str, &'static str)),
+    Recorded(Rule),
 }
 
 /// Whether no two series have the same labels. Two pods may mount one claim; else what is stored
@@ -305,20 +296,18 @@ impl Select for Views {
 impl Database for Views {
     fn metrics(&self) -> Vec<MetricInfo> {
         let kind = |counter: bool| if counter { "counter" } else { "gauge" };
-        let views = self.by_name.iter().filter_map(|(name, at)| {
-            let (view, _) = self.table.get(*at.first()?)?;
-            let (name, help) = (Arc::clone(name), view.help.into());
-            Some(MetricInfo { name, kind: kind(view.counter), help })
-        });
-        let families = self.families.iter().filter_map(|(name, all)| {
-            let help = all.first()?.help.into();
-            Some(MetricInfo { name: (*name).into(), kind: kind(name.ends_with("_total")), help })
-        });
-        let rules = recorded::RULES.iter().map(|(name, expression)| {
-            let help = format!("Recording rule: {expression}").into();
-            MetricInfo { name: (*name).into(), kind: "gauge", help }
-        });
-        let mut all: Vec<MetricInfo> = views.chain(families).chain(rules).collect();
+        let told = |(name, named): (&Arc<str>, &Named)| {
+            let (is_counter, help) = match (named.views.first(), named.families.first()) {
+                (Some((view, _)), _) => (view.counter, view.help.into()),
+                (None, Some(family)) => (name.ends_with("_total"), family.help.into()),
+                (None, None) => {
+                    let (_, expression) = named.rule?;
+                    (false, format!("Recording rule: {expression}").into())
+                }
+            };
+            Some(MetricInfo { name: Arc::clone(name), kind: kind(is_counter), help })
+        };
+        let mut all: Vec<MetricInfo> = self.names.iter().filter_map(told).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }

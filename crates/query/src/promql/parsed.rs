@@ -19,7 +19,7 @@ pub struct ParsedQueries {
 
 #[derive(Debug, Default)]
 struct Kept {
-    queries: HashMap<Box<str>, Arc<Query>>,
+    queries: HashMap<Box<str>, Arc<Query>, foldhash::quality::RandomState>,
     bytes: usize,
 }
 
