@@ -135,9 +135,10 @@ impl<'g, 'e> Gathered<'g, 'e> {
                 |one| [("namespace", &one.namespace), ("horizontalpodautoscaler", &one.name)],
                 made,
             ),
-            Made::Quota(made) => self.each(
+            Made::Quota(made, same) => self.each_but_same(
                 (&state.quotas, range),
                 |quota| [("namespace", &quota.namespace), ("resourcequota", &quota.name)],
+                same,
                 made,
             ),
             Made::Up(made) => self.each((&state.targets, range), |up| [("node", &up.node)], made),
@@ -147,8 +148,20 @@ impl<'g, 'e> Gathered<'g, 'e> {
     /// Hands on the series of those objects whose `own` labels may pass.
     fn each<T, const OWN: usize>(
         &mut self,
+        objects: (&Objects<T>, (i64, i64)),
+        own: impl Fn(&T) -> [(&'static str, &str); OWN],
+        made: impl Fn(&T, &mut Put<'_>),
+    ) -> Result<(), SelectError> {
+        self.each_but_same(objects, own, |_, _| false, made)
+    }
+
+    /// As [`Self::each`]; of versions that follow each other with the `same` series, the first
+    /// stands for all.
+    fn each_but_same<T, const OWN: usize>(
+        &mut self,
         (objects, (start, end)): (&Objects<T>, (i64, i64)),
         own: impl Fn(&T) -> [(&'static str, &str); OWN],
+        same: impl Fn(&T, &T) -> bool,
         made: impl Fn(&T, &mut Put<'_>),
     ) -> Result<(), SelectError> {
         for versions in objects.each_versions(start, end) {
@@ -159,8 +172,14 @@ impl<'g, 'e> Gathered<'g, 'e> {
             }
             let (mut others, mut after) = (false, 0);
             while let Some(version) = versions.next() {
+                let mut until = version.until;
+                let goes_on = |next: &Version<T>| same(&version.record, &next.record);
+                while let Some(next) = versions.next_if(|next| next.from == until && goes_on(next))
+                {
+                    until = next.until;
+                }
                 others = others || versions.peek().is_some();
-                let ticks = self.ticks(version, after);
+                let ticks = self.ticks((version.created, version.from, until), after);
                 after = ticks.end;
                 made(&version.record, &mut |labels, value| {
                     self.put(labels, value, &ticks, others);
@@ -187,12 +206,12 @@ impl<'g, 'e> Gathered<'g, 'e> {
         Ok(true)
     }
 
-    /// Positions of the ticks at which a version held, of which those before `after` are others'.
-    fn ticks<T>(&self, version: &Version<T>, after: usize) -> Range<usize> {
-        let from =
-            if self.family.lasting { version.created.min(version.from) } else { version.from };
+    /// Positions of the ticks at which a version held, by when its object was created and between
+    /// which times that was; those before `after` are others'.
+    fn ticks(&self, (created, from, until): (i64, i64, i64), after: usize) -> Range<usize> {
+        let from = if self.family.lasting { created.min(from) } else { from };
         let first = after + before(self.times.get(after..).unwrap_or_default(), from);
-        let held = before(self.times.get(first..).unwrap_or_default(), version.until);
+        let held = before(self.times.get(first..).unwrap_or_default(), until);
         first..first + held
     }
 

@@ -30,7 +30,8 @@ pub(super) enum Made {
     Claim(fn(&Claim, &mut Put<'_>)),
     Volume(fn(&PersistentVolume, &mut Put<'_>)),
     Autoscaler(fn(&Autoscaler, &mut Put<'_>)),
-    Quota(fn(&Quota, &mut Put<'_>)),
+    /// And whether two versions have the same series.
+    Quota(fn(&Quota, &mut Put<'_>), fn(&Quota, &Quota) -> bool),
     Up(fn(&Up, &mut Put<'_>)),
 }
 

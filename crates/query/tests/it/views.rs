@@ -95,6 +95,59 @@ fn the_newest_tick_alone_is_read_where_no_other_is_looked_at() {
     assert!(columns.read.lock().unwrap().is_empty(), "there is no tick");
 }
 
+/// Nothing was measured, at a tick a minute.
+struct Minutes;
+
+impl Columns for Minutes {
+    fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
+        Ok((0..6).map(|tick| NOW + tick * 60_000).filter(|at| (start..=end).contains(at)).collect())
+    }
+
+    fn read(
+        &self,
+        _: &ColumnsAsked<'_>,
+        _: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+    ) -> Result<(), SelectError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_quota_allows_is_the_same_however_often_what_is_used_changes() {
+    let states = Arc::new(StateHistory::default());
+    // What may be used and is at each tick; it is away at one.
+    let amounts = [Some((4, 1)), Some((4, 2)), None, Some((4, 2)), Some((4, 3)), Some((8, 3))];
+    for (tick, amounts) in (0..).zip(amounts) {
+        let mut inventory = Inventory::default();
+        if let Some((hard, used)) = amounts {
+            inventory.put(Quota {
+                namespace: "shop".into(),
+                name: "compute".into(),
+                hard: [("pods".into(), Some(hard * 1_000))].into(),
+                used: Box::new([Some(used * 1_000)]),
+                created: Timestamp::from_secs(1_799_990_000),
+            });
+        }
+        states.observe(&Arc::new(RwLock::new(inventory)), &[], NOW + tick * 60_000);
+    }
+    let views = Views::new(Arc::new(Minutes), states);
+    let values = |kind: &str| -> Vec<(i64, String)> {
+        let text = format!("kube_resourcequota{{type=\"{kind}\"}}");
+        let query = parse(&text, &Limits::default()).unwrap();
+        let steps = (NOW, NOW + 5 * 60_000, 60_000);
+        let answer = query.range(&views, steps, &Options::default(), &|| false).unwrap();
+        let AnswerValue::Matrix(series) = answer.value else { panic!("{text}") };
+        assert_eq!(series.len(), 1, "{text}");
+        let sample = |(at, value): &(i64, f64)| ((at - NOW) / 60_000, value.to_string());
+        series[0].samples.iter().map(sample).collect()
+    };
+    let at = |values: [&str; 5]| -> Vec<(i64, String)> {
+        [0, 1, 3, 4, 5].into_iter().zip(values.map(str::to_owned)).collect()
+    };
+    assert_eq!(values("hard"), at(["4", "4", "4", "4", "8"]));
+    assert_eq!(values("used"), at(["1", "2", "2", "3", "3"]));
+}
+
 fn pods(inventory: &mut Inventory) {
     let end = || Termination {
         reason: "Error".into(),
