@@ -304,6 +304,11 @@ impl Samples {
         Ok(found)
     }
 
+    /// Whether any series has a label of this value.
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        self.read().series.has(name, value)
+    }
+
     /// Every value of `__name__`, sorted.
     pub fn names(&self) -> Vec<Arc<str>> {
         self.read().series.values("__name__")

@@ -24,6 +24,11 @@ impl Registry {
         self.all.len()
     }
 
+    /// Whether any series has a label of this value.
+    pub(super) fn has(&self, name: &str, value: &str) -> bool {
+        self.postings.get(name).is_some_and(|values| values.contains_key(value))
+    }
+
     pub(super) fn id(&self, labels: &Pairs) -> Option<u32> {
         self.ids.get(labels).copied()
     }

@@ -179,6 +179,11 @@ impl Store {
         if found.is_some() {
             return Ok(found);
         }
+        if let Some(last) = newest_block(&self.shared(), range.1).map(|block| block.meta.last)
+            && last <= range.1
+        {
+            return Ok((last >= range.0).then_some(last));
+        }
         let indexes = self.raw_indexes(range)?.0;
         Ok(indexes.iter().filter_map(|index| newest(&index.ticks)).max())
     }
@@ -289,6 +294,12 @@ fn overlapping(shared: &Shared, range: (i64, i64), resolution: Option<i64>) -> V
         })
     };
     blocks.filter_map(wanted).collect()
+}
+
+/// Of the blocks of raw values that begin before a time, the one that ends last.
+fn newest_block(shared: &Shared, to: i64) -> Option<&Arc<Block>> {
+    let raw = shared.blocks.iter().filter(|block| block.meta.resolution == 0);
+    raw.filter(|block| block.meta.first <= to).max_by_key(|block| block.meta.last)
 }
 
 fn windows(shared: &Shared, (from, to): (i64, i64)) -> impl Iterator<Item = &Window> {

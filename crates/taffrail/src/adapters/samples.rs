@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use api::{Described, Intake, Outcome, Pushed};
 use pipeline::Clock;
 use query::promql::{
-    Column, Database, Labels, MetricInfo, Select, SelectError, SelectRequest, Selected, SeriesView,
+    Column, Database, Labels, MatchOp, Matcher, MetricInfo, Select, SelectError, SelectRequest,
+    Selected, SeriesView,
 };
 use rules::{Ledger, Sample};
 use store::{Incoming, SampleQuery, Samples, TooMuch};
@@ -30,6 +31,12 @@ impl StoredSamples {
 
 impl Select for StoredSamples {
     fn select<'a>(&'a self, request: &SelectRequest<'_>) -> Result<Selected<'a>, SelectError> {
+        // Most questions name one metric, and that is none of these.
+        let needs = |one: &&Matcher| one.op() == MatchOp::Equal && !one.value().is_empty();
+        let is_absent = |one: &Matcher| !self.samples.has(one.name(), one.value());
+        if request.matchers.iter().filter(needs).any(is_absent) {
+            return Ok(Selected::default());
+        }
         let matchers: Vec<_> = request.matchers.iter().map(super::columns::matcher).collect();
         let query = SampleQuery {
             matchers: &matchers,
