@@ -179,10 +179,12 @@ impl Store {
         if found.is_some() {
             return Ok(found);
         }
-        if let Some(last) = newest_block(&self.shared(), range.1).map(|block| block.meta.last)
-            && last <= range.1
+        // One that was never read may be damaged.
+        if let Some(block) = newest_block(&self.shared(), range.1)
+            && block.loaded().is_some()
+            && block.meta.last <= range.1
         {
-            return Ok((last >= range.0).then_some(last));
+            return Ok((block.meta.last >= range.0).then_some(block.meta.last));
         }
         let indexes = self.raw_indexes(range)?.0;
         Ok(indexes.iter().filter_map(|index| newest(&index.ticks)).max())

@@ -73,13 +73,15 @@ fn ticks_are_those_of_blocks_and_windows() {
     assert_eq!(ticks(DAY, DAY + 86_400), all);
     assert_eq!(ticks(DAY, first - 1), []);
     // What is before 7200 is a block, the rest is in memory.
-    for (from, to) in [(first, first + 59), (first + 61, DAY + 7200), (DAY + 7199, DAY + 9000)] {
+    let (before, after) = ((first, DAY + 7199), (DAY + 7199, DAY + 9000));
+    for (from, to) in [(first, first + 59), before, (first + 61, DAY + 7200), after] {
         let within: Vec<i64> =
             all.iter().copied().filter(|at| (from * 1000..=to * 1000).contains(at)).collect();
         assert_eq!(ticks(from, to), within, "{from} {to}");
         assert_eq!(newest(from, to), within.last().copied(), "{from} {to}");
     }
     assert_eq!(newest(first + 1, first + 59), None);
+    assert_eq!(newest(DAY + 7141, DAY + 7199), None);
     assert_eq!(store.reach(), Some((at(first), at(first + 29 * 60))));
     assert_eq!(newest(first + 29 * 60 + 1, DAY + 86_400), None);
 }
