@@ -39,6 +39,57 @@ fn matchers_select() {
 }
 
 #[test]
+fn matchers_of_all_kinds_select_together_what_each_accepts() {
+    let mut catalog = Catalog::default();
+    let mut all: Vec<Labels> = (0..3).flat_map(|pod| a_pods(pod * 30)).collect();
+    for node in ["node-0000", "node-0001"] {
+        for device in ["/", "/data"] {
+            let pairs = vec![("node".into(), node.into()), ("device".into(), device.into())];
+            all.push(Labels::new(EntityKind::Filesystem, pairs));
+        }
+    }
+    let known: Vec<(u32, &Labels)> =
+        all.iter().map(|labels| (intern(&mut catalog, labels), labels)).collect();
+    let of = |name: &str, values: [&str; 2], pattern: &str| {
+        [
+            Matcher::equal(name, ""),
+            Matcher::not_equal(name, ""),
+            Matcher::equal(name, values[0]),
+            Matcher::not_equal(name, values[0]),
+            Matcher::one_of(name, values),
+            Matcher::matches(name, pattern).unwrap(),
+            Matcher::not_matches(name, pattern).unwrap(),
+        ]
+    };
+    let matchers: Vec<Matcher> = [
+        of("node", ["node-0001", "node-0002"], "node-000[12]|"),
+        of("pod", ["checkout-0000000000-00000", "other"], "checkout-.*0"),
+        of("device", ["/", "logs"], "/.*"),
+        of("absent", ["a", "b"], "a*"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for one in &matchers {
+        for two in &matchers {
+            for three in matchers.iter().step_by(3) {
+                let asked = [one.clone(), two.clone(), three.clone()];
+                for kind in [EntityKind::Filesystem, EntityKind::Pod] {
+                    let passes = |labels: &Labels| {
+                        let value = |name: &str| labels.get(name).unwrap_or("");
+                        labels.kind() == kind
+                            && asked.iter().all(|one| one.accepts(value(one.name())))
+                    };
+                    let expected = known.iter().filter(|(_, labels)| passes(labels));
+                    let expected: RoaringBitmap = expected.map(|(id, _)| *id).collect();
+                    assert_eq!(catalog.select(kind, &asked), expected, "{asked:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn forgotten_numbers_are_given_again() {
     let mut catalog = catalog();
     catalog.retain(&[0_u32, 3].into_iter().collect());
