@@ -304,8 +304,11 @@ test('a tab left open through 2,000 updates does not grow', { timeout: 300_000 }
     let now = await measure();
     // 300 bytes an update: what the browser itself notes of scripts and requests.
     const most = 600_000;
-    for (let again = 0; again < 2 && now.JSHeapUsedSize - before.JSHeapUsedSize >= most; again += 1) {
-      // On a busy machine the browser compiles late; what leaks grows each time.
+    const moreListeners = () => now.JSEventListeners - before.JSEventListeners > 20;
+    const grows = () => now.JSHeapUsedSize - before.JSHeapUsedSize >= most || moreListeners();
+    for (let again = 0; again < 2 && grows(); again += 1) {
+      // On a busy machine the browser compiles late, and a list may be drawn or not at either look;
+      // what leaks grows each time.
       before = now;
       await updates(2_000);
       now = await measure();
@@ -313,6 +316,6 @@ test('a tab left open through 2,000 updates does not grow', { timeout: 300_000 }
     const growth = now.JSHeapUsedSize - before.JSHeapUsedSize;
     assert.ok(growth < most, `${growth} bytes of heap in 2,000 updates`);
     assert.ok(now.Nodes < before.Nodes * 1.1 + 100, `${before.Nodes} DOM nodes, then ${now.Nodes}`);
-    assert.ok(now.JSEventListeners <= before.JSEventListeners + 20, `${before.JSEventListeners} listeners, then ${now.JSEventListeners}`);
+    assert.ok(!moreListeners(), `${before.JSEventListeners} listeners, then ${now.JSEventListeners}`);
     await close();
   }));
