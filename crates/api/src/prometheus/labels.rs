@@ -155,9 +155,9 @@ impl Found {
         sets: Vec<Vec<Matcher>>,
         patience: &Patience,
     ) -> Result<Self, Failure> {
-        let now = state.now().millis();
-        let end = parameters.time("end", now)?;
-        let start = parameters.time("start", end.saturating_sub(DEFAULT_REACH_MS))?;
+        let end = parameters.time("end")?.unwrap_or_else(|| state.now().millis());
+        let start = parameters.time("start")?;
+        let start = start.unwrap_or_else(|| end.saturating_sub(DEFAULT_REACH_MS));
         if end < start {
             return Err(Failure::parameter("end", "end timestamp must not be before start time"));
         }

@@ -58,7 +58,7 @@ async fn respond(state: &Arc<ApiState>, request: Request<Body>, is_range: bool) 
 
 /// The number of a question among those whose pace is known: the times that it is about move on.
 fn number(state: &ApiState, parameters: &Parameters, is_range: bool) -> u64 {
-    let time = |name: &str| parameters.time(name, 0).unwrap_or(0);
+    let time = |name: &str| parameters.time(name).ok().flatten().unwrap_or(0);
     let length = is_range.then(|| (time("end") - time("start"), parameters.get("step")));
     state.paces.number((parameters.get("query"), length))
 }
@@ -93,10 +93,7 @@ fn evaluate(
         let answer = query.range(database, (start, end, step), &options, &canceled);
         (start, step, answer.map_err(failed)?)
     } else {
-        let at = match parameters.get("time") {
-            Some(_) => parameters.time("time", 0)?,
-            None => state.now().millis(),
-        };
+        let at = parameters.time("time")?.unwrap_or_else(|| state.now().millis());
         let query = state.queries.parse(text).map_err(failed)?;
         (at, 0, query.instant(database, at, &options, &canceled).map_err(failed)?)
     };
@@ -112,10 +109,8 @@ fn has_two_cores() -> bool {
 }
 
 fn required(parameters: &Parameters, name: &str) -> Result<i64, Failure> {
-    if parameters.get(name).is_none() {
-        return Err(Failure::parameter(name, "cannot parse \"\" to a valid timestamp"));
-    }
-    parameters.time(name, 0)
+    let missing = || Failure::parameter(name, "cannot parse \"\" to a valid timestamp");
+    parameters.time(name)?.ok_or_else(missing)
 }
 
 fn options(parameters: &Parameters) -> Result<Options, Failure> {

@@ -21,7 +21,7 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Those of `request`; a form's come first, as in Go.
-    pub(super) async fn of(request: Request<Body>) -> Result<Self, Failure> {
+    pub(super) async fn of(mut request: Request<Body>) -> Result<Self, Failure> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_form =
             kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
@@ -34,11 +34,11 @@ impl Parameters {
             hit("prometheus_body");
             Err(Failure::new(Kind::BadData, reason))
         };
-        let (head, body) = request.into_parts();
+        let body = std::mem::take(request.body_mut());
         match timeout(BODY_TIMEOUT, to_bytes(body, MAX_QUERY_BODY_BYTES)).await {
             Ok(Ok(body)) => {
                 parameters.add(&String::from_utf8_lossy(&body));
-                parameters.add(target(&Request::from_parts(head, ())).1);
+                parameters.add(target(&request).1);
                 Ok(parameters)
             }
             Ok(Err(_)) => refused("http: request body too large"),
@@ -75,12 +75,13 @@ impl Parameters {
         self.pairs().filter_map(move |(known, value)| (known == name).then_some(value))
     }
 
-    /// A time in milliseconds; `default` where it is not given.
-    pub(super) fn time(&self, name: &str, default: i64) -> Result<i64, Failure> {
-        let Some(text) = self.get(name) else { return Ok(default) };
-        time(text).ok_or_else(|| {
+    /// A time in milliseconds.
+    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, Failure> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let millis = time(text).ok_or_else(|| {
             Failure::parameter(name, format!("cannot parse {text:?} to a valid timestamp"))
-        })
+        })?;
+        Ok(Some(millis))
     }
 
     /// A duration in milliseconds.
