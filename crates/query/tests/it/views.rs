@@ -14,13 +14,12 @@ use query::{Columns, ColumnsAsked, EntityRow, StateHistory, Views};
 /// When everything was observed, milliseconds.
 const NOW: i64 = 1_800_000_000_000;
 
-/// Nothing was measured, at one tick.
-struct Nothing;
+/// Nothing was measured, at these ticks.
+struct Nothing(Vec<i64>);
 
 impl Columns for Nothing {
     fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
-        let at = (start..=end).contains(&NOW).then_some(NOW);
-        Ok(at.into_iter().collect())
+        Ok(self.0.iter().copied().filter(|at| (start..=end).contains(at)).collect())
     }
 
     fn read(
@@ -95,29 +94,13 @@ fn the_newest_tick_alone_is_read_where_no_other_is_looked_at() {
     assert!(columns.read.lock().unwrap().is_empty(), "there is no tick");
 }
 
-/// Nothing was measured, at a tick a minute.
-struct Minutes;
-
-impl Columns for Minutes {
-    fn times(&self, start: i64, end: i64) -> Result<Arc<[i64]>, SelectError> {
-        Ok((0..6).map(|tick| NOW + tick * 60_000).filter(|at| (start..=end).contains(at)).collect())
-    }
-
-    fn read(
-        &self,
-        _: &ColumnsAsked<'_>,
-        _: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
-    ) -> Result<(), SelectError> {
-        Ok(())
-    }
-}
-
 #[test]
 fn what_a_quota_allows_is_the_same_however_often_what_is_used_changes() {
     let states = Arc::new(StateHistory::default());
     // What may be used and is at each tick; it is away at one.
     let amounts = [Some((4, 1)), Some((4, 2)), None, Some((4, 2)), Some((4, 3)), Some((8, 3))];
-    for (tick, amounts) in (0..).zip(amounts) {
+    let ticks: Vec<i64> = (0..6).map(|tick| NOW + tick * 60_000).collect();
+    for (now, amounts) in ticks.iter().zip(amounts) {
         let mut inventory = Inventory::default();
         if let Some((hard, used)) = amounts {
             inventory.put(Quota {
@@ -128,9 +111,9 @@ fn what_a_quota_allows_is_the_same_however_often_what_is_used_changes() {
                 created: Timestamp::from_secs(1_799_990_000),
             });
         }
-        states.observe(&Arc::new(RwLock::new(inventory)), &[], NOW + tick * 60_000);
+        states.observe(&Arc::new(RwLock::new(inventory)), &[], *now);
     }
-    let views = Views::new(Arc::new(Minutes), states);
+    let views = Views::new(Arc::new(Nothing(ticks)), states);
     let values = |kind: &str| -> Vec<(i64, String)> {
         let text = format!("kube_resourcequota{{type=\"{kind}\"}}");
         let query = parse(&text, &Limits::default()).unwrap();
@@ -332,7 +315,7 @@ fn inventory() -> SharedInventory {
 fn views() -> Views {
     let states = StateHistory::default();
     states.observe(&inventory(), &[], NOW);
-    Views::new(Arc::new(Nothing), Arc::new(states))
+    Views::new(Arc::new(Nothing(vec![NOW])), Arc::new(states))
 }
 
 /// The series of a query: labels and value.
@@ -370,7 +353,7 @@ fn sums_are_the_same_whether_all_labels_are_looked_at() {
         }
     }
     states.observe(&changed, &[], NOW);
-    let changed = Views::new(Arc::new(Nothing), Arc::new(states));
+    let changed = Views::new(Arc::new(Nothing(vec![NOW])), Arc::new(states));
     for views in [views(), changed] {
         for name in views.metrics().into_iter().map(|metric| metric.name) {
             for grouped in ["sum", "count by (namespace, pod)", "max by (job, resource, __name__)"]
