@@ -23,6 +23,7 @@ use crate::ApiState;
 use crate::limits::MIN_COMPRESSED_BYTES;
 use crate::observe::Observation;
 use crate::people::guard;
+use crate::prometheus::Question;
 
 /// The routes of a port and what surrounds every request to them; cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct Answers {
     routes: Router,
     state: Arc<ApiState>,
     guarded: bool,
+    asked: bool,
     compressed: bool,
 }
 
@@ -43,12 +45,17 @@ impl Answers {
     /// `routes`, counted.
     pub(crate) fn of(routes: Router<Arc<ApiState>>, state: &Arc<ApiState>) -> Self {
         let routes = routes.with_state(Arc::clone(state));
-        Self { routes, state: Arc::clone(state), guarded: false, compressed: false }
+        Self { routes, state: Arc::clone(state), guarded: false, asked: false, compressed: false }
     }
 
     /// Lets pass whom the guard lets pass.
     pub(crate) fn guarded(self) -> Self {
         Self { guarded: true, ..self }
+    }
+
+    /// Goes straight to what dashboards ask most.
+    pub(crate) fn asked(self) -> Self {
+        Self { asked: true, ..self }
     }
 
     /// Compresses answers for clients that take it.
@@ -60,23 +67,29 @@ impl Answers {
     pub(crate) async fn answer(&self, request: Request<Body>) -> Response {
         let encodings = self.compressed.then(|| encodings(request.headers()));
         let observation = Observation::of(&request, self.state.now());
-        let response = self.routed(request).await;
-        observation.end(&response, &self.state);
+        let (response, handler) = self.routed(request).await;
+        observation.end(&response, handler, &self.state);
         match encodings {
             Some(encodings) if may_be_compressed(&response) => compress(response, encodings).await,
             _ => response,
         }
     }
 
-    async fn routed(&self, mut request: Request<Body>) -> Response {
+    /// The answer, and what made it where the answer itself does not say that.
+    async fn routed(&self, mut request: Request<Body>) -> (Response, Option<&'static str>) {
         if self.guarded {
             request = match guard::admitted(&self.state, request).await {
                 Ok(request) => request,
-                Err(refusal) => return refusal.into_response(),
+                Err(refusal) => return (refusal.into_response(), None),
             };
         }
+        if self.asked
+            && let Some(question) = Question::of(&request)
+        {
+            return (question.answer(&self.state, request).await, Some(question.handler()));
+        }
         match self.routes.clone().call(request).await {
-            Ok(response) => response,
+            Ok(response) => (response, None),
             Err(never) => match never {},
         }
     }

@@ -92,7 +92,7 @@ pub fn router(state: &Arc<ApiState>) -> Answers {
         .merge(prometheus::routes())
         .route("/", named("dashboard", get(dashboard::page)))
         .fallback(dashboard::page_or_not_found);
-    Answers::of(routes, state).guarded().compressed()
+    Answers::of(routes, state).guarded().asked().compressed()
 }
 
 /// Our own API, as `docs/API.md` promises it.

@@ -7,6 +7,7 @@ use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use foldhash::fast::RandomState;
 use http::{Method, Request, StatusCode, header};
 use metrics::{Counter, Histogram, counter, histogram};
 use model::Timestamp;
@@ -49,9 +50,11 @@ impl Observation {
         Self { began: now, method, bytes }
     }
 
-    /// Counts the request and notes what its answer took.
-    pub(crate) fn end(self, response: &Response, state: &ApiState) {
-        let handler = response.extensions().get::<Handler>().map_or("other", |handler| handler.0);
+    /// Counts the request and notes what its answer took. Its handler is told by the response
+    /// where it is not by `handler`.
+    pub(crate) fn end(self, response: &Response, handler: Option<&'static str>, state: &ApiState) {
+        let told = || response.extensions().get::<Handler>().map_or("other", |handler| handler.0);
+        let handler = handler.unwrap_or_else(told);
         let took = state.now().since(self.began);
         // A stream has no size.
         let bytes = response.body().size_hint().exact();
@@ -111,7 +114,7 @@ impl Meter {
 
 /// The meters of everything that was answered: as many as there are handlers, methods and codes.
 #[derive(Default)]
-pub(crate) struct Meters(RwLock<HashMap<Answered, Meter>>);
+pub(crate) struct Meters(RwLock<HashMap<Answered, Meter, RandomState>>);
 
 impl Meters {
     fn with(&self, answered: Answered, note: impl FnOnce(&Meter)) {

@@ -19,18 +19,58 @@ mod written;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
+use http::{Method, Request};
 
 use crate::ApiState;
 use crate::observe::named;
+
+const INSTANT: &str = "/api/v1/query";
+const RANGE: &str = "/api/v1/query_range";
+
+/// The two questions of which a page of a dashboard asks hundreds: they go straight to what
+/// answers them, for to find it among all routes takes longer than some of the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    Instant,
+    Range,
+}
+
+impl Question {
+    /// The one that a request asks, if any. Others' methods are refused where the routes are.
+    pub(crate) fn of(request: &Request<Body>) -> Option<Self> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) {
+            return None;
+        }
+        match request.uri().path() {
+            INSTANT => Some(Self::Instant),
+            RANGE => Some(Self::Range),
+            _ => None,
+        }
+    }
+
+    /// What answers it, as self-metrics call that.
+    pub(crate) fn handler(self) -> &'static str {
+        match self {
+            Self::Instant => "promQuery",
+            Self::Range => "promRange",
+        }
+    }
+
+    pub(crate) async fn answer(self, state: &Arc<ApiState>, request: Request<Body>) -> Response {
+        matrix::answer(state, request, self).await
+    }
+}
 
 /// The routes below `/`.
 pub(crate) fn routes() -> Router<Arc<ApiState>> {
     let both = |name, routes: MethodRouter<Arc<ApiState>>| named(name, routes.fallback(refused));
     Router::new()
-        .route("/api/v1/query", both("promQuery", get(matrix::instant).post(matrix::instant)))
-        .route("/api/v1/query_range", both("promRange", get(matrix::range).post(matrix::range)))
+        .route(INSTANT, both(Question::Instant.handler(), asked(Question::Instant)))
+        .route(RANGE, both(Question::Range.handler(), asked(Question::Range)))
         .route("/api/v1/format_query", both("promFormat", get(status::format).post(status::format)))
         .route("/api/v1/series", both("promSeries", get(labels::series).post(labels::series)))
         .route("/api/v1/labels", both("promLabels", get(labels::names).post(labels::names)))
@@ -56,6 +96,14 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route("/api/v1/write", both("promWrite", post(crate::intake::remote_write::write)))
         .route("/federate", named("promFederate", get(exposition::federate)))
         .route("/metrics/cluster", named("promCluster", get(exposition::cluster)))
+}
+
+/// The routes of a question, for whoever does not go straight to it.
+fn asked(question: Question) -> MethodRouter<Arc<ApiState>> {
+    let answer = async move |State(state): State<Arc<ApiState>>, request: Request<Body>| {
+        question.answer(&state, request).await
+    };
+    get(answer).post(answer)
 }
 
 async fn refused() -> Response {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{Request, Uri};
+use http::{HeaderName, Request, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -50,6 +50,8 @@ pub use tls::{Tls, TlsError};
 use access::{Access, Client};
 use framer::{Refusal, TARGET_HEADER};
 use reader::HeadReader;
+
+static TARGET: HeaderName = HeaderName::from_static(TARGET_HEADER);
 
 /// A bound socket, plain or with TLS.
 #[derive(Debug)]
@@ -317,7 +319,7 @@ impl Front {
 /// extension beside a URI that is cut to what routing needs. Only paths that begin as one of `long`
 /// may be of any length.
 fn admit(mut request: Request<Body>, long: &[&str]) -> Result<Request<Body>, Error> {
-    let Some(value) = request.headers_mut().remove(TARGET_HEADER) else { return Ok(request) };
+    let Some(value) = request.headers_mut().remove(&TARGET) else { return Ok(request) };
     let target = value.to_str().map_err(|_| Error::Head)?;
     if let Some(refusal) = Refusal::parse(target) {
         return Err(refusal.error());

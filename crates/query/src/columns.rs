@@ -23,6 +23,9 @@ pub struct ColumnsAsked<'a> {
     pub max_values: usize,
     /// Whether values are wanted, or labels only.
     pub values: bool,
+    /// Whether only values at the newest of the ticks are wanted: others may be left out, with who
+    /// has none there.
+    pub newest: bool,
     /// What labels say beyond the matchers, before values are read.
     pub wanted: Option<&'a dyn Fn(&Pairs) -> bool>,
 }
@@ -50,7 +53,7 @@ pub trait Columns: Send + Sync {
     }
 
     /// The entities that pass, with their values, each handed to `take` with the times of all (every
-    /// tick in the wanted time, milliseconds since the epoch, ascending) until that answers false.
+    /// tick in the wanted time or the newest, milliseconds since the epoch, ascending) until that answers false.
     fn read(
         &self,
         asked: &ColumnsAsked<'_>,

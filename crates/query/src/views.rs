@@ -109,7 +109,7 @@ impl Views {
         if sources.is_empty() {
             return Ok(());
         }
-        let Some((start, end)) = self.needed(request)? else { return Ok(()) };
+        let Some((start, end)) = self.needed(&sources, request)? else { return Ok(()) };
         let distinct = are_distinct(&sources);
         // What is the same is told by all labels.
         let labels = request.labels.filter(|_| distinct);
@@ -127,9 +127,15 @@ impl Views {
 
     /// The time that has to be read: a series that is not there at the newest tick has ended, so
     /// that whoever looks at newest samples needs no other. `None` where there is no tick.
-    fn needed(&self, request: &SelectRequest<'_>) -> Result<Option<(i64, i64)>, SelectError> {
+    fn needed(
+        &self,
+        sources: &[Source<'_>],
+        request: &SelectRequest<'_>,
+    ) -> Result<Option<(i64, i64)>, SelectError> {
         let (start, end) = (request.start, request.end);
-        if !request.newest {
+        // What was measured is found with its newest tick.
+        let measured = sources.iter().all(|source| matches!(source, Source::Measured(..)));
+        if !request.newest || measured {
             return Ok(Some((start, end)));
         }
         Ok(self.columns.newest(start, end)?.map(|tick| (tick, tick)))
@@ -149,17 +155,19 @@ impl Views {
         request: &SelectRequest<'_>,
         found: &mut Found<'_>,
     ) -> Result<(), SelectError> {
-        let mut columns = vec![model::descriptor(view.column).name];
-        columns.extend(view.minus.map(|metric| model::descriptor(metric).name));
+        let first = model::descriptor(view.column).name;
+        let second = view.minus.map(|metric| model::descriptor(metric).name);
+        let columns = [first, second.unwrap_or_default()];
         let wanted = |stored: &Pairs| shape::is_of_claim(stored, &self.state);
         let asked = ColumnsAsked {
             kind: view.kind,
             matchers: &plan.stored,
-            columns: &columns,
+            columns: if second.is_some() { &columns } else { &columns[..1] },
             start: request.start,
             end: request.end,
             max_values: found.samples_left(),
             values: request.samples,
+            newest: request.newest,
             wanted: (view.family == table::Family::Volumes).then_some(&wanted),
         };
         let names = request.labels.filter(|_| plan.late.is_empty());

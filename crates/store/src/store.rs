@@ -21,6 +21,7 @@ mod append;
 mod copy;
 mod known;
 mod maintain;
+mod moment;
 mod open;
 mod read;
 mod report;
@@ -29,6 +30,7 @@ mod tick;
 pub use append::Appended;
 use append::Writer;
 pub use maintain::Maintained;
+pub use moment::{Moment, MomentQuery};
 pub use read::Last;
 pub use report::{BlockSummary, Summary, Verified};
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use query::promql::{QueryError, SelectError};
 use serde_json::json;
 
@@ -142,7 +142,10 @@ pub(super) fn put_end(out: &mut String, warnings: &[String]) {
 
 /// A response in JSON.
 pub(super) fn with_type(body: Body) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let mut response = Response::new(body);
+    let kind = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 /// An answer with `data`, or the failure.

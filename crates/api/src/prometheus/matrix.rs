@@ -6,7 +6,6 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use query::promql::{Options, QueryError};
@@ -14,22 +13,17 @@ use query::promql::{Options, QueryError};
 use super::answer::{Failure, Kind};
 use super::ask::{Patience, ask};
 use super::pace::{Pace, SLICE};
+use super::Question;
 use super::parameters::Parameters;
 use super::written::{Cost, respond_with};
 use crate::ApiState;
 
-pub(super) async fn instant(
-    State(state): State<Arc<ApiState>>,
+/// The answer to `question`.
+pub(super) async fn answer(
+    state: &Arc<ApiState>,
     request: Request<Body>,
+    question: Question,
 ) -> Response {
-    respond(&state, request, false).await
-}
-
-pub(super) async fn range(State(state): State<Arc<ApiState>>, request: Request<Body>) -> Response {
-    respond(&state, request, true).await
-}
-
-async fn respond(state: &Arc<ApiState>, request: Request<Body>, is_range: bool) -> Response {
     let parameters = match Parameters::of(request).await {
         Ok(parameters) => parameters,
         Err(failure) => return failure.into_response(),
@@ -38,13 +32,14 @@ async fn respond(state: &Arc<ApiState>, request: Request<Body>, is_range: bool) 
         Ok(wanted) => wanted,
         Err(failure) => return failure.into_response(),
     };
+    let is_range = question == Question::Range;
     let number = number(state, &parameters, is_range);
     let pace = state.paces.of(number);
     let noted = move |state: &ApiState, parameters: &Parameters, patience: &Patience| {
         let began = Instant::now();
         let ahead = pace == Pace::Long && has_two_cores();
         let answer = evaluate(state, parameters, is_range, ahead, patience);
-        state.paces.note(number, began.elapsed());
+        state.paces.note(number, pace, began.elapsed());
         answer
     };
     if pace == Pace::Quick {

@@ -4,10 +4,11 @@
 //! A dashboard asks the same again and again: what one took tells what the next will.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 /// What is answered within this is quick.
 const QUICK: Duration = Duration::from_millis(1);
@@ -35,7 +36,7 @@ pub(super) enum Pace {
 #[derive(Debug, Default)]
 pub(crate) struct Paces {
     /// By their hashes: one that is mistaken for another takes a slice, or a thread for nothing.
-    known: Mutex<HashMap<u64, Pace>>,
+    known: Mutex<HashMap<u64, Pace, RandomState>>,
     state: RandomState,
 }
 
@@ -50,25 +51,28 @@ impl Paces {
         self.known().get(&number).copied().unwrap_or(Pace::Usual)
     }
 
-    /// Notes what it took.
-    pub(super) fn note(&self, number: u64, took: Duration) {
-        let mut known = self.known();
-        let was_long = known.get(&number) == Some(&Pace::Long);
+    /// Notes what it took, of which was known that it `was`.
+    pub(super) fn note(&self, number: u64, was: Pace, took: Duration) {
         let pace = match took {
             _ if took <= QUICK => Pace::Quick,
-            _ if took > LONG || was_long && took > STILL_LONG => Pace::Long,
-            _ => {
-                known.remove(&number);
-                return;
-            }
+            _ if took > LONG || was == Pace::Long && took > STILL_LONG => Pace::Long,
+            _ => Pace::Usual,
         };
+        if pace == was {
+            return;
+        }
+        let mut known = self.known();
+        if pace == Pace::Usual {
+            known.remove(&number);
+            return;
+        }
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
         known.insert(number, pace);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<u64, Pace>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<u64, Pace, RandomState>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,12 +98,12 @@ mod tests {
             (ms(11), Pace::Long),
             (Duration::ZERO, Pace::Quick),
         ] {
-            paces.note(up, took);
+            paces.note(up, paces.of(up), took);
             assert_eq!(paces.of(up), pace, "{took:?}");
         }
         assert_eq!(paces.of(paces.number(("up", 60))), Pace::Usual);
         for number in 0..MAX_KNOWN {
-            paces.note(paces.number(number), Duration::ZERO);
+            paces.note(paces.number(number), Pace::Usual, Duration::ZERO);
             assert!(paces.known().len() <= MAX_KNOWN);
         }
         assert_eq!(paces.of(up), Pace::Usual);

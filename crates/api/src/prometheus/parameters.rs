@@ -49,6 +49,8 @@ impl Parameters {
     /// Adds those of a query string.
     fn add(&mut self, encoded: &str) {
         self.text.reserve(encoded.len());
+        // As many as a range has, and more at once where there are.
+        self.ends.reserve(4);
         for (name, value) in pairs(encoded) {
             self.text.push_str(&name);
             let name = self.text.len();

@@ -34,7 +34,7 @@ impl Columns for Nothing {
 /// Two pods, of which one is gone at the second of two ticks.
 #[derive(Default)]
 struct Ticked {
-    /// What was read, first and last millisecond.
+    /// The ticks that were read, first and last.
     read: Mutex<Vec<(i64, i64)>>,
 }
 
@@ -50,8 +50,11 @@ impl Columns for Ticked {
         asked: &ColumnsAsked<'_>,
         take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
     ) -> Result<(), SelectError> {
-        self.read.lock().unwrap().push((asked.start, asked.end));
-        let times = self.times(asked.start, asked.end)?;
+        let mut times = self.times(asked.start, asked.end)?;
+        if asked.newest {
+            times = times.last().copied().into_iter().collect();
+        }
+        self.read.lock().unwrap().extend(times.first().copied().zip(times.last().copied()));
         for (pod, last) in [("stays", NOW), ("goes", BEFORE)] {
             let labels = [("namespace", "shop"), ("node", "n1"), ("pod", pod)];
             let labels = labels.map(|(name, value)| (name.into(), value.into()));
@@ -86,8 +89,8 @@ fn the_newest_tick_alone_is_read_where_no_other_is_looked_at() {
     check(name, NOW + 200_000, &["stays"], (NOW, NOW));
     check(name, NOW - 1, &["goes", "stays"], (BEFORE, BEFORE));
     check(&format!("{name} offset 1m"), NOW, &["goes", "stays"], (BEFORE, BEFORE));
-    let window = (NOW - 300_000, NOW);
-    check(&format!("last_over_time({name}[5m])"), NOW, &["goes", "stays"], window);
+    let both = (BEFORE, NOW);
+    check(&format!("last_over_time({name}[5m])"), NOW, &["goes", "stays"], both);
     let query = parse(name, &Limits::default()).unwrap();
     let late = query.instant(&views, NOW + 300_001, &Options::default(), &|| false).unwrap();
     assert_eq!(late.value, AnswerValue::Vector(Vec::new()));

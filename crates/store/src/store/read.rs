@@ -154,6 +154,11 @@ impl Store {
         Some((Timestamp::from_millis(first), Timestamp::from_millis(last)))
     }
 
+    /// Time of the last raw values.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.shared().newest().map(Timestamp::from_millis)
+    }
+
     /// The ticks of raw values between two times, both inclusive, milliseconds.
     pub fn ticks(&self, from: Timestamp, to: Timestamp) -> Result<Vec<i64>, Error> {
         let range = (from.millis(), to.millis());
@@ -168,26 +173,6 @@ impl Store {
             ticks.dedup();
         }
         Ok(ticks)
-    }
-
-    /// The last of these ticks.
-    pub fn newest_tick(&self, from: Timestamp, to: Timestamp) -> Result<Option<i64>, Error> {
-        let range = (from.millis(), to.millis());
-        let newest = |ticks: &[i64]| within(ticks, range).last().copied();
-        // What became a block is older than what did not.
-        let found = self.shared().windows().filter_map(|one| newest(&one.ticks)).max();
-        if found.is_some() {
-            return Ok(found);
-        }
-        // One that was never read may be damaged.
-        if let Some(block) = newest_block(&self.shared(), range.1)
-            && block.loaded().is_some()
-            && block.meta.last <= range.1
-        {
-            return Ok((block.meta.last >= range.0).then_some(block.meta.last));
-        }
-        let indexes = self.raw_indexes(range)?.0;
-        Ok(indexes.iter().filter_map(|index| newest(&index.ticks)).max())
     }
 
     /// The indexes of raw blocks that overlap `range`, and what there was beside them.
@@ -234,7 +219,7 @@ impl Store {
     }
 
     /// Reads the indexes of blocks that overlap `range`; damaged blocks are set aside.
-    fn load_indexes(&self, range: (i64, i64)) -> Result<(), Error> {
+    pub(super) fn load_indexes(&self, range: (i64, i64)) -> Result<(), Error> {
         let query = self.queries.fetch_add(1, Ordering::Relaxed);
         let missing: Vec<Arc<Block>> = {
             let shared = self.shared();
@@ -260,11 +245,11 @@ impl Store {
 }
 
 /// The ticks in a range.
-fn within(ticks: &[i64], range: (i64, i64)) -> &[i64] {
+pub(super) fn within(ticks: &[i64], range: (i64, i64)) -> &[i64] {
     ticks.get(places_within(ticks, range)).unwrap_or_default()
 }
 
-fn overlaps(block: &Block, (from, to): (i64, i64)) -> bool {
+pub(super) fn overlaps(block: &Block, (from, to): (i64, i64)) -> bool {
     // A bucket's values lie after its time.
     block.meta.first <= to && block.meta.last.saturating_add(block.meta.resolution) >= from
 }
@@ -296,12 +281,6 @@ fn overlapping(shared: &Shared, range: (i64, i64), resolution: Option<i64>) -> V
         })
     };
     blocks.filter_map(wanted).collect()
-}
-
-/// Of the blocks of raw values that begin before a time, the one that ends last.
-fn newest_block(shared: &Shared, to: i64) -> Option<&Arc<Block>> {
-    let raw = shared.blocks.iter().filter(|block| block.meta.resolution == 0);
-    raw.filter(|block| block.meta.first <= to).max_by_key(|block| block.meta.last)
 }
 
 fn windows(shared: &Shared, (from, to): (i64, i64)) -> impl Iterator<Item = &Window> {

@@ -1,9 +1,10 @@
 //! Matchers, columns, ranges, labels and last values, over a window and a block alike.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{EntityKind, Metric, Value};
-use store::{Matcher, Query, Simulated, Store, Values};
+use model::{EntityKind, Metric, Timestamp, Value};
+use store::{Matcher, MomentQuery, Query, Simulated, Store, Values};
 
 use crate::support::{CPU, DAY, Feed, MEMORY, at, open, options};
 
@@ -84,6 +85,68 @@ fn ticks_are_those_of_blocks_and_windows() {
     assert_eq!(newest(DAY + 7141, DAY + 7199), None);
     assert_eq!(store.reach(), Some((at(first), at(first + 29 * 60))));
     assert_eq!(newest(first + 29 * 60 + 1, DAY + 86_400), None);
+}
+
+/// Pods with their values at one tick.
+type AtOnce = Vec<(store::Labels, Vec<Option<f64>>)>;
+
+/// At the newest tick not older than a minute: by a moment, and by a selection.
+fn at_once(store: &Store, matchers: &[Matcher], columns: &[&str], to: i64) -> (AtOnce, AtOnce) {
+    let (kind, from, to) = (EntityKind::Pod, at(to - 59), at(to));
+    let moment = store.moment(&MomentQuery { kind, matchers, columns, from, to }).unwrap();
+    assert_eq!(moment.len(), moment.rows().count());
+    assert_eq!(moment.tick(), store.newest_tick(from, to).unwrap());
+    assert_eq!(moment.newest(), store.newest().map(Timestamp::millis));
+    let there = |value: &f64| (!value.is_nan()).then_some(*value);
+    let of_moment = moment.rows().map(|(labels, row)| (labels, row.iter().map(there).collect()));
+    let query = Query { kind, matchers, columns, from, to, step: None };
+    let value = |values: &Values| match values {
+        Values::Raw(values) => values.first().and_then(there),
+        Values::Buckets(_) => panic!("raw"),
+    };
+    let selection = store.select_unordered(&query).unwrap();
+    let selected = selection.map(|one| (one.labels, one.columns.iter().map(value).collect()));
+    (of_moment.collect(), selected.collect())
+}
+
+#[test]
+fn a_moment_is_what_a_selection_of_one_tick_finds() {
+    let (store, first) = (store(), DAY + 7200 - 900);
+    let one = [Matcher::equal("pod", "web-1")];
+    let mut found = 0;
+    for to in (-1..=30).flat_map(|tick| [first + tick * 60, first + tick * 60 + 59]) {
+        for matchers in [&[][..], &one] {
+            for columns in [&["memory/usage"][..], &["cpu/usage", "memory/usage"], &["no/such"]] {
+                let (moment, selected) = at_once(&store, matchers, columns, to);
+                assert_eq!(moment, selected, "{to} {columns:?}");
+                found += moment.len();
+            }
+        }
+    }
+    // Each tick twice: web-0 and twenty times web-1 for two lists of columns, db-0 for one; then
+    // web-1 by itself.
+    assert_eq!(found, 2 * (2 * (30 + 20) + 30 + 2 * 20));
+}
+
+#[test]
+fn a_moment_of_which_two_blocks_know_is_told_once() {
+    let disk = Simulated::new(1);
+    let store = open(&disk, options(), DAY).unwrap();
+    let mut feed = Feed::default();
+    for tick in 0..130 {
+        let now = DAY + tick * 60;
+        store.append(&feed.memory(now, tick), at(now)).unwrap();
+    }
+    store.maintain(at(DAY + 7200 + 900)).unwrap();
+    drop(store);
+    let is_block = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "blk");
+    let (path, bytes) = disk.files().into_iter().find(|(path, _)| is_block(path)).unwrap();
+    disk.put(&path.with_file_name("w0000000009.blk"), bytes);
+    let store = open(&disk, options(), DAY).unwrap();
+    assert_eq!(store.summary().blocks.len(), 2);
+    let (moment, selected) = at_once(&store, &[], &["memory/usage"], DAY + 60);
+    assert_eq!(moment, selected);
+    assert_eq!(moment[0].1, [Some(1.0)]);
 }
 
 #[test]

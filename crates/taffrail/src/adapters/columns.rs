@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{Batch, Pairs, Table, Timestamp};
 use query::promql::{MatchOp, Matcher, SelectError};
 use query::{Columns, ColumnsAsked, EntityRow, Window};
-use store::{Labels, Query, Selection, Store, Values};
+use store::{Labels, Moment, MomentQuery, Query, Selection, Store, Values};
 
 /// What is kept on disk, and what is too new to be there.
 pub(crate) struct StoredColumns {
@@ -28,7 +28,31 @@ impl StoredColumns {
     }
 
     fn newest_stored(&self) -> Option<i64> {
-        Some(self.store.as_ref()?.reach()?.1.millis())
+        Some(self.store.as_ref()?.newest()?.millis())
+    }
+
+    /// Reads the newest tick alone.
+    fn read_newest(
+        &self,
+        asked: &ColumnsAsked<'_>,
+        take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+    ) -> Result<(), SelectError> {
+        if let Some(store) = self.store.as_ref().filter(|_| asked.values) {
+            let matchers: Vec<_> = asked.matchers.iter().map(matcher).collect();
+            let query = MomentQuery {
+                kind: asked.kind,
+                matchers: &matchers,
+                columns: asked.columns,
+                from: at(asked.start),
+                to: at(asked.end),
+            };
+            let moment = store.moment(&query).map_err(failed)?;
+            if self.newer(moment.newest(), asked.start, asked.end).is_empty() {
+                return hand_on(&moment, asked, take);
+            }
+        }
+        let Some(tick) = self.newest(asked.start, asked.end)? else { return Ok(()) };
+        self.read(&ColumnsAsked { start: tick, end: tick, newest: false, ..*asked }, take)
     }
 
     /// What the store has of it; `None` without a store.
@@ -54,6 +78,29 @@ impl StoredColumns {
         }
         Ok(Some(selection))
     }
+}
+
+/// Hands on what a store has at the newest tick.
+fn hand_on(
+    moment: &Moment,
+    asked: &ColumnsAsked<'_>,
+    take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
+) -> Result<(), SelectError> {
+    if moment.len() > asked.max_values {
+        return Err(SelectError::TooMany { what: "samples", limit: asked.max_values });
+    }
+    let times = moment.tick().into_iter().collect();
+    for (labels, values) in moment.rows() {
+        if asked.wanted.is_some_and(|wanted| !wanted(labels.pairs())) {
+            continue;
+        }
+        let there = |value: &f64| if value.is_nan() { Vec::new() } else { vec![*value] };
+        let columns = values.iter().map(there).collect();
+        if !take(&times, EntityRow { labels: labels.pairs().clone(), start: 0, columns }) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The rows of a selection, read one after the other.
@@ -102,6 +149,9 @@ impl Columns for StoredColumns {
         asked: &ColumnsAsked<'_>,
         take: &mut dyn FnMut(&Arc<[i64]>, EntityRow) -> bool,
     ) -> Result<(), SelectError> {
+        if asked.newest {
+            return self.read_newest(asked, take);
+        }
         // Taken before the store is read, so that a batch stored meanwhile is not read twice.
         let stored = self.newest_stored();
         let end = stored.map_or(asked.end, |stored| stored.min(asked.end));
