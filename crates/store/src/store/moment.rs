@@ -136,9 +136,9 @@ impl Store {
             };
             let wanted = catalog.select(query.kind, query.matchers);
             let (ids, positions) = match &place {
-                Place::Head => shared.head.positions(query.kind, &wanted),
-                Place::Sealed(window) => window.positions(query.kind, &wanted),
-                Place::Block(_, index) => index.positions(query.kind, &wanted),
+                Place::Head => shared.head.positions(query, &wanted),
+                Place::Sealed(window) => window.positions(query, &wanted),
+                Place::Block(_, index) => index.positions(query, &wanted),
                 Place::Several => {
                     drop((shared, catalog));
                     return Ok(Moment { newest, ..self.selected(query, tick)? });
@@ -242,16 +242,32 @@ impl Shared {
 /// Catalog numbers of entities, and where each is.
 type Positions = (Vec<u32>, Vec<usize>);
 
+impl MomentQuery<'_> {
+    fn asks(&self, def: &MetricDef) -> bool {
+        self.columns.iter().any(|column| *def.name == **column)
+    }
+}
+
 impl Window {
-    fn positions(&self, kind: EntityKind, wanted: &RoaringBitmap) -> Positions {
-        let ids = self.kinds[kind.index()].ids.iter().enumerate();
+    /// Where wanted entities are, unless nothing that is asked for is held of any.
+    fn positions(&self, query: &MomentQuery<'_>, wanted: &RoaringBitmap) -> Positions {
+        let part = &self.kinds[query.kind.index()];
+        let mut defs = part.columns.iter().map(|one| self.metrics.get(usize::from(one.metric)));
+        if !defs.any(|def| def.is_some_and(|def| query.asks(def))) {
+            return Positions::default();
+        }
+        let ids = part.ids.iter().enumerate();
         ids.filter(|(_, id)| wanted.contains(**id)).map(|(slot, id)| (*id, slot)).unzip()
     }
 }
 
 impl Index {
-    fn positions(&self, kind: EntityKind, wanted: &RoaringBitmap) -> Positions {
-        let Some((_, part)) = self.kind(kind) else { return Positions::default() };
+    /// Where wanted entities are, unless nothing that is asked for is held of any.
+    fn positions(&self, query: &MomentQuery<'_>, wanted: &RoaringBitmap) -> Positions {
+        let part = self.kind(query.kind).map(|(_, part)| part);
+        let Some(part) = part.filter(|part| part.metrics.iter().any(|def| query.asks(def))) else {
+            return Positions::default();
+        };
         if wanted.len() * 16 >= part.ids.len() as u64 {
             let ids = part.ids.iter().enumerate();
             return ids.filter(|(_, id)| wanted.contains(**id)).map(|(at, id)| (*id, at)).unzip();
@@ -317,8 +333,8 @@ impl Moment {
                 let mut cursor = cursor.sharing(&store.decoded);
                 for (row, position) in positions.iter().enumerate() {
                     cursor.read(*position, &wanted, &mut damage, |first, values| {
-                        for (_, stored) in (first..).zip(values).filter(|(at, _)| *at == wanted.start)
-                        {
+                        let at = wanted.start.checked_sub(first);
+                        if let Some(stored) = at.and_then(|at| values.get(at as usize)) {
                             self.put(row, column, def, *stored);
                         }
                     });
