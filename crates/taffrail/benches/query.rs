@@ -14,7 +14,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, IsTerminal as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -53,12 +53,14 @@ const REACH: i64 = 6 * HOUR;
 const SLICE: i64 = HOUR / 2;
 /// Points of a range query, as Grafana asks for.
 const POINTS: i64 = 720;
-/// How often a question is asked at least; the fastest counts.
-const TIMES: usize = 5;
-/// For so long it is asked again: of answers of a tenth of a millisecond, which take two or three
-/// times as long where a core has to wake up, five tell little.
-const ASKED_FOR: Duration = Duration::from_millis(150);
-/// For so long at a time, then another server is asked: these machines are slow by turns.
+/// How often all questions are asked in turn: these machines are slow for seconds or minutes.
+const ROUNDS: u32 = 2;
+/// How often a question is asked in a round at least; the fastest of all counts.
+const TIMES: usize = 3;
+/// For so long it is asked again in a round: of answers of a tenth of a millisecond, which take two
+/// or three times as long where a core has to wake up, three tell little.
+const ASKED_FOR: Duration = Duration::from_millis(100);
+/// For so long at a time, then another server is asked.
 const TURN: Duration = Duration::from_millis(10);
 /// A question that has taken so long in all is not asked again.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
@@ -134,7 +136,10 @@ fn encoded(text: &str) -> String {
 struct Attempts {
     times: Vec<f64>,
     spent: Duration,
+    /// The last answer of a round.
     last: String,
+    /// How many the answer has.
+    series: usize,
 }
 
 /// What came of them, in milliseconds.
@@ -147,16 +152,17 @@ struct Timing {
 }
 
 impl Attempts {
-    /// Whether asking again would tell more.
-    fn goes_on(&self) -> bool {
-        self.spent <= if self.times.len() < TIMES { LONG_ENOUGH } else { ASKED_FOR }
+    /// Whether asking again would tell more, in a round of which there were so many.
+    fn goes_on(&self, rounds: u32) -> bool {
+        let times = TIMES * rounds as usize;
+        self.spent <= if self.times.len() < times { LONG_ENOUGH } else { ASKED_FOR * rounds }
     }
 
     /// Asks, until a turn's time is over.
-    fn turn(&mut self, client: &mut Client, path: &str) {
+    fn turn(&mut self, rounds: u32, client: &mut Client, path: &str) {
         let question = client.question("GET", path, "");
         let first = Instant::now();
-        while self.goes_on() && first.elapsed() < TURN {
+        while self.goes_on(rounds) && first.elapsed() < TURN {
             let Answer { status, body, took } = client.ask(&question);
             assert!(status == 200, "{path}: {status} {body}");
             (self.spent, self.last) = (self.spent + took, body);
@@ -164,11 +170,19 @@ impl Attempts {
         }
     }
 
+    /// Ends a round: the answers of all questions would be gigabytes.
+    fn count(&mut self) {
+        let last = std::mem::take(&mut self.last);
+        if !last.is_empty() {
+            let answer: Value = serde_json::from_str(&last).unwrap();
+            self.series = answer["data"]["result"].as_array().map_or(0, Vec::len);
+        }
+    }
+
     fn timing(mut self) -> Timing {
-        let answer: Value = serde_json::from_str(&self.last).unwrap();
-        let series = answer["data"]["result"].as_array().map_or(0, Vec::len);
         self.times.sort_by(f64::total_cmp);
-        Timing { fastest: self.times[0], median: self.times[self.times.len() / 2], series }
+        let (fastest, median) = (self.times[0], self.times[self.times.len() / 2]);
+        Timing { fastest, median, series: self.series }
     }
 }
 
@@ -202,15 +216,22 @@ fn dashboards(nodes: u32, pods: u32) {
         REACH / HOUR,
         samples as f64 / 1e6
     );
-    let mut rows = Vec::new();
-    let mut ours = taffrail.client();
-    let mut theirs: Vec<Client> = others.iter().map(|one| Client::new(&one.address)).collect();
-    for panel in &panels {
-        for range in [0, HOUR, REACH] {
-            rows.push(Row::measure(panel, range, end, &mut ours, &mut theirs));
-            eprint!("\r{} of {} questions", rows.len(), panels.len() * 3);
+    let ranges = [0, HOUR, REACH];
+    let questions = panels.iter().flat_map(|panel| ranges.map(|range| (panel, range)));
+    let mut questions: Vec<Question> =
+        questions.map(|(panel, range)| Question::new(panel, range, end)).collect();
+    let mut clients = vec![taffrail.client()];
+    clients.extend(others.iter().map(|one| Client::new(&one.address)));
+    let all = questions.len();
+    for round in 1..=ROUNDS {
+        for (at, question) in questions.iter_mut().enumerate() {
+            question.ask(round, &mut clients);
+            if std::io::stderr().is_terminal() {
+                eprint!("\rround {round} of {ROUNDS}: {} of {all} questions", at + 1);
+            }
         }
     }
+    let rows: Vec<Row> = questions.into_iter().map(Question::row).collect();
     report(&rows);
     println!("\n| | RSS MiB after all queries |\n|---|---|");
     println!("| Taffrail | {:.0} |", taffrail.resident() / 1_048_576.0);
@@ -270,22 +291,16 @@ fn sample(pair: &Value) -> (i64, f64) {
     ((pair[0].as_f64().unwrap() * 1000.0).round() as i64, value)
 }
 
-/// One query's times.
-struct Row {
+/// One query, and its attempts at each server: ours first.
+struct Question {
     place: String,
     range: i64,
-    ours: Timing,
-    theirs: Vec<Timing>,
+    path: String,
+    attempts: Vec<Attempts>,
 }
 
-impl Row {
-    fn measure(
-        panel: &Panel,
-        range: i64,
-        end: i64,
-        ours: &mut Client,
-        theirs: &mut [Client],
-    ) -> Self {
+impl Question {
+    fn new(panel: &Panel, range: i64, end: i64) -> Self {
         let query = encoded(&panel.expression);
         let path = if range == 0 {
             format!("/api/v1/query?time={end}&nocache=1&query={query}")
@@ -295,18 +310,36 @@ impl Row {
                 "/api/v1/query_range?start={start}&end={end}&step={step}&nocache=1&query={query}"
             )
         };
-        let mut attempts: Vec<Attempts> = (0..=theirs.len()).map(|_| Attempts::default()).collect();
-        while attempts.iter().any(Attempts::goes_on) {
-            let clients = std::iter::once(&mut *ours).chain(theirs.iter_mut());
-            for (attempts, client) in attempts.iter_mut().zip(clients) {
-                attempts.turn(client, &path);
-            }
-        }
-        let mut timings = attempts.into_iter().map(Attempts::timing);
-        let ours = timings.next().unwrap();
-        Self { place: panel.place.clone(), range, ours, theirs: timings.collect() }
+        Self { place: panel.place.clone(), range, path, attempts: Vec::new() }
     }
 
+    /// Asks all servers in turns, for a round.
+    fn ask(&mut self, round: u32, clients: &mut [Client]) {
+        self.attempts.resize_with(clients.len(), Attempts::default);
+        while self.attempts.iter().any(|attempts| attempts.goes_on(round)) {
+            for (attempts, client) in self.attempts.iter_mut().zip(&mut *clients) {
+                attempts.turn(round, client, &self.path);
+            }
+        }
+        self.attempts.iter_mut().for_each(Attempts::count);
+    }
+
+    fn row(self) -> Row {
+        let mut timings = self.attempts.into_iter().map(Attempts::timing);
+        let ours = timings.next().unwrap();
+        Row { place: self.place, range: self.range, ours, theirs: timings.collect() }
+    }
+}
+
+/// One query's times.
+struct Row {
+    place: String,
+    range: i64,
+    ours: Timing,
+    theirs: Vec<Timing>,
+}
+
+impl Row {
     /// How much faster we are than the faster of those that answer: who shows nothing where another
     /// and we have series does not.
     fn ratio(&self, of: impl Fn(&Timing) -> f64) -> f64 {

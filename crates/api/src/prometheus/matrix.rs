@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use http::Request;
 use query::promql::{Options, QueryError};
 
+use super::Question;
 use super::answer::{Failure, Kind};
 use super::ask::{Patience, ask};
 use super::pace::{Pace, SLICE};
-use super::Question;
 use super::parameters::Parameters;
 use super::written::{Cost, respond_with};
 use crate::ApiState;

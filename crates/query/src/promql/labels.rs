@@ -95,6 +95,16 @@ impl Labels {
         Self(all.into())
     }
 
+    /// These labels with each of `names` as `other` has it, or without it where that has none.
+    pub(super) fn with_of(&self, names: &[Arc<str>], other: &Self) -> Self {
+        let is_named = |pair: &&(Arc<str>, Arc<str>)| names.iter().any(|name| **name == *pair.0);
+        let kept = self.0.iter().filter(|pair| !is_named(pair));
+        let mut all: Vec<(Arc<str>, Arc<str>)> =
+            kept.chain(other.0.iter().filter(is_named)).cloned().collect();
+        all.sort_unstable();
+        Self(all.into())
+    }
+
     /// Those whose names are kept; shared where all are.
     pub(super) fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
         if self.0.iter().all(|pair| keep(&pair.0)) {
@@ -122,5 +132,20 @@ impl fmt::Display for Labels {
             write!(f, "{comma}{name}={value:?}")?;
         }
         f.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_others_replace_add_and_remove() {
+        let many = Labels::new([("pod", "web-0"), ("team", "a"), ("workload", "?")]);
+        let one = Labels::new([("node", "n1"), ("pod", "other"), ("workload", "web")]);
+        let names = ["workload", "team", "node", "none"].map(Arc::from);
+        let expected = Labels::new([("node", "n1"), ("pod", "web-0"), ("workload", "web")]);
+        assert_eq!(many.with_of(&names, &one), expected);
+        assert_eq!(many.with_of(&[], &one), many);
     }
 }

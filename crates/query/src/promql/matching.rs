@@ -1,7 +1,5 @@
 //! Operators between two vectors: which series meet, and what their results are called.
 
-use std::sync::Arc;
-
 use super::binary::{apply, stored};
 use super::budget::Budget;
 use super::expr::{Binary, BinaryOp, Matching, Side};
@@ -160,12 +158,19 @@ impl<'q> Meeting<'q> {
         let mut taken = vec![Taken::Nowhere; if one_to_one { groups.len() } else { 0 }];
         let mut joined = !one_to_one;
         let mut out: Vec<Series> = Vec::new();
-        for from_many in many {
+        for mut from_many in many {
             let Some(place) = places.find(&from_many.labels) else { continue };
             let (first, others) = &groups[place];
-            for from_one in std::iter::once(first).chain(others).map(|index| &one[*index]) {
+            for (at, index) in std::iter::once(first).chain(others).enumerate() {
+                let from_one = &one[*index];
                 budget.make(1, steps.count)?;
-                let values = combined(node, &from_many.values, &from_one.values);
+                let is_last = at == others.len();
+                let mut values = if is_last {
+                    std::mem::take(&mut from_many.values)
+                } else {
+                    from_many.values.clone()
+                };
+                combine(node, &mut values, &from_one.values);
                 let labels = result_labels(node, &from_many, from_one);
                 let series = Series { labels, values };
                 if !series.has_samples() {
@@ -187,16 +192,23 @@ fn is_swapped(node: &Binary) -> bool {
     matches!(node.matching.side, Side::Right(_))
 }
 
-fn combined(node: &Binary, many: &[f64], one: &[f64]) -> Vec<f64> {
-    let swapped = is_swapped(node);
-    let result = |(many, one): (&f64, &f64)| {
-        if !present(*many) || !present(*one) {
-            return ABSENT;
-        }
-        let (left, right) = if swapped { (*one, *many) } else { (*many, *one) };
-        stored(apply(node.op, left, right), node.return_bool)
-    };
-    many.iter().zip(one).map(result).collect()
+/// Makes the values of the many side those of the result.
+fn combine(node: &Binary, many: &mut [f64], one: &[f64]) {
+    let result = |left, right| stored(apply(node.op, left, right), node.return_bool);
+    match node.op {
+        _ if is_swapped(node) => each_met(many, one, |many, one| result(one, many)),
+        // Most of what dashboards ask: the loop has nothing to choose.
+        BinaryOp::Multiply => each_met(many, one, |left, right| left * right),
+        BinaryOp::Divide => each_met(many, one, |left, right| left / right),
+        _ => each_met(many, one, result),
+    }
+}
+
+fn each_met(many: &mut [f64], one: &[f64], result: impl Fn(f64, f64) -> f64) {
+    for (many, one) in many.iter_mut().zip(one) {
+        let met = present(*many) && present(*one);
+        *many = if met { result(*many, *one) } else { ABSENT };
+    }
 }
 
 /// Notes where `series`, the next of `out`, has samples; nowhere may another one have some.
@@ -228,12 +240,9 @@ fn result_labels(node: &Binary, many: &Series, one: &Series) -> Labels {
     let drops_name = node.return_bool || !node.op.keeps_name();
     let labels = if drops_name { many.labels.without_name() } else { many.labels.clone() };
     let matching = &node.matching;
-    let include = |included: &[Arc<str>]| {
-        included.iter().fold(labels.clone(), |labels, name| labels.with(name, one.labels.get(name)))
-    };
     match &matching.side {
         Side::None if matching.on => labels.only(&matching.labels),
         Side::None => labels.except(&matching.labels),
-        Side::Left(included) | Side::Right(included) => include(included),
+        Side::Left(included) | Side::Right(included) => labels.with_of(included, &one.labels),
     }
 }
