@@ -98,7 +98,8 @@ pub(crate) fn routes() -> Router<Arc<ApiState>> {
         .route("/metrics/cluster", named("promCluster", get(exposition::cluster)))
 }
 
-/// The routes of a question, for whoever does not go straight to it.
+/// The routes of a question: what goes straight to it does not come here, other methods are told
+/// which there are.
 fn asked(question: Question) -> MethodRouter<Arc<ApiState>> {
     let answer = async move |State(state): State<Arc<ApiState>>, request: Request<Body>| {
         question.answer(&state, request).await

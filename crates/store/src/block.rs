@@ -125,6 +125,26 @@ impl KindIndex {
         let found = self.by_id.binary_search_by_key(&id, |at| self.ids[*at as usize]).ok()?;
         Some(self.by_id[found] as usize)
     }
+
+    /// Whether any entity has any of the columns.
+    pub(crate) fn holds(&self, columns: &[impl AsRef<str>]) -> bool {
+        let is_asked = |def: &MetricDef| columns.iter().any(|one| *one.as_ref() == *def.name);
+        self.metrics.iter().any(is_asked)
+    }
+
+    /// Calls `each(catalog number, position)` for the wanted entities, in the order of the block.
+    pub(crate) fn each_wanted(&self, wanted: &RoaringBitmap, mut each: impl FnMut(u32, usize)) {
+        if wanted.len() * 16 >= self.ids.len() as u64 {
+            let held = self.ids.iter().enumerate().filter(|(_, id)| wanted.contains(**id));
+            return held.for_each(|(position, id)| each(*id, position));
+        }
+        let mut few: Vec<(usize, u32)> =
+            wanted.iter().filter_map(|id| Some((self.position(id)?, id))).collect();
+        few.sort_unstable();
+        for (position, id) in few {
+            each(id, position);
+        }
+    }
 }
 
 /// A block's index, in memory.

@@ -40,9 +40,7 @@ pub use samples::{
     Incoming, Pairs, Refused, SampleOptions, SampleQuery, SampleSeries, Samples, Taken, TooMuch,
 };
 pub use select::{Buckets, ColumnHead, Query, Selection, Slice, Values};
-pub use store::{
-    Appended, BlockSummary, Last, Maintained, Moment, MomentQuery, Store, Summary, Verified,
-};
+pub use store::{Appended, BlockSummary, Last, Maintained, Moment, Store, Summary, Verified};
 pub use vfs::{Disk, Fault, File, Listed, LockError, LockGuard, Simulated, Vfs};
 
 /// The newest version of the files that this program reads, and the one that it writes.

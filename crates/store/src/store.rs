@@ -30,7 +30,7 @@ mod tick;
 pub use append::Appended;
 use append::Writer;
 pub use maintain::Maintained;
-pub use moment::{Moment, MomentQuery};
+pub use moment::Moment;
 pub use read::Last;
 pub use report::{BlockSummary, Summary, Verified};
 

@@ -4,6 +4,7 @@
 //! log, so that a replay ends in the same state. Knows no files.
 
 use model::EntityKind;
+use roaring::RoaringBitmap;
 
 use crate::column::HeadColumn;
 use crate::frame::{Frame, FrameTable};
@@ -50,6 +51,12 @@ impl KindHead {
             model::push_long(&mut self.ids, *id);
         }
         true
+    }
+
+    /// Calls `each(catalog number, slot)` for the wanted entities, by growing slot.
+    pub(crate) fn each_wanted(&self, wanted: &RoaringBitmap, mut each: impl FnMut(u32, usize)) {
+        let held = self.ids.iter().enumerate().filter(|(_, id)| wanted.contains(**id));
+        held.for_each(|(slot, id)| each(*id, slot));
     }
 
     pub(crate) fn column(&self, metric: u16) -> Option<&HeadColumn> {
@@ -111,6 +118,13 @@ impl Window {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.ticks.is_empty()
+    }
+
+    /// Whether any entity of the kind has any of the columns.
+    pub(crate) fn holds(&self, kind: EntityKind, columns: &[impl AsRef<str>]) -> bool {
+        let name = |metric: u16| self.metrics.get(usize::from(metric)).map(|def| &*def.name);
+        let is_asked = |name: &str| columns.iter().any(|one| *one.as_ref() == *name);
+        self.kinds[kind.index()].columns.iter().any(|one| name(one.metric).is_some_and(is_asked))
     }
 
     /// Adds a frame. Answers how many of its values belong to nothing that is defined.

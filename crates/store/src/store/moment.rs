@@ -4,33 +4,19 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{EntityKind, Timestamp};
+use model::Timestamp;
 use roaring::RoaringBitmap;
 
-use super::read::{overlaps, within};
+use super::read::overlaps;
 use super::{Shared, Store};
-use crate::block::{Block, Cursor, Index};
+use crate::block::{Block, Cursor, Decoded, Index};
 use crate::catalog::Roll;
 use crate::column::HeadColumn;
 use crate::error::Error;
 use crate::scale::MetricDef;
+use crate::select::places_within;
 use crate::window::Window;
-use crate::{Labels, Matcher, Query, Values};
-
-/// What to read of the newest tick.
-#[derive(Debug, Clone, Copy)]
-pub struct MomentQuery<'a> {
-    /// Entities of this kind.
-    pub kind: EntityKind,
-    /// That pass all of these.
-    pub matchers: &'a [Matcher],
-    /// Metrics by name, in the order of the answer.
-    pub columns: &'a [&'a str],
-    /// First time of the range, inclusive.
-    pub from: Timestamp,
-    /// Last time of the range, inclusive.
-    pub to: Timestamp,
-}
+use crate::{Labels, Query, Values};
 
 /// The values at the newest tick of a range, of the entities that have any there; in an order that
 /// stays the same, but is no other.
@@ -103,8 +89,17 @@ impl Moment {
     }
 }
 
-/// Where a tick is.
-pub(super) enum Place {
+/// Where the newest tick of a range is.
+pub(super) struct Newest {
+    /// When, milliseconds since the epoch.
+    tick: i64,
+    /// Its position among the ticks there.
+    at: u32,
+    place: Place,
+}
+
+/// What has a tick.
+enum Place {
     Head,
     Sealed(Arc<Window>),
     Block(Arc<Block>, Arc<Index>),
@@ -117,8 +112,9 @@ pub(super) struct Unread;
 
 impl Store {
     /// The values at the newest tick of a range: what [`Self::select_unordered`] gives where no
-    /// other tick is in its range, in one piece.
-    pub fn moment(&self, query: &MomentQuery<'_>) -> Result<Moment, Error> {
+    /// other tick is in its range, in one piece. Raw values, whatever the step; columns have to be
+    /// named.
+    pub fn moment(&self, query: &Query<'_>) -> Result<Moment, Error> {
         let range = (query.from.millis(), query.to.millis());
         let number = self.queries.fetch_add(1, Ordering::Relaxed);
         loop {
@@ -130,34 +126,34 @@ impl Store {
                 continue;
             };
             let newest = shared.newest();
-            let Some((tick, place)) = found else {
+            let Some(Newest { tick, at, place }) = found else {
                 let nobody = Moment::of(Roll::Made(Vec::new()), 0, query.columns.len());
                 return Ok(Moment { newest, ..nobody });
             };
+            if matches!(place, Place::Several) {
+                drop((shared, catalog));
+                return Ok(Moment { newest, ..self.selected(query, tick)? });
+            }
             let wanted = catalog.select(query.kind, query.matchers);
-            let (ids, positions) = match &place {
-                Place::Head => shared.head.positions(query, &wanted),
-                Place::Sealed(window) => window.positions(query, &wanted),
-                Place::Block(_, index) => index.positions(query, &wanted),
-                Place::Several => {
-                    drop((shared, catalog));
-                    return Ok(Moment { newest, ..self.selected(query, tick)? });
-                }
-            };
+            let (mut ids, mut positions) = (Vec::new(), Vec::new());
+            place.each_wanted(&shared, query, &wanted, |id, position| {
+                ids.push(id);
+                positions.push(position);
+            });
             let roll = catalog.roll(query.kind, &ids);
             drop(catalog);
             let mut moment = Moment::of(roll, ids.len(), query.columns.len());
             (moment.tick, moment.newest) = (Some(tick), newest);
             match place {
-                Place::Head => moment.read_window((&shared.head, true), query, &positions),
+                Place::Head => moment.read_window((&shared.head, true), at, query, &positions),
                 // What does not grow is read while others go on.
                 Place::Sealed(window) => {
                     drop(shared);
-                    moment.read_window((&window, false), query, &positions);
+                    moment.read_window((&window, false), at, query, &positions);
                 }
                 Place::Block(block, index) => {
                     drop(shared);
-                    moment.read_block(self, (&block, &index), query, &positions);
+                    moment.read_block((&block, &index, &self.decoded), at, query, &positions);
                 }
                 Place::Several => {}
             }
@@ -172,17 +168,16 @@ impl Store {
         loop {
             let found = self.shared().newest_within(range, number);
             if let Ok(found) = found {
-                return Ok(found.map(|(tick, _)| tick));
+                return Ok(found.map(|newest| newest.tick));
             }
             self.load_indexes(range)?;
         }
     }
 
     /// The same of a tick, by a selection.
-    fn selected(&self, query: &MomentQuery<'_>, tick: i64) -> Result<Moment, Error> {
-        let MomentQuery { kind, matchers, columns, .. } = *query;
-        let (from, to) = (Timestamp::from_millis(tick), Timestamp::from_millis(tick));
-        let query = Query { kind, matchers, columns, from, to, step: None };
+    fn selected(&self, query: &Query<'_>, tick: i64) -> Result<Moment, Error> {
+        let tick_only = Timestamp::from_millis(tick);
+        let query = Query { from: tick_only, to: tick_only, step: None, ..*query };
         let (mut labels, mut values) = (Vec::new(), Vec::new());
         for slice in self.select_unordered(&query)? {
             labels.push(slice.labels);
@@ -192,7 +187,7 @@ impl Store {
             }));
         }
         let entities = labels.len();
-        let moment = Moment::of(Roll::Made(labels), entities, columns.len());
+        let moment = Moment::of(Roll::Made(labels), entities, query.columns.len());
         Ok(Moment { tick: Some(tick), values, ..moment })
     }
 }
@@ -206,77 +201,70 @@ impl Shared {
         windows.or_else(|| raw().map(|block| block.meta.last).max())
     }
 
-    /// The newest tick of raw values in a range, and where it is, for the query `number`.
+    /// The newest tick of raw values in a range, for the query `number`.
     pub(super) fn newest_within(
         &self,
         range: (i64, i64),
         number: u64,
-    ) -> Result<Option<(i64, Place)>, Unread> {
-        let newest = |ticks: &[i64]| within(ticks, range).last().copied();
-        if let Some(tick) = newest(&self.head.ticks) {
-            return Ok(Some((tick, Place::Head)));
+    ) -> Result<Option<Newest>, Unread> {
+        let newest = |ticks: &[i64]| {
+            let at = places_within(ticks, range).last()?;
+            Some((ticks[at], u32::try_from(at).ok()?))
+        };
+        if let Some((tick, at)) = newest(&self.head.ticks) {
+            return Ok(Some(Newest { tick, at, place: Place::Head }));
         }
-        let sealed = self.sealed.iter().rev();
-        let sealed = sealed.filter_map(|window| Some((newest(&window.ticks)?, window)));
-        if let Some((tick, window)) = sealed.max_by_key(|(tick, _)| *tick) {
-            return Ok(Some((tick, Place::Sealed(Arc::clone(window)))));
+        let sealed = self.sealed.iter().filter_map(|window| {
+            let (tick, at) = newest(&window.ticks)?;
+            Some(Newest { tick, at, place: Place::Sealed(Arc::clone(window)) })
+        });
+        if let Some(found) = sealed.max_by_key(|newest| newest.tick) {
+            return Ok(Some(found));
         }
-        let mut found: Option<(i64, Place)> = None;
-        for block in self.blocks.iter().filter(|block| overlaps(block, range)) {
-            if block.meta.resolution > 0 {
-                continue;
-            }
+        let mut found: Option<Newest> = None;
+        let raw = self.blocks.iter().filter(|block| block.meta.resolution == 0);
+        for block in raw.filter(|block| overlaps(block, range)) {
             block.wanted_by(number);
             let index = block.loaded().ok_or(Unread)?;
-            let Some(tick) = newest(&index.ticks) else { continue };
-            match &found {
-                Some((known, _)) if *known > tick => {}
-                Some((known, _)) if *known == tick => found = Some((tick, Place::Several)),
-                _ => found = Some((tick, Place::Block(Arc::clone(block), index))),
+            let Some((tick, at)) = newest(&index.ticks) else { continue };
+            match &mut found {
+                Some(known) if known.tick > tick => {}
+                Some(known) if known.tick == tick => known.place = Place::Several,
+                _ => {
+                    let place = Place::Block(Arc::clone(block), index);
+                    found = Some(Newest { tick, at, place });
+                }
             }
         }
         Ok(found)
     }
 }
 
-/// Catalog numbers of entities, and where each is.
-type Positions = (Vec<u32>, Vec<usize>);
-
-impl MomentQuery<'_> {
-    fn asks(&self, def: &MetricDef) -> bool {
-        self.columns.iter().any(|column| *def.name == **column)
-    }
-}
-
-impl Window {
-    /// Where wanted entities are, unless nothing that is asked for is held of any.
-    fn positions(&self, query: &MomentQuery<'_>, wanted: &RoaringBitmap) -> Positions {
-        let part = &self.kinds[query.kind.index()];
-        let mut defs = part.columns.iter().map(|one| self.metrics.get(usize::from(one.metric)));
-        if !defs.any(|def| def.is_some_and(|def| query.asks(def))) {
-            return Positions::default();
-        }
-        let ids = part.ids.iter().enumerate();
-        ids.filter(|(_, id)| wanted.contains(**id)).map(|(slot, id)| (*id, slot)).unzip()
-    }
-}
-
-impl Index {
-    /// Where wanted entities are, unless nothing that is asked for is held of any.
-    fn positions(&self, query: &MomentQuery<'_>, wanted: &RoaringBitmap) -> Positions {
-        let part = self.kind(query.kind).map(|(_, part)| part);
-        let Some(part) = part.filter(|part| part.metrics.iter().any(|def| query.asks(def))) else {
-            return Positions::default();
+impl Place {
+    /// Calls `each(catalog number, position)` for the wanted entities, unless nothing that is
+    /// asked for is held of any.
+    fn each_wanted(
+        &self,
+        shared: &Shared,
+        query: &Query<'_>,
+        wanted: &RoaringBitmap,
+        each: impl FnMut(u32, usize),
+    ) {
+        let window = match self {
+            Self::Head => &shared.head,
+            Self::Sealed(window) => window,
+            Self::Block(_, index) => {
+                let part = index.kind(query.kind).map(|(_, part)| part);
+                if let Some(part) = part.filter(|part| part.holds(query.columns)) {
+                    part.each_wanted(wanted, each);
+                }
+                return;
+            }
+            Self::Several => return,
         };
-        if wanted.len() * 16 >= part.ids.len() as u64 {
-            let ids = part.ids.iter().enumerate();
-            return ids.filter(|(_, id)| wanted.contains(**id)).map(|(at, id)| (*id, at)).unzip();
+        if window.holds(query.kind, query.columns) {
+            window.kinds[query.kind.index()].each_wanted(wanted, each);
         }
-        let mut found: Vec<(usize, u32)> =
-            wanted.iter().filter_map(|id| Some((part.position(id)?, id))).collect();
-        // Group by group, so that each is decoded once.
-        found.sort_unstable();
-        found.into_iter().map(|(at, id)| (id, at)).unzip()
     }
 }
 
@@ -285,13 +273,12 @@ impl Moment {
     fn read_window(
         &mut self,
         (window, grows): (&Window, bool),
-        query: &MomentQuery<'_>,
+        wanted: u32,
+        query: &Query<'_>,
         slots: &[usize],
     ) {
-        let Ok(place) = window.ticks.binary_search(&self.tick.unwrap_or(0)) else { return };
-        let backwards = grows && window.ticks.len() - place < place;
         let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let wanted = bound(place);
+        let backwards = grows && bound(window.ticks.len()) - wanted < wanted;
         let all = window.kinds[query.kind.index()].columns.iter();
         let known = all.filter_map(|one| Some((window.metrics.get(usize::from(one.metric))?, one)));
         let known: Vec<(&MetricDef, &HeadColumn)> = known.collect();
@@ -316,24 +303,23 @@ impl Moment {
     /// Reads a block.
     fn read_block(
         &mut self,
-        store: &Store,
-        (block, index): (&Arc<Block>, &Arc<Index>),
-        query: &MomentQuery<'_>,
+        (block, index, decoded): (&Arc<Block>, &Arc<Index>, &Arc<Decoded>),
+        at: u32,
+        query: &Query<'_>,
         positions: &[usize],
     ) {
-        let Ok(place) = index.ticks.binary_search(&self.tick.unwrap_or(0)) else { return };
         let Some((kind, part)) = index.kind(query.kind) else { return };
-        let wanted = u32::try_from(place).map_or(0..0, |place| place..place + 1);
+        let wanted = at..at + 1;
         // The block notes it, too.
         let mut damage = Vec::new();
         for (column, name) in query.columns.iter().enumerate() {
             let defs = part.metrics.iter().enumerate();
             for (metric, def) in defs.filter(|(_, def)| *def.name == **name) {
                 let cursor = Cursor::new(Arc::clone(block), Arc::clone(index), kind, metric);
-                let mut cursor = cursor.sharing(&store.decoded);
+                let mut cursor = cursor.sharing(decoded);
                 for (row, position) in positions.iter().enumerate() {
                     cursor.read(*position, &wanted, &mut damage, |first, values| {
-                        let at = wanted.start.checked_sub(first);
+                        let at = at.checked_sub(first);
                         if let Some(stored) = at.and_then(|at| values.get(at as usize)) {
                             self.put(row, column, def, *stored);
                         }

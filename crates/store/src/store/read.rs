@@ -245,7 +245,7 @@ impl Store {
 }
 
 /// The ticks in a range.
-pub(super) fn within(ticks: &[i64], range: (i64, i64)) -> &[i64] {
+fn within(ticks: &[i64], range: (i64, i64)) -> &[i64] {
     ticks.get(places_within(ticks, range)).unwrap_or_default()
 }
 
@@ -342,17 +342,13 @@ fn plan(
         let left_out = |id: u32| rolled.is_none_or(|(_, rolled)| rolled.position(id).is_none());
         let before = targets.len();
         if let Some((_, part)) = index.kind(query.kind)
-            && part.metrics.iter().any(|metric| columns.contains(&metric.name))
+            && part.holds(&columns)
         {
-            if ids.len() * 16 < part.ids.len() as u64 {
-                let known = ids.iter().filter_map(|id| Some((id, part.position(id)?)));
-                let known = known.filter(|(id, _)| left_out(*id));
-                known.for_each(|(id, position)| targets.add(id, parts.len(), position));
-            } else {
-                let held = part.ids.iter().enumerate().filter(|(_, id)| ids.contains(**id));
-                let held = held.filter(|(_, id)| left_out(**id));
-                held.for_each(|(position, id)| targets.add(*id, parts.len(), position));
-            }
+            part.each_wanted(&ids, |id, position| {
+                if left_out(id) {
+                    targets.add(id, parts.len(), position);
+                }
+            });
         }
         if rolled.is_none() || targets.len() > before {
             parts.push(Part::Block { block: Arc::clone(block), index });
@@ -360,12 +356,9 @@ fn plan(
     }
     let read_blocks = parts.len();
     for window in shared.sealed.iter().filter(|window| in_range(window, range)) {
-        if holds(window, query.kind, &columns) {
-            for (slot, id) in window.kinds[query.kind.index()].ids.iter().enumerate() {
-                if ids.contains(*id) {
-                    targets.add(*id, parts.len(), slot);
-                }
-            }
+        if window.holds(query.kind, &columns) {
+            let part = &window.kinds[query.kind.index()];
+            part.each_wanted(&ids, |id, slot| targets.add(id, parts.len(), slot));
         }
         parts.push(Part::Window { window: Arc::clone(window) });
     }
@@ -377,7 +370,7 @@ fn plan(
             position += 1;
         };
         let (mut wanted, mut slots) = (Vec::new(), Vec::new());
-        if holds(head, query.kind, &columns) {
+        if head.holds(query.kind, &columns) {
             let columns = if values { &*columns } else { &[] };
             (wanted, slots) = snapshot((head, range), query.kind, &ids, columns, each);
         }
@@ -385,13 +378,6 @@ fn plan(
     }
     let found = targets.by_entity(read_blocks, |ids| catalog.roll(query.kind, ids));
     Selection::new(query.kind, columns, range, resolution, parts, (found, decoded))
-}
-
-/// Whether any entity of the kind has any of the columns in a window.
-fn holds(window: &Window, kind: EntityKind, columns: &[Arc<str>]) -> bool {
-    let name = |metric: u16| window.metrics.get(usize::from(metric)).map(|def| &def.name);
-    let wanted = |metric: u16| name(metric).is_some_and(|name| columns.contains(name));
-    window.kinds[kind.index()].columns.iter().any(|column| wanted(column.metric))
 }
 
 /// What the head holds of the wanted columns, so that it can go on growing, and the slots of the

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use model::{Metric, Value};
 use store::{Simulated, Store};
 
-use crate::support::{CPU, Content, DAY, Feed, MEMORY, Random, at, content, custom, open, options};
+use crate::support::{
+    CPU, Content, DAY, Feed, MEMORY, Random, append_minutes, at, content, custom, open, options,
+};
 
 /// A compacted day, a window's block and a log, with a few values each.
 fn database() -> (Simulated, Content) {
@@ -113,10 +115,7 @@ fn every_length_cut() {
 fn damage_in_the_middle_of_a_log_loses_little_and_is_set_aside() {
     let disk = Simulated::new(10);
     let store = open(&disk, options(), DAY).unwrap();
-    let mut feed = Feed::default();
-    for tick in 0..100 {
-        store.append(&feed.memory(DAY + tick * 60, tick), at(DAY + tick * 60)).unwrap();
-    }
+    append_minutes(&store, 100);
     drop(store);
     let path = Path::new("/data/wal/0000000001.wal");
     let mut bytes = disk.files().into_iter().find(|(found, _)| found == path).unwrap().1;

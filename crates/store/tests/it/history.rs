@@ -8,7 +8,7 @@ use model::{EntityKind, Metric, Value};
 use store::{Options, Query, Simulated, Store, Values};
 
 use crate::support::{
-    CPU, DAY, Feed, MEMORY, Random, at, content, custom, memory_of, open, options,
+    CPU, DAY, Feed, MEMORY, Random, append_minutes, at, content, custom, memory_of, open, options,
 };
 
 const STEP: i64 = 300;
@@ -161,10 +161,7 @@ fn the_oldest_go_when_there_are_too_many_bytes() {
 fn windows_are_bounded_by_samples_too() {
     let disk = Simulated::new(5);
     let store = open(&disk, Options { window_samples: 10, ..options() }, DAY).unwrap();
-    let mut feed = Feed::default();
-    for tick in 0..95 {
-        store.append(&feed.memory(DAY + tick * 60, tick), at(DAY + tick * 60)).unwrap();
-    }
+    append_minutes(&store, 95);
     assert!(store.summary().head_samples < 40, "appends make room by themselves");
     assert_eq!(memory_of(&store).len(), 95);
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::{EntityKind, Metric, Timestamp, Value};
-use store::{Matcher, MomentQuery, Query, Simulated, Store, Values};
+use store::{Matcher, Query, Simulated, Store, Values};
 
-use crate::support::{CPU, DAY, Feed, MEMORY, at, open, options};
+use crate::support::{CPU, DAY, Feed, MEMORY, append_minutes, at, open, options};
 
 fn store() -> Store {
     let disk = Simulated::new(1);
@@ -93,13 +93,13 @@ type AtOnce = Vec<(store::Labels, Vec<Option<f64>>)>;
 /// At the newest tick not older than a minute: by a moment, and by a selection.
 fn at_once(store: &Store, matchers: &[Matcher], columns: &[&str], to: i64) -> (AtOnce, AtOnce) {
     let (kind, from, to) = (EntityKind::Pod, at(to - 59), at(to));
-    let moment = store.moment(&MomentQuery { kind, matchers, columns, from, to }).unwrap();
+    let query = Query { kind, matchers, columns, from, to, step: None };
+    let moment = store.moment(&query).unwrap();
     assert_eq!(moment.len(), moment.rows().count());
     assert_eq!(moment.tick(), store.newest_tick(from, to).unwrap());
     assert_eq!(moment.newest(), store.newest().map(Timestamp::millis));
     let there = |value: &f64| (!value.is_nan()).then_some(*value);
     let of_moment = moment.rows().map(|(labels, row)| (labels, row.iter().map(there).collect()));
-    let query = Query { kind, matchers, columns, from, to, step: None };
     let value = |values: &Values| match values {
         Values::Raw(values) => values.first().and_then(there),
         Values::Buckets(_) => panic!("raw"),
@@ -132,11 +132,7 @@ fn a_moment_is_what_a_selection_of_one_tick_finds() {
 fn a_moment_of_which_two_blocks_know_is_told_once() {
     let disk = Simulated::new(1);
     let store = open(&disk, options(), DAY).unwrap();
-    let mut feed = Feed::default();
-    for tick in 0..130 {
-        let now = DAY + tick * 60;
-        store.append(&feed.memory(now, tick), at(now)).unwrap();
-    }
+    append_minutes(&store, 130);
     store.maintain(at(DAY + 7200 + 900)).unwrap();
     drop(store);
     let is_block = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "blk");

@@ -75,6 +75,15 @@ impl Feed {
     }
 }
 
+/// Appends a tick a minute from [`DAY`] on, of one pod's memory, which is the tick's number.
+pub(crate) fn append_minutes(store: &Store, ticks: i64) {
+    let mut feed = Feed::default();
+    for tick in 0..ticks {
+        let now = DAY + tick * 60;
+        store.append(&feed.memory(now, tick), at(now)).unwrap();
+    }
+}
+
 pub(crate) fn options() -> Options {
     Options { durability: Durability::EachAppend, ..Options::default() }
 }

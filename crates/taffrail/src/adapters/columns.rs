@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{Batch, Pairs, Table, Timestamp};
 use query::promql::{MatchOp, Matcher, SelectError};
 use query::{Columns, ColumnsAsked, EntityRow, Window};
-use store::{Labels, Moment, MomentQuery, Query, Selection, Store, Values};
+use store::{Labels, Moment, Query, Selection, Store, Values};
 
 /// What is kept on disk, and what is too new to be there.
 pub(crate) struct StoredColumns {
@@ -39,14 +39,7 @@ impl StoredColumns {
     ) -> Result<(), SelectError> {
         if let Some(store) = self.store.as_ref().filter(|_| asked.values) {
             let matchers: Vec<_> = asked.matchers.iter().map(matcher).collect();
-            let query = MomentQuery {
-                kind: asked.kind,
-                matchers: &matchers,
-                columns: asked.columns,
-                from: at(asked.start),
-                to: at(asked.end),
-            };
-            let moment = store.moment(&query).map_err(failed)?;
+            let moment = store.moment(&query(asked, &matchers)).map_err(failed)?;
             if self.newer(moment.newest(), asked.start, asked.end).is_empty() {
                 return hand_on(&moment, asked, take);
             }
@@ -59,14 +52,7 @@ impl StoredColumns {
     fn selection(&self, asked: &ColumnsAsked<'_>) -> Result<Option<Selection>, SelectError> {
         let Some(store) = &self.store else { return Ok(None) };
         let matchers: Vec<_> = asked.matchers.iter().map(matcher).collect();
-        let query = Query {
-            kind: asked.kind,
-            matchers: &matchers,
-            columns: asked.columns,
-            from: at(asked.start),
-            to: at(asked.end),
-            step: None,
-        };
+        let query = query(asked, &matchers);
         let selection = if asked.values {
             store.select_unordered(&query)
         } else {
@@ -77,6 +63,17 @@ impl StoredColumns {
             selection.retain(|labels| wanted(labels.pairs()));
         }
         Ok(Some(selection))
+    }
+}
+
+fn query<'a>(asked: &ColumnsAsked<'a>, matchers: &'a [store::Matcher]) -> Query<'a> {
+    Query {
+        kind: asked.kind,
+        matchers,
+        columns: asked.columns,
+        from: at(asked.start),
+        to: at(asked.end),
+        step: None,
     }
 }
 
